@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/string-util.h"
+
+#define READ_CHUNK 16384
+
+int safe_close(int fd)
+{
+        if (fd >= 0) {
+                int saved = errno;
+
+                (void)close(fd);
+                errno = saved;
+        }
+        return -1;
+}
+
+int read_fd(int fd, size_t max, Buffer *buffer)
+{
+        size_t total = 0;
+
+        for (;;) {
+                ssize_t n;
+                int r;
+
+                r = buffer_reserve(buffer, READ_CHUNK);
+                if (r < 0)
+                        return r == -E2BIG ? -EFBIG : r;
+                n = read(fd, buffer->data + buffer->len, READ_CHUNK);
+                if (n < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return negative_errno();
+                }
+                if (n == 0)
+                        return 0;
+                total += (size_t)n;
+                if (total > max)
+                        return -EFBIG;
+                buffer->len += (size_t)n;
+                buffer->data[buffer->len] = '\0';
+        }
+}
+
+int read_file_at(int dir_fd, const char *path, size_t max, Buffer *buffer)
+{
+        _cleanup_close_ int fd = -1;
+        struct stat st;
+
+        /* O_NONBLOCK: a FIFO that someone put there must not hold us up. */
+        fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        if (fd < 0)
+                return negative_errno();
+        if (fstat(fd, &st) < 0)
+                return negative_errno();
+        if (S_ISDIR(st.st_mode))
+                return -EISDIR;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        if (st.st_size > 0 && (uint64_t)st.st_size > max)
+                return -EFBIG;
+        return read_fd(fd, max, buffer);
+}
+
+int write_all(int fd, const void *data, size_t n)
+{
+        const char *p = data;
+
+        while (n > 0) {
+                ssize_t k = write(fd, p, n);
+
+                if (k < 0) {
+                        if (errno == EINTR)
+                                continue;
+                        return negative_errno();
+                }
+                p += k;
+                n -= (size_t)k;
+        }
+        return 0;
+}
+
+int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode, bool sync)
+{
+        _cleanup_free_ char *temporary = NULL;
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        temporary = xasprintf("%s.XXXXXX", path);
+        if (!temporary)
+                return -ENOMEM;
+        fd = mkostemp(temporary, O_CLOEXEC);
+        if (fd < 0)
+                return negative_errno();
+        r = write_all(fd, data, n);
+        if (r >= 0 && fchmod(fd, mode) < 0)
+                r = negative_errno();
+        if (r >= 0 && sync && fsync(fd) < 0)
+                r = negative_errno();
+        if (r >= 0 && rename(temporary, path) < 0)
+                r = negative_errno();
+        if (r < 0)
+                (void)unlink(temporary);
+        return r;
+}
+
+int mkdir_p(const char *path, mode_t mode)
+{
+        _cleanup_free_ char *copy = strdup(path);
+        struct stat st;
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *p = copy + 1; *copy; p++) {
+                bool end = *p == '\0';
+
+                if (*p != '/' && !end)
+                        continue;
+                *p = '\0';
+                if (mkdir(copy, mode) < 0 && errno != EEXIST)
+                        return negative_errno();
+                if (end)
+                        break;
+                *p = '/';
+        }
+        if (stat(path, &st) < 0)
+                return negative_errno();
+        return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
+}
+
+int fd_set_nonblocking(int fd)
+{
+        int flags = fcntl(fd, F_GETFL);
+
+        if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+                return negative_errno();
+        return 0;
+}
+
+char *path_join(const char *dir, const char *name)
+{
+        size_t n = strlen(dir);
+
+        if (name[0] == '/')
+                return strdup(name);
+        return xasprintf("%s%s%s", dir, n > 0 && dir[n - 1] == '/' ? "" : "/", name);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Strings: numbers and booleans out of them, UTF-8, allocation by format. */
+
+#include "base/macro.h"
+
+/* A string that the caller frees; NULL where there is no memory. */
+char *xasprintf(const char *format, ...) _printf_(1, 2);
+
+/* Strict decimal (or 0x…) numbers: no blanks, no sign for unsigned, no rest. -EINVAL, -ERANGE. */
+int parse_uint64(const char *s, uint64_t *ret);
+int parse_int64(const char *s, int64_t *ret);
+/* A finite decimal number in the C locale's form. -EINVAL, -ERANGE. */
+int parse_double(const char *s, double *ret);
+/* systemd's spellings: 1 yes y true t on, 0 no n false f off, any case. -EINVAL for all else. */
+int parse_boolean(const char *s, bool *ret);
+/* Bytes with systemd's suffixes K M G T P E (powers of 1024) and an optional B. -EINVAL, -ERANGE. */
+int parse_size(const char *s, uint64_t *ret);
+
+/*
+ * The first byte of S[0…N) that is not part of strictly valid UTF-8 (RFC 3629: no overlong form,
+ * no surrogate, nothing past U+10FFFF), or N where all of it is valid.
+ */
+size_t utf8_check(const char *s, size_t n);
+
+/* Replaces the contents of *P by a copy of S (which may be NULL). -ENOMEM leaves *P. */
+int free_and_strdup(char **p, const char *s);
+
+/* Cuts blanks off both ends of S in place; returns the new start, which lies in S. */
+char *strip(char *s);

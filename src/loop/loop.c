@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * libevent's own timeouts round to the epoll millisecond and know CLOCK_MONOTONIC only, so the
+ * queue of deadlines is ours, and libevent sees one timerfd on CLOCK_BOOTTIME. Deadlines are fired
+ * in turns of at most TIMERS_A_TURN, so that thousands that are due at once do not keep
+ * descriptors waiting.
+ */
+#include "loop/loop.h"
+
+#include <event2/event.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/file.h"
+
+#define TIMERS_A_TURN 256
+
+struct Loop {
+        struct event_base *base;
+        Clock *clock;
+        TimerQueue *timers;
+        int timer_fd;
+        struct event *timer_event;
+        usec_t armed_boottime; /* what the timerfd is set to */
+        struct event *deferred_event;
+        Deferred *deferred;
+        Deferred **deferred_tail;
+        int exit_code;
+};
+
+struct IoSource {
+        Loop *loop;
+        struct event *event;
+        int fd;
+        unsigned events;
+        IoCallback callback;
+        void *userdata;
+};
+
+struct SignalSource {
+        struct event *event;
+        SignalCallback callback;
+        void *userdata;
+};
+
+static void arm_timer_fd(Loop *loop)
+{
+        usec_t next = timer_queue_next(loop->timers);
+        struct itimerspec spec = {};
+
+        if (next == loop->armed_boottime)
+                return;
+        loop->armed_boottime = next;
+        if (next != USEC_INFINITY) {
+                /* An all-zero value would disarm: what is due at 0 is due at 1 ns. */
+                spec.it_value.tv_sec = (time_t)(next / USEC_PER_SEC);
+                spec.it_value.tv_nsec = (long)(next % USEC_PER_SEC * NSEC_PER_USEC);
+                if (next == 0)
+                        spec.it_value.tv_nsec = 1;
+        }
+        (void)timerfd_settime(loop->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+static void on_earlier_deadline(void *userdata)
+{
+        arm_timer_fd(userdata);
+}
+
+static void on_timer_fd(_unused_ evutil_socket_t fd, _unused_ short what, void *userdata)
+{
+        Loop *loop = userdata;
+
+        /*
+         * The timerfd is not read: setting it anew clears it. While deadlines remain that are due
+         * already, it fires again in the next turn, behind the descriptors of this one.
+         */
+        (void)timer_queue_dispatch(loop->timers, clock_boottime(loop->clock), TIMERS_A_TURN);
+        loop->armed_boottime = USEC_INFINITY - 1;
+        arm_timer_fd(loop);
+}
+
+static void on_deferred(_unused_ evutil_socket_t fd, _unused_ short what, void *userdata)
+{
+        Loop *loop = userdata;
+        Deferred *batch = loop->deferred;
+
+        /* What is deferred from here on belongs to the next turn. */
+        loop->deferred = NULL;
+        if (batch)
+                batch->slot = &batch;
+        loop->deferred_tail = &loop->deferred;
+        while (batch) {
+                Deferred *d = batch;
+
+                batch = d->next;
+                if (batch)
+                        batch->slot = &batch;
+                d->next = NULL;
+                d->slot = NULL;
+                d->callback(d);
+        }
+}
+
+int loop_new(Clock *clock, Loop **ret)
+{
+        struct event_config *config;
+        _cleanup_(loop_freep) Loop *loop = new0(Loop, 1);
+
+        if (!loop)
+                return -ENOMEM;
+        loop->timer_fd = -1;
+        loop->clock = clock;
+        loop->armed_boottime = USEC_INFINITY;
+        loop->deferred_tail = &loop->deferred;
+
+        config = event_config_new();
+        if (!config)
+                return -ENOMEM;
+        (void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+        loop->base = event_base_new_with_config(config);
+        event_config_free(config);
+        loop->timers = timer_queue_new(clock);
+        if (!loop->base || !loop->timers)
+                return -ENOMEM;
+        timer_queue_set_notify(loop->timers, on_earlier_deadline, loop);
+
+        loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (loop->timer_fd < 0)
+                return negative_errno();
+        loop->timer_event = event_new(loop->base, loop->timer_fd, EV_READ | EV_PERSIST, on_timer_fd, loop);
+        loop->deferred_event = event_new(loop->base, -1, 0, on_deferred, loop);
+        if (!loop->timer_event || !loop->deferred_event || event_add(loop->timer_event, NULL) < 0)
+                return -ENOMEM;
+
+        *ret = TAKE_PTR(loop);
+        return 0;
+}
+
+Loop *loop_free(Loop *loop)
+{
+        if (!loop)
+                return NULL;
+        if (loop->timer_event)
+                event_free(loop->timer_event);
+        if (loop->deferred_event)
+                event_free(loop->deferred_event);
+        timer_queue_free(loop->timers);
+        safe_close(loop->timer_fd);
+        if (loop->base)
+                event_base_free(loop->base);
+        free(loop);
+        return NULL;
+}
+
+int loop_run(Loop *loop)
+{
+        if (event_base_dispatch(loop->base) < 0)
+                return -EIO;
+        return loop->exit_code;
+}
+
+void loop_exit(Loop *loop, int code)
+{
+        loop->exit_code = code;
+        (void)event_base_loopbreak(loop->base);
+}
+
+TimerQueue *loop_timers(Loop *loop)
+{
+        return loop->timers;
+}
+
+Clock *loop_clock(Loop *loop)
+{
+        return loop->clock;
+}
+
+struct event_base *loop_event_base(Loop *loop)
+{
+        return loop->base;
+}
+
+static void on_io(evutil_socket_t fd, short what, void *userdata)
+{
+        IoSource *source = userdata;
+        unsigned events = 0;
+
+        if (what & EV_READ)
+                events |= IO_READ;
+        if (what & EV_WRITE)
+                events |= IO_WRITE;
+        source->callback(source, fd, events, source->userdata);
+}
+
+static short to_event_flags(unsigned events)
+{
+        return (short)(EV_PERSIST | (events & IO_READ ? EV_READ : 0) | (events & IO_WRITE ? EV_WRITE : 0));
+}
+
+int io_source_new(Loop *loop, int fd, unsigned events, IoCallback callback, void *userdata, IoSource **ret)
+{
+        _cleanup_(io_source_freep) IoSource *source = new0(IoSource, 1);
+
+        if (!source)
+                return -ENOMEM;
+        *source = (IoSource){ .loop = loop, .fd = fd, .events = events, .callback = callback, .userdata = userdata };
+        source->event = event_new(loop->base, fd, to_event_flags(events), on_io, source);
+        if (!source->event)
+                return -ENOMEM;
+        if (events != 0 && event_add(source->event, NULL) < 0)
+                return -EIO;
+        *ret = TAKE_PTR(source);
+        return 0;
+}
+
+int io_source_set_events(IoSource *source, unsigned events)
+{
+        if (source->events == events)
+                return 0;
+        if (source->events != 0 && event_del(source->event) < 0)
+                return -EIO;
+        source->events = 0;
+        if (event_assign(source->event, source->loop->base, source->fd, to_event_flags(events), on_io, source) < 0)
+                return -EINVAL;
+        if (events != 0 && event_add(source->event, NULL) < 0)
+                return -EIO;
+        source->events = events;
+        return 0;
+}
+
+IoSource *io_source_free(IoSource *source)
+{
+        if (!source)
+                return NULL;
+        if (source->event)
+                event_free(source->event);
+        free(source);
+        return NULL;
+}
+
+static void on_signal(evutil_socket_t signo, _unused_ short what, void *userdata)
+{
+        SignalSource *source = userdata;
+
+        source->callback(source, signo, source->userdata);
+}
+
+int signal_source_new(Loop *loop, int signo, SignalCallback callback, void *userdata, SignalSource **ret)
+{
+        _cleanup_(signal_source_freep) SignalSource *source = new0(SignalSource, 1);
+
+        if (!source)
+                return -ENOMEM;
+        source->callback = callback;
+        source->userdata = userdata;
+        source->event = evsignal_new(loop->base, signo, on_signal, source);
+        if (!source->event || event_add(source->event, NULL) < 0)
+                return -ENOMEM;
+        *ret = TAKE_PTR(source);
+        return 0;
+}
+
+SignalSource *signal_source_free(SignalSource *source)
+{
+        if (!source)
+                return NULL;
+        if (source->event)
+                event_free(source->event);
+        free(source);
+        return NULL;
+}
+
+void loop_defer(Loop *loop, Deferred *deferred)
+{
+        if (deferred->slot)
+                return;
+        deferred->next = NULL;
+        deferred->slot = loop->deferred_tail;
+        *loop->deferred_tail = deferred;
+        loop->deferred_tail = &deferred->next;
+        event_active(loop->deferred_event, 0, 0);
+}
+
+void deferred_cancel(Loop *loop, Deferred *deferred)
+{
+        if (!deferred->slot)
+                return;
+        *deferred->slot = deferred->next;
+        if (deferred->next)
+                deferred->next->slot = deferred->slot;
+        else if (loop->deferred_tail == &deferred->next)
+                loop->deferred_tail = deferred->slot;
+        deferred->next = NULL;
+        deferred->slot = NULL;
+}

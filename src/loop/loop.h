@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * The event loop: the only owner of libevent. Descriptors, signals, deferred calls, and one timer
+ * queue under one timerfd. One thread; callbacks must not block.
+ */
+
+#include "base/clock.h"
+#include "loop/timer.h"
+
+typedef struct Loop Loop;
+typedef struct IoSource IoSource;
+typedef struct SignalSource SignalSource;
+typedef struct Deferred Deferred;
+
+/* Returns 0 and a loop with a timer queue on CLOCK (borrowed; it must be the system's to sleep rightly). -errno. */
+int loop_new(Clock *clock, Loop **ret);
+/* All sources of the loop must have been freed before. */
+Loop *loop_free(Loop *loop);
+DEFINE_CLEANUP(Loop *, loop_free);
+
+/* Runs until loop_exit(). Returns the code given there, or -errno. */
+int loop_run(Loop *loop);
+void loop_exit(Loop *loop, int code);
+
+TimerQueue *loop_timers(Loop *loop);
+Clock *loop_clock(Loop *loop);
+/* The libevent base, for loop/ itself only (evhttp). */
+struct event_base;
+struct event_base *loop_event_base(Loop *loop);
+
+/* What an IoSource waits for and is told of; level-triggered. A hang-up shows as readable. */
+enum {
+        IO_READ = 1 << 0,
+        IO_WRITE = 1 << 1,
+};
+
+typedef void (*IoCallback)(IoSource *source, int fd, unsigned events, void *userdata);
+
+/* Watches FD (borrowed: close it after io_source_free()) for EVENTS, which may be 0. 0 or -errno. */
+int io_source_new(Loop *loop, int fd, unsigned events, IoCallback callback, void *userdata, IoSource **ret);
+/* Changes what is waited for; costs nothing where EVENTS is what it was. */
+int io_source_set_events(IoSource *source, unsigned events);
+/* May be called from its own callback. Accepts NULL, returns NULL. */
+IoSource *io_source_free(IoSource *source);
+DEFINE_CLEANUP(IoSource *, io_source_free);
+
+typedef void (*SignalCallback)(SignalSource *source, int signo, void *userdata);
+
+int signal_source_new(Loop *loop, int signo, SignalCallback callback, void *userdata, SignalSource **ret);
+SignalSource *signal_source_free(SignalSource *source);
+DEFINE_CLEANUP(SignalSource *, signal_source_free);
+
+/*
+ * A call that is made from the loop, not from where it was asked for: after the callbacks that are
+ * running now, before the loop sleeps. Embedded in its owner; asked for twice it is made once.
+ */
+struct Deferred {
+        void (*callback)(Deferred *deferred);
+        struct Deferred *next;
+        struct Deferred **slot; /* where it is linked, NULL: not pending */
+};
+
+void loop_defer(Loop *loop, Deferred *deferred);
+void deferred_cancel(Loop *loop, Deferred *deferred);

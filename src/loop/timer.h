@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Deadlines on the boot-time clock: a 4-ary heap of intrusive entries. Arming and disarming cost
+ * O(log n), asking for the next deadline O(1). Entries of the same deadline fire in the order in
+ * which they were armed. The queue reads no clock of its own, so tests drive it with a virtual one.
+ */
+
+#include "base/clock.h"
+
+typedef struct Timer Timer;
+typedef struct TimerQueue TimerQueue;
+typedef void (*TimerCallback)(Timer *timer, usec_t now_boottime);
+
+/* Embedded in what waits. Zeroed but for CALLBACK is a timer that is not armed. */
+struct Timer {
+        TimerCallback callback;
+        usec_t due_boottime;
+        uint32_t sequence; /* order among equal deadlines */
+        uint32_t slot;     /* 1-based place in the heap, 0: not armed */
+};
+
+/* CLOCK is borrowed. NULL: no memory. */
+TimerQueue *timer_queue_new(Clock *clock);
+/* Entries that are still armed are forgotten, not fired. */
+TimerQueue *timer_queue_free(TimerQueue *queue);
+DEFINE_CLEANUP(TimerQueue *, timer_queue_free);
+
+Clock *timer_queue_clock(TimerQueue *queue);
+
+/*
+ * Arms TIMER, or moves it. Never fails where the timer was armed before or timer_queue_reserve()
+ * made room; else 0 or -ENOMEM.
+ */
+int timer_arm(TimerQueue *queue, Timer *timer, usec_t due_boottime);
+/* As timer_arm(), AFTER from now on. */
+int timer_arm_after(TimerQueue *queue, Timer *timer, usec_t after);
+/* Harmless where it is not armed. */
+void timer_disarm(TimerQueue *queue, Timer *timer);
+
+static inline bool timer_is_armed(const Timer *timer)
+{
+        return timer->slot > 0;
+}
+
+/* Room for N more timers, so that arming them can't fail. 0 or -ENOMEM. */
+int timer_queue_reserve(TimerQueue *queue, size_t n);
+
+/* The earliest deadline, USEC_INFINITY where nothing is armed. */
+usec_t timer_queue_next(const TimerQueue *queue);
+size_t timer_queue_size(const TimerQueue *queue);
+
+/*
+ * Fires what is due at NOW, at most MAX entries (0: all), each disarmed before its callback runs;
+ * what callbacks arm for NOW or earlier waits for the next call. Returns the number fired.
+ */
+size_t timer_queue_dispatch(TimerQueue *queue, usec_t now_boottime, size_t max);
+
+/* Called whenever the earliest deadline becomes earlier; the loop re-arms its timerfd with it. */
+typedef void (*TimerQueueNotify)(void *userdata);
+void timer_queue_set_notify(TimerQueue *queue, TimerQueueNotify notify, void *userdata);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "loop/loop.h"
+
+#define N_TIMERS 5000
+
+typedef struct Entry {
+        Timer timer;
+        unsigned id;
+} Entry;
+
+static struct {
+        unsigned fired[2 * N_TIMERS];
+        size_t n;
+        TimerQueue *queue;
+} trace;
+
+static void on_entry(Timer *timer, _unused_ usec_t now)
+{
+        trace.fired[trace.n++] = container_of(timer, Entry, timer)->id;
+}
+
+/* Against a sorted model, with timers moved and disarmed at random. */
+static void test_heap_order(_unused_ void **state)
+{
+        static Entry entries[N_TIMERS];
+        VirtualClock clock;
+        _cleanup_(timer_queue_freep) TimerQueue *queue = NULL;
+        size_t armed = 0;
+        size_t half;
+
+        srand(1);
+        virtual_clock_init(&clock, 0, 0);
+        queue = timer_queue_new(&clock.clock);
+        assert_non_null(queue);
+        for (unsigned i = 0; i < N_TIMERS; i++) {
+                entries[i] = (Entry){ .timer.callback = on_entry, .id = i };
+                assert_ok(timer_arm(queue, &entries[i].timer, (usec_t)(rand() % 1000)));
+        }
+        for (unsigned i = 0; i < N_TIMERS; i++) {
+                unsigned k = (unsigned)rand() % N_TIMERS;
+
+                if (rand() % 3 == 0)
+                        timer_disarm(queue, &entries[k].timer);
+                else
+                        assert_ok(timer_arm(queue, &entries[k].timer, (usec_t)(rand() % 1000)));
+        }
+        for (unsigned i = 0; i < N_TIMERS; i++)
+                armed += timer_is_armed(&entries[i].timer);
+        assert_int_equal(timer_queue_size(queue), armed);
+
+        trace.n = 0;
+        half = timer_queue_dispatch(queue, 499, 0);
+        assert_int_equal(half, trace.n);
+        assert_int_equal(timer_queue_dispatch(queue, 1000, 0), armed - half);
+        assert_int_equal(trace.n, armed);
+        for (size_t i = 1; i < trace.n; i++) {
+                const Timer *a = &entries[trace.fired[i - 1]].timer, *b = &entries[trace.fired[i]].timer;
+
+                assert_true(a->due_boottime < b->due_boottime ||
+                            (a->due_boottime == b->due_boottime && (int32_t)(b->sequence - a->sequence) > 0));
+        }
+        assert_true(timer_queue_next(queue) == USEC_INFINITY);
+}
+
+static void on_rearm(Timer *timer, usec_t now)
+{
+        on_entry(timer, now);
+        assert_ok(timer_arm(trace.queue, timer, now));
+}
+
+/* A timer that arms itself for now can't keep the queue from returning. */
+static void test_rearm_for_now(_unused_ void **state)
+{
+        Entry entry = { .timer.callback = on_rearm };
+        VirtualClock clock;
+
+        virtual_clock_init(&clock, 10, 0);
+        trace.queue = timer_queue_new(&clock.clock);
+        trace.n = 0;
+        assert_ok(timer_arm(trace.queue, &entry.timer, 5));
+        assert_int_equal(timer_queue_dispatch(trace.queue, 10, 0), 1);
+        assert_int_equal(timer_queue_dispatch(trace.queue, 10, 0), 1);
+        trace.queue = timer_queue_free(trace.queue);
+}
+
+typedef struct LoopTest {
+        Loop *loop;
+        Timer timer;
+        Deferred first, second;
+        int pipe[2];
+        char order[16];
+        size_t n;
+} LoopTest;
+
+static void note(LoopTest *t, char c)
+{
+        t->order[t->n++] = c;
+}
+
+static void on_second(Deferred *deferred)
+{
+        LoopTest *t = container_of(deferred, LoopTest, second);
+
+        note(t, '2');
+        assert_int_equal(write(t->pipe[1], "x", 1), 1);
+}
+
+static void on_first(Deferred *deferred)
+{
+        LoopTest *t = container_of(deferred, LoopTest, first);
+
+        note(t, '1');
+        if (t->n == 2)
+                loop_defer(t->loop, deferred); /* once more, in the next turn */
+}
+
+static void on_pipe(IoSource *source, int fd, unsigned events, void *userdata)
+{
+        LoopTest *t = userdata;
+        char c;
+
+        assert_int_equal(events, IO_READ);
+        assert_int_equal(read(fd, &c, 1), 1);
+        note(t, 'p');
+        io_source_free(source);
+        (void)raise(SIGUSR1);
+}
+
+static void on_usr1(_unused_ SignalSource *source, int signo, void *userdata)
+{
+        LoopTest *t = userdata;
+
+        assert_int_equal(signo, SIGUSR1);
+        note(t, 's');
+        loop_exit(t->loop, 42);
+}
+
+static void on_timer(Timer *timer, usec_t now)
+{
+        LoopTest *t = container_of(timer, LoopTest, timer);
+
+        assert_true(now >= timer->due_boottime);
+        note(t, 't');
+        loop_defer(t->loop, &t->first);
+        loop_defer(t->loop, &t->second);
+        loop_defer(t->loop, &t->second);
+}
+
+static void test_loop(_unused_ void **state)
+{
+        LoopTest t = { .timer.callback = on_timer, .first.callback = on_first, .second.callback = on_second };
+        SignalSource *usr1;
+        IoSource *source;
+
+        assert_ok(loop_new(clock_system(), &t.loop));
+        assert_int_equal(pipe(t.pipe), 0);
+        assert_ok(io_source_new(t.loop, t.pipe[0], 0, on_pipe, &t, &source));
+        assert_ok(io_source_set_events(source, IO_READ));
+        assert_ok(signal_source_new(t.loop, SIGUSR1, on_usr1, &t, &usr1));
+        assert_ok(timer_arm_after(loop_timers(t.loop), &t.timer, 2000));
+        assert_int_equal(loop_run(t.loop), 42);
+        assert_string_equal(t.order, "t121ps");
+        signal_source_free(usr1);
+        loop_free(t.loop);
+        close(t.pipe[0]);
+        close(t.pipe[1]);
+}
+
+static void test_deferred_cancel(_unused_ void **state)
+{
+        LoopTest t = { .first.callback = on_first, .second.callback = on_second };
+
+        assert_ok(loop_new(clock_system(), &t.loop));
+        loop_defer(t.loop, &t.first);
+        loop_defer(t.loop, &t.second);
+        deferred_cancel(t.loop, &t.first);
+        assert_null(t.first.slot);
+        deferred_cancel(t.loop, &t.second);
+        loop_defer(t.loop, &t.first);
+        assert_non_null(t.first.slot);
+        deferred_cancel(t.loop, &t.first);
+        loop_free(t.loop);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                RUN(test_heap_order), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_deferred_cancel),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
