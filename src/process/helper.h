@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Helper programs of the daemon: where they are, and how one is started with a connection. The end
+ * of the connection is the end of the helper, and of the daemon as the helper sees it.
+ */
+
+#include "base/macro.h"
+
+/* The descriptor at which a helper finds its connection. */
+#define HELPER_FD 3
+
+/*
+ * The path of helper NAME, which the caller frees: in $TAKT_LIBEXECDIR where that is set, else
+ * beside the running program (a build tree), else where it was installed. -ENOENT, -ENOMEM.
+ */
+int helper_find(const char *name, char **ret);
+
+/*
+ * Runs PATH in a session of its own with a SOCK_SEQPACKET connection at HELPER_FD, default signals,
+ * standard input and output at /dev/null, and nothing else open but standard error. Returns 0, the
+ * other end (non-blocking, close-on-exec) and the process, which the caller reaps; -errno also where
+ * the program can't be executed. Costs the same however large the caller is: its memory is not copied.
+ */
+int helper_start(const char *path, int *ret_fd, pid_t *ret_pid);
+/* Reaps PID where it has ended. True once it is reaped (or never was a child). */
+bool helper_reap(pid_t pid);
+/* PID was made by helper_start() and not yet reaped. */
+bool helper_is_known(pid_t pid);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Commands, started and reaped by the helper program takt-spawn, with what they print captured on
+ * the loop. Nothing here forks, waits or blocks: a start is one message and, a while later, a
+ * callback. Knows no job.
+ *
+ * The helper is the only parent of commands. Where it dies, this end kills and reaps what it left
+ * behind, ends the commands under way with -EOWNERDEAD and starts a new one at a limited rate. For
+ * that the calling process becomes a subreaper, and all its other children must be made by
+ * helper_start() (process/helper.h): unknown ones are taken for the helper's and killed.
+ */
+
+#include <sys/resource.h>
+
+#include "base/buffer.h"
+#include "loop/loop.h"
+
+typedef struct Spawner Spawner;
+typedef struct SpawnedCommand SpawnedCommand;
+
+/* Commands that may exist at once, waiting ones included; more are refused with -EAGAIN. */
+#define SPAWNER_MAX_COMMANDS 16384U
+/* Bytes of argv, environment and directory together: the kernel's own usual limit for both. */
+#define SPAWNER_MAX_REQUEST (2U * 1024 * 1024)
+/* How long after a command's exit its output is still waited for where others hold the pipe open. */
+#define SPAWNER_DRAIN_USEC (2 * USEC_PER_SEC)
+/* Longest piece of a line that a line callback gets; a longer line comes in several pieces. */
+#define SPAWNER_LINE_MAX 8192U
+/* A helper that died is started again at once, then after this time, doubled each time up to the maximum. */
+#define SPAWNER_RESTART_MIN_USEC (100 * USEC_PER_MSEC)
+#define SPAWNER_RESTART_MAX_USEC (10 * USEC_PER_SEC)
+/* Once it has run for this long, its past is forgiven. */
+#define SPAWNER_STABLE_USEC (10 * USEC_PER_SEC)
+
+typedef enum SpawnStdio {
+        SPAWN_NULL,    /* /dev/null */
+        SPAWN_FD,      /* a descriptor of the caller's, borrowed for the call of spawner_start() */
+        SPAWN_BYTES,   /* input only: these bytes, then the end */
+        SPAWN_CAPTURE, /* output only: kept here, and told by line where there is a line callback */
+} SpawnStdio;
+
+typedef struct SpawnInput {
+        SpawnStdio mode;
+        int fd;           /* SPAWN_FD */
+        const void *data; /* SPAWN_BYTES */
+        size_t n;
+} SpawnInput;
+
+typedef struct SpawnOutput {
+        SpawnStdio mode;
+        int fd;           /* SPAWN_FD; its end is not waited for */
+        size_t max_bytes; /* SPAWN_CAPTURE: the first so many bytes are kept, the rest is read and counted */
+} SpawnOutput;
+
+typedef struct SpawnLimit {
+        int resource; /* RLIMIT_… */
+        struct rlimit limit;
+} SpawnLimit;
+
+/* Everything is copied by spawner_start(). Zeroed, with argv: defaults throughout. */
+typedef struct SpawnRequest {
+        char *const *argv;        /* NULL-terminated, not empty; argv[0] without a slash is looked up on PATH */
+        char *const *environment; /* NULL-terminated "NAME=value", all of it; NULL: empty. Its PATH is the one
+                                   * searched. NOTIFY_SOCKET and LISTEN_* are left out: they speak to taktd. */
+        const char *directory;    /* absolute; NULL: "/" */
+        const char *mark;         /* one entry of ENVIRONMENT that no other command has (TAKT_RUN=17), by which
+                                   * processes that left the command's session are known to be its; or NULL */
+        SpawnInput input;
+        SpawnOutput output;
+        SpawnOutput error_output;
+        bool set_umask;
+        mode_t umask;
+        bool set_nice;
+        int nice; /* absolute, -20…19 */
+        const SpawnLimit *limits;
+        size_t n_limits;   /* at most RLIM_NLIMITS */
+        int kill_signal;   /* what spawned_command_stop() sends; 0: SIGTERM */
+        usec_t kill_after; /* from that signal to SIGKILL; USEC_INFINITY: never, 0: SIGKILL at once */
+} SpawnRequest;
+
+/* How a command ended. Lives for the callback only. */
+typedef struct SpawnExit {
+        int error;         /* 0: it ran and the fields below are true. Else it never ran, or its end is unknown:
+                            * the errno, negative, of STAGE; -EOWNERDEAD where takt-spawn died */
+        const char *stage; /* what failed: "fork", "chdir", "exec", …, "helper"; NULL where ERROR is 0 */
+        int code;          /* CLD_EXITED, CLD_KILLED or CLD_DUMPED, as in siginfo_t */
+        int status;        /* exit status, or the signal */
+        bool truncated;    /* a process that outlived the command held its output open past SPAWNER_DRAIN_USEC */
+        usec_t user_usec;  /* processor time of the command and of the children it waited for */
+        usec_t system_usec;
+        uint64_t max_resident; /* bytes */
+} SpawnExit;
+
+typedef struct SpawnCallbacks {
+        /*
+         * The process exists; whether exec succeeds is known by its exit. Comes within a few ms, and
+         * at the latest before exited(); not at all where there never was a process. May be NULL.
+         */
+        void (*started)(SpawnedCommand *command, pid_t pid, void *userdata);
+        /* A line, without its newline, of captured output (FD 1 or 2); a last one without newline as well. May be NULL. */
+        void (*line)(SpawnedCommand *command, int fd, const char *line, size_t n, void *userdata);
+        /*
+         * Exactly once, never from within spawner_start(): the process was reaped and captured output
+         * has reached its end (or see `truncated`). The command may be freed here.
+         */
+        void (*exited)(SpawnedCommand *command, const SpawnExit *exit, void *userdata);
+} SpawnCallbacks;
+
+/* Counters for status pages. */
+typedef struct SpawnerStatus {
+        pid_t helper_pid; /* 0 while there is none */
+        unsigned n_commands;
+        unsigned n_waiting; /* of these, not yet handed to the helper */
+        uint64_t n_started;
+        uint64_t n_kills;    /* SIGKILLs that followed an ignored kill signal */
+        uint64_t n_restarts; /* of the helper */
+        uint64_t n_strays;   /* processes that outlived their command and were ended */
+} SpawnerStatus;
+
+/*
+ * Starts HELPER_PATH (see helper_find()) and makes this process a subreaper. -errno where the
+ * program can't be executed. The loop must outlive the spawner.
+ */
+int spawner_new(Loop *loop, const char *helper_path, Spawner **ret);
+/*
+ * Commands that are left are ended by the helper, their callbacks not called, their handles dead but
+ * for spawned_command_free(). Waits up to a second for the helper to be gone; where commands take
+ * longer to die, the helper finishes that alone.
+ */
+Spawner *spawner_free(Spawner *spawner);
+DEFINE_CLEANUP(Spawner *, spawner_free);
+
+void spawner_get_status(const Spawner *spawner, SpawnerStatus *ret);
+
+/*
+ * Starts a command. While the helper is being restarted the request waits; where that attempt fails,
+ * it ends with -EOWNERDEAD. Returns 0, -EAGAIN at SPAWNER_MAX_COMMANDS, -E2BIG above
+ * SPAWNER_MAX_REQUEST, -EINVAL for a request that is none, -EMFILE and the like where pipes can't be
+ * made, -ENOMEM.
+ */
+int spawner_start(Spawner *spawner, const SpawnRequest *request, const SpawnCallbacks *callbacks, void *userdata,
+                  SpawnedCommand **ret);
+
+/* Before exited() was called the command is stopped, and nothing more is heard of it. */
+SpawnedCommand *spawned_command_free(SpawnedCommand *command);
+DEFINE_CLEANUP(SpawnedCommand *, spawned_command_free);
+
+/* 0 until started() was called. The process group and session have the same number. */
+pid_t spawned_command_pid(const SpawnedCommand *command);
+
+/* Sends SIGNO to the command's process group. 0, -ESRCH once it has exited, -EINVAL. */
+int spawned_command_kill(SpawnedCommand *command, int signo);
+/*
+ * Ends the command and its process group: the kill signal and SIGCONT (so that a stopped process
+ * dies too), SIGKILL after kill_after. The helper keeps that time. Harmless when repeated; exited()
+ * tells when it is over.
+ */
+void spawned_command_stop(SpawnedCommand *command);
+
+/* What was kept of output FD (1 or 2), to be read or stolen from; NULL where it is not captured. */
+Buffer *spawned_command_output(SpawnedCommand *command, int fd);
+/* Bytes of output FD that were read and not kept. */
+uint64_t spawned_command_dropped(const SpawnedCommand *command, int fd);
