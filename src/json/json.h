@@ -32,7 +32,7 @@ struct JsonValue {
                 double number;
                 const char *string; /* followed by a NUL that N does not count; may hold NULs */
                 const JsonValue *items;
-                const JsonMember *members; /* in the order of the text */
+                const JsonMember *members; /* in the order of the text; only json_parse() makes objects */
         };
 };
 
@@ -48,6 +48,7 @@ typedef struct JsonLimits {
 } JsonLimits;
 
 #define JSON_MAX_BYTES_DEFAULT (64U * 1024 * 1024)
+#define JSON_MAX_BYTES_CEILING (1024U * 1024 * 1024) /* a larger max_bytes counts as this one */
 #define JSON_MAX_DEPTH_DEFAULT 128U
 
 typedef struct JsonError {

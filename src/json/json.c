@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "json/json.h"
+
+#include "json/object.h"
+
+const char *json_type_name(JsonType type)
+{
+        static const char *const names[] = {
+                [JSON_NULL] = "null",     [JSON_BOOL] = "boolean", [JSON_INT] = "integer",   [JSON_DOUBLE] = "number",
+                [JSON_STRING] = "string", [JSON_ARRAY] = "array",  [JSON_OBJECT] = "object",
+        };
+
+        return names[type];
+}
+
+static const JsonValue *get_sorted(const JsonValue *object, const uint32_t *order, const char *key, size_t key_len)
+{
+        uint32_t low = 0, high = object->n;
+
+        while (low < high) {
+                uint32_t middle = low + (high - low) / 2;
+                const JsonMember *m = &object->members[order[middle]];
+                int c = key_compare(key, key_len, m->key, m->key_len);
+
+                if (c == 0)
+                        return &m->value;
+                if (c < 0)
+                        high = middle;
+                else
+                        low = middle + 1;
+        }
+        return NULL;
+}
+
+const JsonValue *json_get_n(const JsonValue *object, const char *key, size_t key_len)
+{
+        const uint32_t *order;
+
+        if (!json_is(object, JSON_OBJECT))
+                return NULL;
+        order = object_order(object->members, object->n);
+        if (order)
+                return get_sorted(object, order, key, key_len);
+        for (uint32_t i = 0; i < object->n; i++)
+                if (key_compare(key, key_len, object->members[i].key, object->members[i].key_len) == 0)
+                        return &object->members[i].value;
+        return NULL;
+}
+
+const JsonValue *json_get(const JsonValue *object, const char *key)
+{
+        return json_get_n(object, key, strlen(key));
+}
+
+const char *json_string_or_null(const JsonValue *value)
+{
+        return json_is(value, JSON_STRING) && strlen(value->string) == value->n ? value->string : NULL;
+}
+
+/* As numbers, not as doubles: 2^53 + 1 is not 2^53. */
+static bool integer_equals_double(int64_t integer, double number)
+{
+        /* -2^63 and 2^63 are doubles; what lies between converts to an integer without loss where it is whole. */
+        return number >= -0x1p63 && number < 0x1p63 && (double)(int64_t)number == number &&
+               (int64_t)number == integer;
+}
+
+static bool members_equal(const JsonValue *a, const JsonValue *b)
+{
+        const uint32_t *a_order, *b_order;
+
+        if (a->n != b->n)
+                return false;
+        a_order = object_order(a->members, a->n);
+        b_order = object_order(b->members, b->n);
+        for (uint32_t i = 0; i < a->n; i++) {
+                const JsonMember *m = &a->members[a_order ? a_order[i] : i];
+                const JsonValue *other;
+
+                if (b_order) {
+                        const JsonMember *o = &b->members[b_order[i]];
+
+                        other = key_compare(m->key, m->key_len, o->key, o->key_len) == 0 ? &o->value : NULL;
+                } else {
+                        other = json_get_n(b, m->key, m->key_len);
+                }
+                if (!other || !json_equal(&m->value, other))
+                        return false;
+        }
+        return true;
+}
+
+bool json_equal(const JsonValue *a, const JsonValue *b)
+{
+        if (a->type == JSON_INT && b->type == JSON_DOUBLE)
+                return integer_equals_double(a->integer, b->number);
+        if (a->type == JSON_DOUBLE && b->type == JSON_INT)
+                return integer_equals_double(b->integer, a->number);
+        if (a->type != b->type)
+                return false;
+
+        switch (a->type) {
+        case JSON_NULL:
+                return true;
+        case JSON_BOOL:
+                return a->boolean == b->boolean;
+        case JSON_INT:
+                return a->integer == b->integer;
+        case JSON_DOUBLE:
+                return a->number == b->number;
+        case JSON_STRING:
+                return key_compare(a->string, a->n, b->string, b->n) == 0;
+        case JSON_ARRAY:
+                if (a->n != b->n)
+                        return false;
+                for (uint32_t i = 0; i < a->n; i++)
+                        if (!json_equal(&a->items[i], &b->items[i]))
+                                return false;
+                return true;
+        case JSON_OBJECT:
+                return members_equal(a, b);
+        }
+        return false;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * How the reader lays out the members of an object. One of more than OBJECT_UNSORTED_MAX members
+ * has, just before them, the numbers of its members in the order of their keys: the sort that
+ * finds duplicates is kept for look-ups and comparisons.
+ */
+
+#include "json/arena.h"
+#include "json/json.h"
+
+#define OBJECT_UNSORTED_MAX 16U
+
+/* Room for N members (and their order, where there is one), set to nothing yet; or NULL. */
+JsonMember *object_alloc(Arena *arena, uint32_t n);
+
+/* Fills in the order. Returns the first member whose key an earlier one has too, or N. */
+uint32_t object_seal(JsonMember *members, uint32_t n);
+
+/* Member numbers in the order of their keys; NULL for an object of up to OBJECT_UNSORTED_MAX. */
+const uint32_t *object_order(const JsonMember *members, uint32_t n);
+
+/* Some total order of keys: not the alphabet's. */
+static inline int key_compare(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+        if (a_len != b_len)
+                return a_len < b_len ? -1 : 1;
+        return memcmp(a, b, a_len);
+}
