@@ -14,7 +14,7 @@
 /*
  * Takes the next word off *P: 1 with *P behind it and the blanks that follow; 0 where nothing but
  * blanks is left; -EBADMSG with RET_ERROR (may be NULL; its offset counts from START); -ENOMEM.
- * Escapes, inside and outside of quotes: \a \b \e \f \n \r \t \v \\ \" \' \s (a blank) \; \xHH \OOO
+ * Escapes, inside and outside of quotes: \a \b \f \n \r \t \v \\ \" \' \s (a blank) \; \xHH \OOO
  * \uHHHH \UHHHHHHHH; a NUL and an unknown escape are refused. An empty pair of quotes is an empty word.
  */
 int words_next(const char *start, const char **p, char **ret, TextError *ret_error);
