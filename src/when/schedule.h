@@ -130,8 +130,9 @@ typedef struct Occurrence {
 int schedule_next(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, Occurrence *ret);
 
 /* Marks OCCURRENCE as taken, and with it each trigger that falls on the same instant. Not counted in count. */
-void schedule_take(const Schedule *schedule, ScheduleState *state, const Occurrence *occurrence);
-/* Marks all that was due up to and including NOW as taken. */
+void schedule_take(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now,
+                   const Occurrence *occurrence);
+/* Marks all that was due up to and including NOW as taken; After= counts from NOW where it was. */
 void schedule_take_until(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now);
 
 /* AFTER: a run begins, or has ended (or was skipped) at BOOTTIME. */
@@ -139,14 +140,14 @@ void schedule_run_started(ScheduleState *state);
 void schedule_run_ended(ScheduleState *state, usec_t boottime);
 
 typedef struct ScheduleMissed {
-        uint64_t n;      /* occurrences, at most MAX */
-        bool more;       /* there were more than MAX on the wall clock */
+        uint64_t n;      /* occurrences */
+        bool more;       /* there were more: what is not O(1) to count was counted up to MAX */
         Occurrence last; /* the latest of all, where N > 0 */
 } ScheduleMissed;
 
 /*
- * What STATE has not taken and was due up to and including NOW. O(1) for EVERY and O(MAX) for the
- * wall clock's triggers; the latest one is exact also where there were more than MAX.
+ * What STATE has not taken and was due up to and including NOW. O(1) for EVERY with no Exclude=,
+ * O(MAX) searches for the rest; the latest one is exact also where there were more than MAX.
  */
 void schedule_missed(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now,
                      uint64_t max, ScheduleMissed *ret);

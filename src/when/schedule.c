@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Each clock has one cursor in the state, and the triggers that stand on that clock answer one
+ * question: what comes strictly after it? The boot clock's answers are arithmetic. The wall
+ * clock's are searches, of which the earliest counts; several that fall on one instant are one
+ * occurrence, because the cursor moves past all of them. One-time triggers have a bit besides, so
+ * that a wall clock that goes back far doesn't bring them back.
+ */
+#include "when/schedule.h"
+
+#include "base/string-util.h"
+
+static const char *const trigger_names[_TRIGGER_TYPE_MAX] = {
+        [TRIGGER_EVERY] = "Every=",
+        [TRIGGER_AFTER] = "After=",
+        [TRIGGER_STARTUP] = "OnStartup=",
+        [TRIGGER_AT] = "At=",
+        [TRIGGER_CALENDAR] = "OnCalendar=",
+        [TRIGGER_CRON] = "Cron=",
+};
+
+const char *trigger_type_to_string(TriggerType type)
+{
+        return trigger_names[type];
+}
+
+/* --- conversion between the clocks, as they stand to each other now --- */
+
+static usec_t shift(usec_t t, usec_t from, usec_t to)
+{
+        if (t == USEC_INFINITY)
+                return t;
+        return t >= from ? usec_add(to, t - from) : usec_sub(to, from - t);
+}
+
+static usec_t to_realtime(const ScheduleNow *now, usec_t boottime)
+{
+        return shift(boottime, now->boottime, now->realtime);
+}
+
+static usec_t to_boottime(const ScheduleNow *now, usec_t realtime)
+{
+        return shift(realtime, now->realtime, now->boottime);
+}
+
+/* The wall clock's cursor: the last occurrence, unless the clock was far wrong when that was. */
+static usec_t wall_cursor(const ScheduleState *state, const ScheduleNow *now)
+{
+        return state->last_realtime > usec_add(now->realtime, SCHEDULE_STEP_BACK_MAX) ? now->realtime
+                                                                                      : state->last_realtime;
+}
+
+static bool is_done(const ScheduleState *state, size_t trigger)
+{
+        return state->done & UINT64_C(1) << trigger;
+}
+
+static void set_done(ScheduleState *state, size_t trigger)
+{
+        state->done |= UINT64_C(1) << trigger;
+}
+
+/* --- the boot clock --- */
+
+static bool on_boot_clock(const Schedule *schedule, const Trigger *trigger)
+{
+        return trigger->type == TRIGGER_AFTER || trigger->type == TRIGGER_STARTUP ||
+               (trigger->type == TRIGGER_EVERY && !schedule->align);
+}
+
+/* The first point of the grid at or after FROM. */
+static usec_t every_from(const ScheduleState *state, usec_t span, usec_t from)
+{
+        usec_t k, distance;
+
+        if (from <= state->anchor_boottime)
+                return state->anchor_boottime;
+        k = (from - state->anchor_boottime - 1) / span + 1;
+        if (__builtin_mul_overflow(k, span, &distance))
+                return USEC_INFINITY;
+        return usec_add(state->anchor_boottime, distance);
+}
+
+/* What TRIGGER (of index I) asks for on the boot clock, were nothing excluded; USEC_INFINITY: nothing. */
+static usec_t boot_due(const Schedule *schedule, size_t i, const ScheduleState *state, const ScheduleNow *now)
+{
+        const Trigger *trigger = &schedule->triggers[i];
+
+        switch (trigger->type) {
+        case TRIGGER_EVERY:
+                return every_from(state, trigger->span,
+                                  state->last_boottime == USEC_INFINITY ? 0 : state->last_boottime + 1);
+        case TRIGGER_AFTER:
+                return state->ended_boottime == 0 ? state->anchor_boottime
+                                                  : usec_add(state->ended_boottime, trigger->span);
+        case TRIGGER_STARTUP:
+                return is_done(state, i) ? USEC_INFINITY
+                                         : MAX(usec_add(now->startup_boottime, trigger->span), state->anchor_boottime);
+        default:
+                return USEC_INFINITY;
+        }
+}
+
+static usec_t boot_next(const Schedule *schedule, size_t i, const ScheduleState *state, const ScheduleNow *now)
+{
+        usec_t due = boot_due(schedule, i, state, now);
+
+        return to_realtime(now, due) > schedule->until_realtime ? USEC_INFINITY : due;
+}
+
+/* --- the wall clock --- */
+
+static int wall_trigger_next(const Schedule *schedule, size_t i, const ScheduleState *state, usec_t after,
+                             usec_t *ret)
+{
+        const Trigger *trigger = &schedule->triggers[i];
+
+        switch (trigger->type) {
+        case TRIGGER_AT:
+                if (is_done(state, i) || trigger->at_realtime <= after)
+                        return 0;
+                *ret = trigger->at_realtime;
+                return 1;
+        default:
+                return 0;
+        }
+}
+
+/* The earliest instant after AFTER that some trigger asks for. */
+static int wall_next(const Schedule *schedule, const ScheduleState *state, usec_t after, usec_t *ret,
+                     uint32_t *ret_trigger)
+{
+        usec_t earliest = USEC_INFINITY;
+
+        for (size_t i = 0; i < schedule->n_triggers; i++) {
+                usec_t t;
+
+                if (on_boot_clock(schedule, &schedule->triggers[i]) ||
+                    wall_trigger_next(schedule, i, state, after, &t) == 0 || t >= earliest)
+                        continue;
+                earliest = t;
+                *ret_trigger = (uint32_t)i;
+        }
+        if (earliest == USEC_INFINITY || earliest > schedule->until_realtime)
+                return 0;
+        *ret = earliest;
+        return 1;
+}
+
+/* --- both together --- */
+
+/* schedule_next() over the triggers of MASK, whatever Count= says. */
+static int next_of(const Schedule *schedule, uint64_t mask, const ScheduleState *state, const ScheduleNow *now,
+                   Occurrence *ret)
+{
+        Occurrence best = { .due_boottime = USEC_INFINITY };
+        bool wall = false;
+        uint32_t trigger;
+        usec_t t;
+
+        for (size_t i = 0; i < schedule->n_triggers; i++) {
+                if (!(mask & UINT64_C(1) << i))
+                        continue;
+                if (!on_boot_clock(schedule, &schedule->triggers[i])) {
+                        wall = true;
+                        continue;
+                }
+                t = boot_next(schedule, i, state, now);
+                if (t >= best.due_boottime)
+                        continue;
+                best = (Occurrence){
+                        .due_boottime = t,
+                        .scheduled_realtime = to_realtime(now, t),
+                        .trigger = (uint32_t)i,
+                        .clock = SCHEDULE_CLOCK_BOOT,
+                };
+        }
+        if (wall && wall_next(schedule, state, wall_cursor(state, now), &t, &trigger) > 0 &&
+            to_boottime(now, t) < best.due_boottime)
+                best = (Occurrence){
+                        .due_boottime = to_boottime(now, t),
+                        .scheduled_realtime = t,
+                        .trigger = trigger,
+                        .clock = SCHEDULE_CLOCK_WALL,
+                };
+        if (best.due_boottime == USEC_INFINITY)
+                return 0;
+        *ret = best;
+        return 1;
+}
+
+int schedule_next(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, Occurrence *ret)
+{
+        if (schedule->max_count > 0 && state->count >= schedule->max_count)
+                return 0;
+        return next_of(schedule, UINT64_MAX, state, now, ret);
+}
+
+void schedule_state_init(ScheduleState *state, const ScheduleNow *now)
+{
+        *state = (ScheduleState){
+                .anchor_boottime = now->boottime,
+                .last_boottime = USEC_INFINITY,
+                .last_realtime = now->realtime,
+        };
+}
+
+/* Takes what TRIGGER (of index I) asks for on the boot clock up to DUE. */
+static void take_boot(const Schedule *schedule, size_t i, ScheduleState *state, const ScheduleNow *now, usec_t due)
+{
+        if (!on_boot_clock(schedule, &schedule->triggers[i]) || boot_due(schedule, i, state, now) > due)
+                return;
+        if (schedule->triggers[i].type == TRIGGER_STARTUP)
+                set_done(state, i);
+        else if (schedule->triggers[i].type == TRIGGER_AFTER)
+                schedule_run_started(state);
+}
+
+void schedule_take(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now,
+                   const Occurrence *occurrence)
+{
+        if (occurrence->clock == SCHEDULE_CLOCK_BOOT) {
+                for (size_t i = 0; i < schedule->n_triggers; i++)
+                        take_boot(schedule, i, state, now, occurrence->due_boottime);
+                state->last_boottime = occurrence->due_boottime;
+                return;
+        }
+        state->last_realtime = occurrence->scheduled_realtime;
+        for (size_t i = 0; i < schedule->n_triggers; i++)
+                if (schedule->triggers[i].type == TRIGGER_AT &&
+                    schedule->triggers[i].at_realtime == occurrence->scheduled_realtime)
+                        set_done(state, i);
+}
+
+void schedule_take_until(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now)
+{
+        usec_t cursor = wall_cursor(state, now);
+
+        for (size_t i = 0; i < schedule->n_triggers; i++) {
+                const Trigger *trigger = &schedule->triggers[i];
+
+                if (trigger->type == TRIGGER_AT) {
+                        if (trigger->at_realtime > cursor && trigger->at_realtime <= now->realtime)
+                                set_done(state, i);
+                } else {
+                        take_boot(schedule, i, state, now, now->boottime);
+                        if (trigger->type == TRIGGER_AFTER && state->ended_boottime == USEC_INFINITY)
+                                schedule_run_ended(state, now->boottime);
+                }
+        }
+        state->last_boottime = now->boottime;
+        state->last_realtime = MAX(cursor, now->realtime);
+}
+
+void schedule_run_started(ScheduleState *state)
+{
+        state->ended_boottime = USEC_INFINITY;
+}
+
+void schedule_run_ended(ScheduleState *state, usec_t boottime)
+{
+        state->ended_boottime = MAX(boottime, (usec_t)1);
+}
+
+/* --- what has passed --- */
+
+static void missed_add(ScheduleMissed *missed, uint64_t n, const Occurrence *last)
+{
+        if (missed->n == 0 || last->scheduled_realtime >= missed->last.scheduled_realtime)
+                missed->last = *last;
+        missed->n += n;
+}
+
+/* The points of an unaligned grid. */
+static void missed_grid(const Schedule *schedule, size_t i, const ScheduleState *state, const ScheduleNow *now,
+                        ScheduleMissed *missed)
+{
+        usec_t end = MIN(now->boottime, to_boottime(now, schedule->until_realtime));
+        usec_t span = schedule->triggers[i].span, first = boot_due(schedule, i, state, now), n;
+
+        if (first > end)
+                return;
+        n = (end - first) / span;
+        missed_add(missed, n + 1, &(Occurrence){
+                .due_boottime = first + n * span,
+                .scheduled_realtime = to_realtime(now, first + n * span),
+                .trigger = (uint32_t)i,
+                .clock = SCHEDULE_CLOCK_BOOT,
+        });
+}
+
+/* Where O stands on its own clock. */
+static usec_t position(const Occurrence *o)
+{
+        return o->clock == SCHEDULE_CLOCK_WALL ? o->scheduled_realtime : o->due_boottime;
+}
+
+/*
+ * The latest occurrence of the triggers of MASK, all of one clock, up to HIGH on that clock: *LAST
+ * is one of them, and bisection finds how far one can go on and still have another ahead.
+ */
+static void find_last(const Schedule *schedule, uint64_t mask, ScheduleState *state, const ScheduleNow *now,
+                      usec_t high, Occurrence *last)
+{
+        usec_t limit = high, low = position(last);
+        Occurrence o;
+
+        while (low < high) {
+                usec_t middle = low + (high - low) / 2;
+
+                if (last->clock == SCHEDULE_CLOCK_WALL)
+                        state->last_realtime = middle;
+                else
+                        state->last_boottime = middle;
+                if (next_of(schedule, mask, state, now, &o) > 0 && position(&o) <= limit) {
+                        *last = o;
+                        low = position(&o);
+                } else {
+                        high = middle;
+                }
+        }
+}
+
+/* Walks through what the triggers of MASK, all of one clock, had up to NOW. */
+static void missed_walk(const Schedule *schedule, uint64_t mask, const ScheduleState *state,
+                        const ScheduleNow *now, uint64_t max, ScheduleMissed *missed)
+{
+        ScheduleState cursor = *state;
+        Occurrence o, last;
+        uint64_t n = 0;
+
+        while (next_of(schedule, mask, &cursor, now, &o) > 0 && o.due_boottime <= now->boottime) {
+                last = o;
+                if (n == max) {
+                        missed->more = true;
+                        find_last(schedule, mask, &cursor, now,
+                                  o.clock == SCHEDULE_CLOCK_WALL ? now->realtime : now->boottime, &last);
+                        break;
+                }
+                n++;
+                schedule_take(schedule, &cursor, now, &o);
+        }
+        if (n > 0)
+                missed_add(missed, n, &last);
+}
+
+void schedule_missed(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, uint64_t max,
+                     ScheduleMissed *ret)
+{
+        ScheduleMissed missed = {};
+        uint64_t wall = 0;
+
+        for (size_t i = 0; i < schedule->n_triggers; i++) {
+                uint64_t mask = UINT64_C(1) << i;
+
+                if (!on_boot_clock(schedule, &schedule->triggers[i]))
+                        wall |= mask;
+                else if (schedule->triggers[i].type == TRIGGER_EVERY && schedule->n_excludes == 0)
+                        missed_grid(schedule, i, state, now, &missed);
+                else
+                        missed_walk(schedule, mask, state, now, max, &missed);
+        }
+        if (wall != 0)
+                missed_walk(schedule, wall, state, now, max, &missed);
+        *ret = missed;
+}
