@@ -284,6 +284,9 @@ static int check_json(const Template *t, const char *text, TextError *ret_error)
         for (unsigned line = 1; line < error.line && strchr(copy + offset, '\n'); line++)
                 offset = (size_t)(strchr(copy + offset, '\n') - copy) + 1;
         offset = MIN(offset + MAX(error.column, 1U) - 1, strlen(copy));
+        for (const TemplatePart *p = t->parts; p < t->parts + t->n_parts; p++)
+                if (p->type != PART_LITERAL && offset > p->offset && offset < p->offset + p->text_len)
+                        offset = p->offset;
         return text_error(ret_error, offset, "not JSON: %s", error.message);
 }
 
