@@ -62,8 +62,8 @@ int parse_double(const char *s, double *ret)
         double value;
         char *end;
 
-        /* Refuses "inf", "nan" and leading blanks, which strtod() accepts. */
-        if (!isdigit((unsigned char)digits[0]) && digits[0] != '.')
+        /* Refuses "inf", "nan", leading blanks and hexadecimal digits, which strtod() accepts. */
+        if ((!isdigit((unsigned char)digits[0]) && digits[0] != '.') || strpbrk(digits, "xX"))
                 return -EINVAL;
         value = strtod(s, &end);
         if (end == s || *end)

@@ -27,6 +27,7 @@ static void test_numbers(_unused_ void **state)
         assert_ok(parse_double("-0.5e3", &d));
         assert_true(d == -500);
         assert_int_equal(parse_double("inf", &d), -EINVAL);
+        assert_int_equal(parse_double("0x10", &d), -EINVAL);
         assert_int_equal(parse_double("1e999", &d), -ERANGE);
         assert_ok(parse_size("64K", &u));
         assert_int_equal(u, 65536);
