@@ -20,6 +20,9 @@
  */
 int timestamp_parse(const char *s, const Zone *zone, usec_t *ret_realtime, WhenError *error);
 
+/* The same with no zone in the text and none applied: local microseconds as if UTC. */
+int timestamp_parse_local(const char *s, int64_t *ret_local, WhenError *error);
+
 #define TIMESTAMP_MAX 64
 
 /* "Sun 2026-11-22 10:00:00.25 CET" in ZONE, with no more digits of the second than it has. Returns BUFFER. */
