@@ -101,8 +101,8 @@ bool http_method_is_valid(const char *method);
 bool http_header_is_valid(const char *header);
 
 /*
- * What a single transfer adds to its request. Everything but the URL may be NULL. The body is borrowed
- * until the transfer ends or is cancelled, all else is copied.
+ * What a single transfer adds to its request. Everything but the URL, which http:// is put before where it
+ * names no scheme, may be NULL. The body is borrowed until the transfer ends or is cancelled, all else copied.
  */
 typedef struct HttpStart {
         const char *url;
@@ -118,7 +118,10 @@ typedef struct HttpStart {
         const char *last_modified;
 } HttpStart;
 
-/* Time from the start of the transfer to the end of each phase; of the last request where redirects were followed. */
+/*
+ * Time from the start to the end of each phase, summed up over the requests where redirects were followed.
+ * Only the total counts the time spent waiting for a free connection.
+ */
 typedef struct HttpTiming {
         usec_t name;       /* name looked up */
         usec_t connect;    /* connected */
@@ -135,8 +138,8 @@ typedef struct HttpResponse {
         /*
          * NULL: a response came, of any status. Else one of: "url" (malformed, or a scheme that is not
          * spoken), "resolve", "connect", "tls", "proxy", "timeout", "closed" (before the answer was
-         * whole), "redirect" (too many), "protocol" (not HTTP, or not decodable), "too-large",
-         * "memory", "internal".
+         * whole), "redirect" (too many, or to what is not spoken), "protocol" (not HTTP, or not
+         * decodable), "too-large", "memory", "internal".
          */
         const char *error;
         const char *message; /* one line about the error, naming the host; "" without one */
@@ -149,7 +152,7 @@ typedef struct HttpResponse {
         const char *url; /* the last one, after redirects */
         const char *remote_ip;
         unsigned http_version; /* 10, 11, 20; 0: unknown */
-        unsigned redirects;
+        unsigned redirects; /* followed; the second request of a digest authentication is one */
         bool reused; /* on a connection that was open already */
         uint64_t bytes_received; /* of the body, before decoding */
         uint64_t bytes_sent;     /* of the body */
@@ -176,7 +179,8 @@ size_t http_client_active(const HttpClient *client);
 
 /*
  * Starts a transfer. What is wrong with the URL or the server is told to the callback. -EBUSY above
- * max_transfers, -EINVAL for a header that can't be sent, -ENOMEM: the callback isn't called then.
+ * max_transfers, -EINVAL for a header that can't be sent, -EOPNOTSUPP for an option that this libcurl lacks,
+ * -ENOMEM: the callback isn't called then.
  * RET may be NULL for who never cancels.
  */
 int http_transfer_start(HttpClient *client, HttpRequest *request, const HttpStart *start, HttpCallback callback,
