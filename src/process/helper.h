@@ -19,11 +19,14 @@ int helper_find(const char *name, char **ret);
 /*
  * Runs PATH in a session of its own with a SOCK_SEQPACKET connection at HELPER_FD, default signals,
  * standard input and output at /dev/null, and nothing else open but standard error. Returns 0, the
- * other end (non-blocking, close-on-exec) and the process, which the caller reaps; -errno also where
- * the program can't be executed. Costs the same however large the caller is: its memory is not copied.
+ * other end of the connection (non-blocking), the process, and a pidfd that is readable once it has
+ * ended; -errno also where the program can't be executed. Costs the same however large the caller is:
+ * its memory is not copied.
  */
-int helper_start(const char *path, int *ret_fd, pid_t *ret_pid);
-/* Reaps PID where it has ended. True once it is reaped (or never was a child). */
+int helper_start(const char *path, int *ret_fd, pid_t *ret_pid, int *ret_pid_fd);
+/* Reaps PID where it has ended. True once it is reaped. */
 bool helper_reap(pid_t pid);
+/* Kills and reaps PID. */
+void helper_kill(pid_t pid);
 /* PID was made by helper_start() and not yet reaped. */
 bool helper_is_known(pid_t pid);

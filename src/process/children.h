@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What /proc says of this process's children: the processes that a subreaper has inherited among them. */
+
+#include "base/macro.h"
+
+/* The processes whose parent is this one (its main thread), zombies too. The caller frees. 0, -ENOMEM, errno. */
+int children_list(pid_t **ret, size_t *ret_n);
+
+typedef struct ProcessStat {
+        char state; /* 'R', 'S', 'Z', … */
+        pid_t parent;
+        pid_t session;
+        uint64_t start_ticks; /* clock ticks after boot, on CLOCK_BOOTTIME */
+} ProcessStat;
+
+/* Takes the text of /proc/PID/stat apart, see proc(5). 0, -EBADMSG. */
+int process_stat_parse(const char *text, ProcessStat *ret);
+/* -ESRCH or -ENOENT where PID is gone. */
+int process_stat_read(pid_t pid, ProcessStat *ret);
+/* Now, as process_stat_read() counts it. */
+uint64_t process_ticks_now(void);
+
+/* Whether the environment that PID was exec'd with holds ENTRY ("NAME=value"). -EACCES and the like. */
+int process_has_environment(pid_t pid, const char *entry);

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A command is a record from its fork until its process group is empty. Its process number names the
+ * process, its group and its session, and can't be given away by the kernel while any of them lives,
+ * so signals to -PID are safe as long as the group was seen alive.
+ *
+ * A stray is a child of takt-spawn that is no command: an orphan that came to the subreaper. It is
+ * left alone while the command it belongs to runs. Which one that is says its session, or where it
+ * made one of its own, the mark in its environment; an older command without a mark might be the one.
+ */
+#include "process/command-table.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/list.h"
+#include "process/children.h"
+#include "process/spawn-child.h"
+
+#define PID_BUCKETS 1024U
+
+typedef struct Command {
+        List commands;
+        List unreported; /* in the order of start; until the start has been reported */
+        List killing;    /* those with a kill_due */
+        List lingering;  /* exited, group not empty */
+        struct Command *next_in_bucket;
+        SpawnHeader header;
+        pid_t pid;
+        int kill_signal;
+        usec_t kill_after;
+        usec_t kill_due;
+        usec_t report_due;
+        uint64_t start_ticks;
+        bool exited;
+        bool stopping;
+        bool killed;
+        char mark[];
+} Command;
+
+typedef struct Stray {
+        List strays;
+        pid_t pid;
+        usec_t kill_due;
+} Stray;
+
+struct CommandTable {
+        CommandReport report;
+        void *userdata;
+        pid_t self;
+        bool shutting_down;
+        List commands; /* oldest first */
+        List unreported;
+        List killing;
+        List lingering;
+        List strays;
+        usec_t scan_due;
+        usec_t kill_due; /* no later than the earliest of a command or stray */
+        usec_t poll_due; /* of lingering groups */
+        SpawnFailure *failures; /* by slot; shared with children until they exec */
+        Command *buckets[PID_BUCKETS];
+        Command *slots[SPAWN_MAX_SLOTS];
+};
+
+#define FAILURES_SIZE (SPAWN_MAX_SLOTS * sizeof(SpawnFailure))
+
+int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
+{
+        _cleanup_(command_table_freep) CommandTable *table = new0(CommandTable, 1);
+
+        if (!table)
+                return -ENOMEM;
+        table->report = report;
+        table->userdata = userdata;
+        table->self = getpid();
+        table->scan_due = table->kill_due = table->poll_due = USEC_INFINITY;
+        list_init(&table->commands);
+        list_init(&table->unreported);
+        list_init(&table->killing);
+        list_init(&table->lingering);
+        list_init(&table->strays);
+        table->failures = mmap(NULL, FAILURES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (table->failures == MAP_FAILED) {
+                table->failures = NULL;
+                return negative_errno();
+        }
+        *ret = TAKE_PTR(table);
+        return 0;
+}
+
+static Command **find_by_pid(CommandTable *table, pid_t pid)
+{
+        Command **p = &table->buckets[(uint32_t)pid % PID_BUCKETS];
+
+        while (*p && (*p)->pid != pid)
+                p = &(*p)->next_in_bucket;
+        return p;
+}
+
+static Command *find_by_header(CommandTable *table, const SpawnHeader *header)
+{
+        Command *command = table->slots[header->slot];
+
+        return command && command->header.serial == header->serial ? command : NULL;
+}
+
+static void command_free(CommandTable *table, Command *command)
+{
+        Command **p = find_by_pid(table, command->pid);
+
+        if (*p == command)
+                *p = command->next_in_bucket;
+        table->slots[command->header.slot] = NULL;
+        list_unlink(&command->commands);
+        list_unlink(&command->unreported);
+        list_unlink(&command->killing);
+        list_unlink(&command->lingering);
+        free(command);
+}
+
+static void stray_free(Stray *stray)
+{
+        list_unlink(&stray->strays);
+        free(stray);
+}
+
+CommandTable *command_table_free(CommandTable *table)
+{
+        Command *command;
+        Stray *stray;
+
+        if (!table)
+                return NULL;
+        while ((command = list_first(&table->commands, Command, commands)))
+                command_free(table, command);
+        while ((stray = list_first(&table->strays, Stray, strays)))
+                stray_free(stray);
+        if (table->failures)
+                (void)munmap(table->failures, FAILURES_SIZE);
+        free(table);
+        return NULL;
+}
+
+static void report(CommandTable *table, const Command *command, SpawnReportType type)
+{
+        table->report(&(SpawnReport){
+                        .type = type,
+                        .slot = command->header.slot,
+                        .serial = command->header.serial,
+                        .pid = command->pid,
+        }, table->userdata);
+}
+
+void command_table_refuse(CommandTable *table, const SpawnHeader *header, SpawnStage stage, int error)
+{
+        table->report(&(SpawnReport){
+                        .type = SPAWN_EXITED,
+                        .slot = header->slot,
+                        .serial = header->serial,
+                        .stage = stage,
+                        .error = -error,
+        }, table->userdata);
+}
+
+/* --- starting --- */
+
+static Command *command_new(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload)
+{
+        size_t mark_size = strlen(payload->mark) + 1;
+        Command *command = calloc(1, sizeof(Command) + mark_size);
+
+        if (!command)
+                return NULL;
+        command->header = start->header;
+        command->kill_signal = start->kill_signal;
+        command->kill_after = start->kill_after_usec;
+        command->start_ticks = process_ticks_now();
+        command->report_due = usec_add(clock_boottime(clock_system()), COMMAND_REPORT_DELAY_USEC);
+        memcpy(command->mark, payload->mark, mark_size);
+        list_append(&table->commands, &command->commands);
+        list_append(&table->unreported, &command->unreported);
+        list_init(&command->killing);
+        list_init(&command->lingering);
+        return command;
+}
+
+int command_table_start(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload, const int fds[static 3])
+{
+        uint32_t slot = start->header.slot;
+        Command *command, **bucket;
+
+        if (table->slots[slot])
+                return -EEXIST;
+        command = command_new(table, start, payload);
+        if (!command) {
+                command_table_refuse(table, &start->header, SPAWN_STAGE_FORK, -ENOMEM);
+                return 0;
+        }
+        table->slots[slot] = command;
+        table->failures[slot] = (SpawnFailure){};
+
+        command->pid = fork();
+        if (command->pid == 0)
+                spawn_child_run(&(SpawnChild){
+                                .start = start,
+                                .payload = payload,
+                                .fds = { fds[0], fds[1], fds[2] },
+                                .parent = table->self,
+                                .failure = &table->failures[slot],
+                });
+        if (command->pid < 0) {
+                command_table_refuse(table, &start->header, SPAWN_STAGE_FORK, negative_errno());
+                command_free(table, command);
+                return 0;
+        }
+        bucket = &table->buckets[(uint32_t)command->pid % PID_BUCKETS];
+        command->next_in_bucket = *bucket;
+        *bucket = command;
+        return 0;
+}
+
+/* --- ending --- */
+
+static void command_kill(const Command *command, int signo)
+{
+        /* A child that has not come as far as its own session is still reached by its number alone. */
+        if (kill(-command->pid, signo) < 0 && errno == ESRCH && !command->exited)
+                (void)kill(command->pid, signo);
+}
+
+void command_table_signal(CommandTable *table, const SpawnHeader *header)
+{
+        Command *command = find_by_header(table, header);
+
+        if (command)
+                command_kill(command, header->argument);
+}
+
+static void command_kill_after(CommandTable *table, Command *command, usec_t after)
+{
+        if (after == USEC_INFINITY)
+                return;
+        command->kill_due = usec_add(clock_boottime(clock_system()), after);
+        list_unlink(&command->killing);
+        list_append(&table->killing, &command->killing);
+        table->kill_due = MIN(table->kill_due, command->kill_due);
+}
+
+static void command_stop(CommandTable *table, Command *command)
+{
+        command->stopping = true;
+        if (command->kill_after == 0) {
+                command_kill(command, SIGKILL);
+                return;
+        }
+        command_kill(command, command->kill_signal);
+        /* What is stopped can't heed a signal. */
+        command_kill(command, SIGCONT);
+        command_kill_after(table, command, command->kill_after);
+}
+
+void command_table_stop(CommandTable *table, const SpawnHeader *header)
+{
+        Command *command = find_by_header(table, header);
+
+        if (command && !command->stopping)
+                command_stop(table, command);
+}
+
+static void schedule_scan(CommandTable *table, usec_t after)
+{
+        table->scan_due = MIN(table->scan_due, usec_add(clock_boottime(clock_system()), after));
+}
+
+static usec_t timeval_to_usec(const struct timeval *tv)
+{
+        return (usec_t)tv->tv_sec * USEC_PER_SEC + (usec_t)tv->tv_usec;
+}
+
+static void command_exited(CommandTable *table, Command *command, int status, const struct rusage *usage)
+{
+        const SpawnFailure *failure = &table->failures[command->header.slot];
+        SpawnReport exit = {
+                .type = SPAWN_EXITED,
+                .slot = command->header.slot,
+                .serial = command->header.serial,
+                .pid = command->pid,
+                .stage = failure->stage < _SPAWN_STAGE_MAX ? failure->stage : SPAWN_STAGE_NONE,
+                .code = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED,
+                .status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
+                .user_usec = timeval_to_usec(&usage->ru_utime),
+                .system_usec = timeval_to_usec(&usage->ru_stime),
+                .max_resident = (uint64_t)usage->ru_maxrss * 1024,
+        };
+        bool group_left;
+
+        exit.error = exit.stage != SPAWN_STAGE_NONE ? failure->error : 0;
+        command->exited = true;
+        /* EPERM: it is there, under another user. */
+        group_left = kill(-command->pid, 0) == 0 || errno != ESRCH;
+        if (group_left)
+                exit.flags |= SPAWN_GROUP_LEFT;
+        if (command->killed)
+                exit.flags |= SPAWN_KILLED;
+        table->report(&exit, table->userdata);
+
+        schedule_scan(table, group_left || command->stopping ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
+        if (!group_left) {
+                command_free(table, command);
+                return;
+        }
+        list_unlink(&command->unreported);
+        list_append(&table->lingering, &command->lingering);
+        table->poll_due = MIN(table->poll_due, usec_add(clock_boottime(clock_system()), GROUP_POLL_USEC));
+}
+
+static void release_empty_groups(CommandTable *table)
+{
+        Command *command;
+
+        list_foreach(command, &table->lingering, Command, lingering) {
+                if (kill(-command->pid, 0) == 0 || errno != ESRCH)
+                        continue;
+                report(table, command, SPAWN_GONE);
+                schedule_scan(table, STRAY_SCAN_SOON_USEC);
+                command_free(table, command);
+        }
+}
+
+static Stray *find_stray(CommandTable *table, pid_t pid)
+{
+        Stray *stray;
+
+        list_foreach(stray, &table->strays, Stray, strays)
+                if (stray->pid == pid)
+                        return stray;
+        return NULL;
+}
+
+void command_table_reap(CommandTable *table)
+{
+        struct rusage usage;
+        int status;
+        pid_t pid;
+
+        while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
+                Command *command = *find_by_pid(table, pid);
+                Stray *stray;
+
+                if (command && !command->exited) {
+                        command_exited(table, command, status, &usage);
+                        continue;
+                }
+                stray = find_stray(table, pid);
+                if (stray)
+                        stray_free(stray);
+                /* What it was the parent of is ours now. */
+                schedule_scan(table, STRAY_SCAN_SOON_USEC);
+        }
+        release_empty_groups(table);
+}
+
+/* --- strays --- */
+
+static bool may_belong_to(const ProcessStat *stat, pid_t pid, const Command *command)
+{
+        if (stat->session == command->pid)
+                return true;
+        if (command->exited || stat->session != pid || command->start_ticks > stat->start_ticks)
+                return false;
+        return command->mark[0] == '\0' || process_has_environment(pid, command->mark) != 0;
+}
+
+static bool is_stray(CommandTable *table, pid_t pid)
+{
+        const Command *command;
+        ProcessStat stat;
+
+        if (*find_by_pid(table, pid) || process_stat_read(pid, &stat) < 0 || stat.state == 'Z')
+                return false;
+        if (table->shutting_down)
+                return true;
+        list_foreach(command, &table->commands, Command, commands)
+                if (may_belong_to(&stat, pid, command))
+                        return false;
+        return true;
+}
+
+static void stray_end(CommandTable *table, pid_t pid, usec_t now)
+{
+        Stray *stray = new0(Stray, 1);
+
+        if (!stray)
+                return; /* the next scan finds it again */
+        stray->pid = pid;
+        stray->kill_due = usec_add(now, STRAY_KILL_AFTER_USEC);
+        list_append(&table->strays, &stray->strays);
+        table->kill_due = MIN(table->kill_due, stray->kill_due);
+        (void)kill(pid, SIGTERM);
+        (void)kill(pid, SIGCONT);
+        table->report(&(SpawnReport){ .type = SPAWN_STRAY, .pid = pid }, table->userdata);
+}
+
+static void scan_for_strays(CommandTable *table, usec_t now)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n;
+
+        table->scan_due = USEC_INFINITY;
+        if (children_list(&pids, &n) < 0) {
+                table->scan_due = usec_add(now, STRAY_SCAN_USEC);
+                return;
+        }
+        for (size_t i = 0; i < n; i++)
+                if (!find_stray(table, pids[i]) && is_stray(table, pids[i]))
+                        stray_end(table, pids[i], now);
+}
+
+/* --- time --- */
+
+static void dispatch_kills(CommandTable *table, usec_t now)
+{
+        Command *command;
+        Stray *stray;
+
+        table->kill_due = USEC_INFINITY;
+        list_foreach(command, &table->killing, Command, killing) {
+                if (command->kill_due > now) {
+                        table->kill_due = MIN(table->kill_due, command->kill_due);
+                        continue;
+                }
+                list_unlink(&command->killing);
+                command->killed = true;
+                command_kill(command, SIGKILL);
+        }
+        list_foreach(stray, &table->strays, Stray, strays) {
+                if (stray->kill_due <= now) {
+                        (void)kill(stray->pid, SIGKILL);
+                        stray->kill_due = USEC_INFINITY;
+                }
+                table->kill_due = MIN(table->kill_due, stray->kill_due);
+        }
+}
+
+usec_t command_table_dispatch(CommandTable *table, usec_t now)
+{
+        Command *command;
+        usec_t next;
+
+        while ((command = list_first(&table->unreported, Command, unreported)) && command->report_due <= now) {
+                list_unlink(&command->unreported);
+                report(table, command, SPAWN_STARTED);
+        }
+        if (table->kill_due <= now)
+                dispatch_kills(table, now);
+        if (table->poll_due <= now) {
+                release_empty_groups(table);
+                table->poll_due = list_is_empty(&table->lingering) ? USEC_INFINITY : usec_add(now, GROUP_POLL_USEC);
+        }
+        if (table->scan_due <= now)
+                scan_for_strays(table, now);
+
+        next = command ? command->report_due : USEC_INFINITY;
+        next = MIN(next, table->kill_due);
+        next = MIN(next, table->poll_due);
+        return MIN(next, table->scan_due);
+}
+
+void command_table_shut_down(CommandTable *table)
+{
+        Command *command;
+
+        table->shutting_down = true;
+        list_foreach(command, &table->commands, Command, commands) {
+                if (!command->stopping)
+                        command_stop(table, command);
+                if (command->kill_after > SHUTDOWN_KILL_AFTER_USEC)
+                        command_kill_after(table, command, SHUTDOWN_KILL_AFTER_USEC);
+        }
+        schedule_scan(table, 0);
+}
+
+bool command_table_is_empty(CommandTable *table)
+{
+        return list_is_empty(&table->commands) && waitid(P_ALL, 0, &(siginfo_t){}, WEXITED | WNOHANG | WNOWAIT) < 0 &&
+                errno == ECHILD;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * The commands that takt-spawn holds: started, signalled, killed when they ignore that, reaped; and
+ * strays, the processes that outlived a command and came to takt-spawn as their subreaper. What
+ * happens is told in reports.
+ */
+
+#include "process/protocol.h"
+
+typedef struct CommandTable CommandTable;
+typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
+
+/* A start is reported so late, so that for a short command one message tells start and end. */
+#define COMMAND_REPORT_DELAY_USEC (5 * USEC_PER_MSEC)
+/* Children are looked through for strays so long after a command has ended. */
+#define STRAY_SCAN_USEC (1 * USEC_PER_SEC)
+/* The same after one that was stopped or left processes behind, and once everything has to end. */
+#define STRAY_SCAN_SOON_USEC (20 * USEC_PER_MSEC)
+/* From the SIGTERM that a stray gets to its SIGKILL. */
+#define STRAY_KILL_AFTER_USEC (2 * USEC_PER_SEC)
+/* How often it is looked whether a group that outlived its command is gone. */
+#define GROUP_POLL_USEC (100 * USEC_PER_MSEC)
+/* At the end no command gets more time than this to heed its kill signal. */
+#define SHUTDOWN_KILL_AFTER_USEC (5 * USEC_PER_SEC)
+
+/* REPORT is called from the functions below. 0 or -errno. */
+int command_table_new(CommandReport report, void *userdata, CommandTable **ret);
+CommandTable *command_table_free(CommandTable *table);
+DEFINE_CLEANUP(CommandTable *, command_table_free);
+
+/*
+ * Starts a command; FDS are its standard streams, borrowed. Failure is reported like an exit;
+ * returned is only -EEXIST (the slot is in use).
+ */
+int command_table_start(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload, const int fds[static 3]);
+/* Reports that a command could not be started. */
+void command_table_refuse(CommandTable *table, const SpawnHeader *header, SpawnStage stage, int error);
+/* A command that has ended meanwhile is no error. */
+void command_table_signal(CommandTable *table, const SpawnHeader *header);
+void command_table_stop(CommandTable *table, const SpawnHeader *header);
+
+/* Reaps whatever has ended. */
+void command_table_reap(CommandTable *table);
+/* Does what is due: kills, late reports, scans for strays. Returns the time of the next call, or USEC_INFINITY. */
+usec_t command_table_dispatch(CommandTable *table, usec_t now_boottime);
+
+/* Stops every command and stray. */
+void command_table_shut_down(CommandTable *table);
+/* After shut_down: no process is left. */
+bool command_table_is_empty(CommandTable *table);

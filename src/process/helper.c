@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "process/helper.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/pidfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <limits.h>
+
+#include "base/file.h"
+
+/* Helpers of one process at a time; those being replaced and those that replace them included. */
+#define HELPERS_MAX 256U
+
+static pid_t known[HELPERS_MAX];
+
+static pid_t *find_known(pid_t pid)
+{
+        for (size_t i = 0; i < HELPERS_MAX; i++)
+                if (known[i] == pid)
+                        return &known[i];
+        return NULL;
+}
+
+bool helper_is_known(pid_t pid)
+{
+        return pid > 0 && find_known(pid);
+}
+
+static int find_in(const char *dir, const char *name, char **ret)
+{
+        _cleanup_free_ char *path = path_join(dir, name);
+
+        if (!path)
+                return -ENOMEM;
+        if (access(path, X_OK) < 0)
+                return negative_errno();
+        *ret = TAKE_PTR(path);
+        return 0;
+}
+
+int helper_find(const char *name, char **ret)
+{
+        const char *dir = getenv("TAKT_LIBEXECDIR");
+        char self[PATH_MAX], *slash;
+        ssize_t n;
+
+        if (dir && *dir)
+                return find_in(dir, name, ret);
+        n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+        if (n > 0) {
+                self[n] = '\0';
+                slash = strrchr(self, '/');
+                if (slash) {
+                        *slash = '\0';
+                        if (find_in(self, name, ret) >= 0)
+                                return 0;
+                }
+        }
+        return find_in(PKGLIBEXECDIR, name, ret);
+}
+
+static int spawn_file_actions(posix_spawn_file_actions_t *actions, int fd)
+{
+        int r;
+
+        r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDWR, 0);
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(actions, STDIN_FILENO, STDOUT_FILENO);
+        if (r == 0)
+                r = posix_spawn_file_actions_adddup2(actions, fd, HELPER_FD);
+        if (r == 0)
+                r = posix_spawn_file_actions_addclosefrom_np(actions, HELPER_FD + 1);
+        return -r;
+}
+
+static int spawn_attributes(posix_spawnattr_t *attributes)
+{
+        sigset_t all, none;
+        int r;
+
+        (void)sigfillset(&all);
+        (void)sigemptyset(&none);
+        r = posix_spawnattr_setsigdefault(attributes, &all);
+        if (r == 0)
+                r = posix_spawnattr_setsigmask(attributes, &none);
+        if (r == 0)
+                r = posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSID);
+        return -r;
+}
+
+static int spawn_connected(const char *path, int fd, pid_t *ret)
+{
+        char *argv[] = { (char *)path, NULL }, *environment[] = { NULL };
+        posix_spawn_file_actions_t actions;
+        posix_spawnattr_t attributes;
+        int r;
+
+        r = -posix_spawn_file_actions_init(&actions);
+        if (r < 0)
+                return r;
+        r = -posix_spawnattr_init(&attributes);
+        if (r < 0) {
+                (void)posix_spawn_file_actions_destroy(&actions);
+                return r;
+        }
+        r = spawn_file_actions(&actions, fd);
+        if (r >= 0)
+                r = spawn_attributes(&attributes);
+        if (r >= 0)
+                r = -posix_spawn(ret, path, &actions, &attributes, argv, environment);
+        (void)posix_spawnattr_destroy(&attributes);
+        (void)posix_spawn_file_actions_destroy(&actions);
+        return r;
+}
+
+int helper_start(const char *path, int *ret_fd, pid_t *ret_pid, int *ret_pid_fd)
+{
+        _cleanup_close_ int ours = -1, theirs = -1, high = -1;
+        pid_t *place = find_known(0), pid;
+        int fds[2], pid_fd, r;
+
+        if (!place)
+                return -EAGAIN;
+        if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
+                return negative_errno();
+        ours = fds[0];
+        theirs = fds[1];
+        /* Out of the way of the descriptors that are put in place before it. */
+        high = fcntl(theirs, F_DUPFD_CLOEXEC, HELPER_FD + 1);
+        if (high < 0)
+                return negative_errno();
+        r = spawn_connected(path, high, &pid);
+        if (r < 0)
+                return r;
+        *place = pid;
+        pid_fd = pidfd_open(pid, 0);
+        if (pid_fd < 0) {
+                r = negative_errno();
+                helper_kill(pid);
+                return r;
+        }
+        *ret_pid_fd = pid_fd;
+        *ret_pid = pid;
+        *ret_fd = TAKE_FD(ours);
+        return 0;
+}
+
+static bool reap(pid_t pid, int flags)
+{
+        pid_t *place = find_known(pid);
+        pid_t r;
+
+        do
+                r = waitpid(pid, NULL, flags);
+        while (r < 0 && errno == EINTR);
+        if (r == 0)
+                return false;
+        if (place)
+                *place = 0;
+        return true;
+}
+
+bool helper_reap(pid_t pid)
+{
+        return reap(pid, WNOHANG);
+}
+
+void helper_kill(pid_t pid)
+{
+        (void)kill(pid, SIGKILL);
+        (void)reap(pid, 0);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * What taktd and takt-spawn say to each other over a SOCK_SEQPACKET pair: requests one way, arrays of
+ * reports the other. Both run on one machine from one build, so numbers are in the machine's order;
+ * the version in the first report finds an installation that is half updated. Decoders take any bytes.
+ */
+
+#include <sys/resource.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+
+#define SPAWN_PROTOCOL_VERSION 1U
+/* Commands that the two know at once: slots are numbered below it. */
+#define SPAWN_MAX_SLOTS 16384U
+/* Largest payload of a start: strings and limits. */
+#define SPAWN_PAYLOAD_MAX (2U * 1024 * 1024 + 4096)
+/* A payload up to this size travels in the message, a larger one as a sealed memory file beside it. */
+#define SPAWN_INLINE_MAX 49152U
+/* Largest message either way; well below the socket's default buffer of 208 KiB. */
+#define SPAWN_MESSAGE_MAX 65536U
+/* Descriptors beside a start: input, output, error output, payload, in that order where present. */
+#define SPAWN_MAX_FDS 4U
+
+/* --- requests --- */
+
+typedef enum SpawnRequestType {
+        SPAWN_START = 1,
+        SPAWN_SIGNAL, /* ARGUMENT to the process group */
+        SPAWN_STOP,   /* kill signal, and SIGKILL after the time given at the start */
+} SpawnRequestType;
+
+/* Every request begins with this; all but SPAWN_START are no more than this. */
+typedef struct SpawnHeader {
+        uint32_t type;
+        uint32_t slot;
+        uint32_t serial; /* tells one use of a slot from the next */
+        int32_t argument;
+} SpawnHeader;
+
+enum {
+        SPAWN_WITH_INPUT = 1 << 0, /* a descriptor is beside the message */
+        SPAWN_WITH_OUTPUT = 1 << 1,
+        SPAWN_WITH_ERROR = 1 << 2,
+        SPAWN_WITH_PAYLOAD = 1 << 3,
+        SPAWN_SET_UMASK = 1 << 4,
+        SPAWN_SET_NICE = 1 << 5,
+        _SPAWN_FLAGS = (1 << 6) - 1,
+};
+
+typedef struct SpawnStart {
+        SpawnHeader header;
+        uint32_t flags;
+        uint32_t n_arguments;
+        uint32_t n_environment;
+        uint32_t n_limits;
+        uint32_t umask;
+        int32_t nice;
+        int32_t kill_signal;
+        uint32_t payload_size;
+        uint64_t kill_after_usec;
+} SpawnStart;
+
+typedef struct SpawnWireLimit {
+        uint64_t resource;
+        uint64_t soft;
+        uint64_t hard;
+} SpawnWireLimit;
+
+/* A payload taken apart; strings lie in the payload, vectors in one allocation. */
+typedef struct SpawnPayload {
+        SpawnWireLimit limits[RLIM_NLIMITS];
+        const char *directory;
+        const char *mark; /* "" for none */
+        char **argv;      /* NULL-terminated; what is to be freed */
+        char **environment;
+} SpawnPayload;
+
+void spawn_payload_deinit(SpawnPayload *payload);
+#define SPAWN_PAYLOAD_NULL ((SpawnPayload){})
+
+/* A payload is its limits, directory, mark, arguments and environment, appended in this order. */
+int spawn_payload_append_limit(Buffer *payload, const SpawnWireLimit *limit);
+int spawn_payload_append_string(Buffer *payload, const char *s);
+
+/*
+ * The header and, for SPAWN_START, the fixed part of the N bytes of MESSAGE. Returns the type, or
+ * -EBADMSG. The inline payload, where there is one, begins at sizeof(SpawnStart) and fits.
+ */
+int spawn_request_decode(const void *message, size_t n, SpawnStart *ret);
+/* Takes the payload of START apart. 0, -EBADMSG, -ENOMEM. */
+int spawn_payload_decode(const SpawnStart *start, const char *data, size_t n, SpawnPayload *ret);
+/* How many descriptors belong beside a message with these FLAGS. */
+unsigned spawn_flags_n_fds(uint32_t flags);
+
+/* --- reports --- */
+
+typedef enum SpawnReportType {
+        SPAWN_HELLO = 1, /* first of all; STATUS is the version */
+        SPAWN_STARTED,   /* PID exists */
+        SPAWN_EXITED,    /* reaped, or never started where ERROR is set; implies SPAWN_STARTED where PID is set */
+        SPAWN_GONE,      /* the last of the process group is gone, after an exit with SPAWN_GROUP_LEFT */
+        SPAWN_STRAY,     /* PID outlived its command and is being ended */
+        _SPAWN_REPORT_MAX,
+} SpawnReportType;
+
+enum {
+        SPAWN_GROUP_LEFT = 1 << 0, /* others of the group live on; the slot stays in use until SPAWN_GONE */
+        SPAWN_KILLED = 1 << 1,     /* SIGKILL had to follow the kill signal */
+};
+
+/* What can fail on the way to a command; the names are in one table. */
+typedef enum SpawnStage {
+        SPAWN_STAGE_NONE,
+        SPAWN_STAGE_REQUEST,
+        SPAWN_STAGE_FORK,
+        SPAWN_STAGE_SESSION,
+        SPAWN_STAGE_STDIO,
+        SPAWN_STAGE_LIMIT,
+        SPAWN_STAGE_NICE,
+        SPAWN_STAGE_CHDIR,
+        SPAWN_STAGE_EXEC,
+        _SPAWN_STAGE_MAX,
+} SpawnStage;
+
+/* "chdir"; NULL for none. */
+const char *spawn_stage_to_string(SpawnStage stage);
+
+typedef struct SpawnReport {
+        uint32_t type;
+        uint32_t slot;
+        uint32_t serial;
+        int32_t pid;
+        uint32_t flags;
+        uint32_t stage;
+        int32_t error; /* positive errno */
+        int32_t code;  /* CLD_… */
+        int32_t status;
+        uint32_t reserved;
+        uint64_t user_usec;
+        uint64_t system_usec;
+        uint64_t max_resident; /* bytes */
+} SpawnReport;
+
+#define SPAWN_REPORTS_MAX (SPAWN_MESSAGE_MAX / sizeof(SpawnReport))
+
+/* How many reports a message of N bytes holds, or -EBADMSG. */
+int spawn_reports_count(size_t n);
+/* Report I of MESSAGE. 0, -EBADMSG for one that can't be true. */
+int spawn_report_decode(const void *message, size_t i, SpawnReport *ret);

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* A SpawnRequest as takt-spawn reads it: one message with descriptors beside it. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "process/spawner-internal.h"
+
+_Static_assert(SPAWNER_MAX_REQUEST + RLIM_NLIMITS * sizeof(SpawnWireLimit) <= SPAWN_PAYLOAD_MAX, "payload cap");
+_Static_assert(sizeof(SpawnStart) + SPAWN_INLINE_MAX <= SPAWN_MESSAGE_MAX, "message cap");
+_Static_assert(SPAWNER_MAX_COMMANDS <= SPAWN_MAX_SLOTS, "every command has a slot");
+
+void spawn_envelope_deinit(SpawnEnvelope *envelope)
+{
+        for (unsigned i = 0; i < envelope->n_fds; i++)
+                safe_close(envelope->fds[i]);
+        envelope->n_fds = 0;
+        buffer_deinit(&envelope->message);
+}
+
+static void add_fd(SpawnEnvelope *envelope, int fd, uint32_t flag)
+{
+        SpawnStart *start = (void *)envelope->message.data;
+
+        envelope->fds[envelope->n_fds++] = fd;
+        start->flags |= flag;
+}
+
+/* A file of N bytes that nobody can change any more, at its beginning. */
+static int memory_file(const char *name, const void *data, size_t n, int *ret)
+{
+        _cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+        const char *p = data;
+
+        if (fd < 0)
+                return negative_errno();
+        for (size_t done = 0; done < n;) {
+                ssize_t k = pwrite(fd, p + done, n - done, (off_t)done);
+
+                if (k < 0)
+                        return negative_errno();
+                done += (size_t)k;
+        }
+        if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
+                return negative_errno();
+        *ret = TAKE_FD(fd);
+        return 0;
+}
+
+static int add_duplicate(SpawnEnvelope *envelope, int fd, uint32_t flag)
+{
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+
+        if (copy < 0)
+                return negative_errno();
+        add_fd(envelope, copy, flag);
+        return 0;
+}
+
+static int add_input(SpawnEnvelope *envelope, const SpawnInput *input)
+{
+        int fd, r;
+
+        switch (input->mode) {
+        case SPAWN_NULL:
+                return 0;
+        case SPAWN_FD:
+                return add_duplicate(envelope, input->fd, SPAWN_WITH_INPUT);
+        case SPAWN_BYTES:
+                /* A file, not a pipe: nobody has to be there to feed it. */
+                r = memory_file("takt-input", input->data, input->n, &fd);
+                if (r >= 0)
+                        add_fd(envelope, fd, SPAWN_WITH_INPUT);
+                return r;
+        default:
+                return -EINVAL;
+        }
+}
+
+static int add_output(SpawnEnvelope *envelope, const SpawnOutput *output, int *captured, uint32_t flag)
+{
+        switch (output->mode) {
+        case SPAWN_NULL:
+                return 0;
+        case SPAWN_FD:
+                return add_duplicate(envelope, output->fd, flag);
+        case SPAWN_CAPTURE:
+                add_fd(envelope, TAKE_FD(*captured), flag);
+                return 0;
+        default:
+                return -EINVAL;
+        }
+}
+
+/* What the service manager told this process is not for its commands. */
+static bool speaks_to_us(const char *entry)
+{
+        return startswith(entry, "NOTIFY_SOCKET=") || startswith(entry, "LISTEN_PID=") ||
+                startswith(entry, "LISTEN_FDS=") || startswith(entry, "LISTEN_FDNAMES=");
+}
+
+static int append_vector(Buffer *message, char *const *strings, bool (*leave_out)(const char *), uint32_t *ret_n)
+{
+        uint32_t n = 0;
+        int r;
+
+        for (; strings && *strings; strings++) {
+                if (leave_out && leave_out(*strings))
+                        continue;
+                r = spawn_payload_append_string(message, *strings);
+                if (r < 0)
+                        return r;
+                n++;
+        }
+        *ret_n = n;
+        return 0;
+}
+
+static int append_payload(Buffer *message, const SpawnRequest *request)
+{
+        uint32_t n_arguments, n_environment;
+        SpawnStart *start;
+        int r;
+
+        for (size_t i = 0; i < request->n_limits; i++) {
+                const SpawnLimit *limit = &request->limits[i];
+
+                if (limit->resource < 0 || limit->resource >= RLIM_NLIMITS)
+                        return -EINVAL;
+                r = spawn_payload_append_limit(message, &(SpawnWireLimit){
+                                .resource = (uint64_t)limit->resource,
+                                .soft = limit->limit.rlim_cur,
+                                .hard = limit->limit.rlim_max,
+                });
+                if (r < 0)
+                        return r;
+        }
+        r = spawn_payload_append_string(message, request->directory ?: "/");
+        if (r >= 0)
+                r = spawn_payload_append_string(message, request->mark ?: "");
+        if (r >= 0)
+                r = append_vector(message, request->argv, NULL, &n_arguments);
+        if (r >= 0)
+                r = append_vector(message, request->environment, speaks_to_us, &n_environment);
+        if (r < 0)
+                return r;
+        start = (void *)message->data;
+        start->n_arguments = n_arguments;
+        start->n_environment = n_environment;
+        start->payload_size = (uint32_t)(message->len - sizeof(SpawnStart));
+        return 0;
+}
+
+static bool request_is_sound(const SpawnRequest *request)
+{
+        if (!request->argv || !request->argv[0] || request->n_limits > RLIM_NLIMITS)
+                return false;
+        if (request->directory && request->directory[0] != '/')
+                return false;
+        if (request->kill_signal < 0 || request->kill_signal >= NSIG)
+                return false;
+        return !request->set_umask || request->umask <= 07777;
+}
+
+/* A payload that is too large for a message goes beside it. */
+static int outsource_payload(SpawnEnvelope *envelope)
+{
+        Buffer *message = &envelope->message;
+        int fd, r;
+
+        if (message->len <= sizeof(SpawnStart) + SPAWN_INLINE_MAX)
+                return 0;
+        r = memory_file("takt-request", message->data + sizeof(SpawnStart), message->len - sizeof(SpawnStart), &fd);
+        if (r < 0)
+                return r;
+        add_fd(envelope, fd, SPAWN_WITH_PAYLOAD);
+        message->len = sizeof(SpawnStart);
+        return 0;
+}
+
+int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, int captured[static 2])
+{
+        SpawnStart start = {
+                .header.type = SPAWN_START,
+                .flags = (request->set_umask ? SPAWN_SET_UMASK : 0) | (request->set_nice ? SPAWN_SET_NICE : 0),
+                .n_limits = (uint32_t)request->n_limits,
+                .umask = request->umask,
+                .nice = request->nice,
+                .kill_signal = request->kill_signal ?: SIGTERM,
+                .kill_after_usec = request->kill_after,
+        };
+        int r;
+
+        if (!request_is_sound(request))
+                return -EINVAL;
+        *envelope = (SpawnEnvelope){ .message = BUFFER_WITH_MAX(sizeof(start) + SPAWNER_MAX_REQUEST) };
+        r = buffer_append(&envelope->message, &start, sizeof(start));
+        if (r >= 0)
+                r = append_payload(&envelope->message, request);
+        if (r >= 0)
+                r = add_input(envelope, &request->input);
+        if (r >= 0)
+                r = add_output(envelope, &request->output, &captured[0], SPAWN_WITH_OUTPUT);
+        if (r >= 0)
+                r = add_output(envelope, &request->error_output, &captured[1], SPAWN_WITH_ERROR);
+        if (r >= 0)
+                r = outsource_payload(envelope);
+        if (r < 0)
+                spawn_envelope_deinit(envelope);
+        return r;
+}
+
+void spawn_envelope_set_address(SpawnEnvelope *envelope, uint32_t slot, uint32_t serial)
+{
+        SpawnStart *start = (void *)envelope->message.data;
+
+        start->header.slot = slot;
+        start->header.serial = serial;
+}
+
+int spawn_envelope_send(const SpawnEnvelope *envelope, int fd)
+{
+        union {
+                char bytes[CMSG_SPACE(SPAWN_MAX_FDS * sizeof(int))];
+                struct cmsghdr header;
+        } control = {};
+        struct iovec iov = { .iov_base = envelope->message.data, .iov_len = envelope->message.len };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+        if (envelope->n_fds > 0) {
+                size_t n = envelope->n_fds * sizeof(int);
+
+                control.header.cmsg_level = SOL_SOCKET;
+                control.header.cmsg_type = SCM_RIGHTS;
+                control.header.cmsg_len = CMSG_LEN(n);
+                memcpy(CMSG_DATA(&control.header), envelope->fds, n);
+                message.msg_control = &control;
+                message.msg_controllen = CMSG_SPACE(n);
+        }
+        for (;;) {
+                if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+                        return 0;
+                if (errno == EINTR)
+                        continue;
+                /* Too many descriptors in flight, no memory for them now: the same as a full socket. */
+                return errno == ENOBUFS || errno == ETOOMANYREFS ? -EAGAIN : negative_errno();
+        }
+}

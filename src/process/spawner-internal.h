@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What spawner.c (the helper's life, messages) and spawned-command.c (one command, its output) share. */
+
+#include "base/list.h"
+#include "process/protocol.h"
+#include "process/spawner.h"
+
+/* A start that is ready to be sent: the message and what goes beside it. */
+typedef struct SpawnEnvelope {
+        Buffer message;
+        int fds[SPAWN_MAX_FDS];
+        unsigned n_fds;
+} SpawnEnvelope;
+
+/* One pipe that a command writes to. */
+typedef struct SpawnCapture {
+        SpawnedCommand *command;
+        int number; /* 1 or 2 */
+        bool wanted;
+        int fd; /* -1 once its end was read */
+        IoSource *io;
+        size_t max_bytes;
+        Buffer kept;
+        uint64_t dropped;
+        Buffer line; /* begun, not ended */
+} SpawnCapture;
+
+typedef enum SpawnState {
+        SPAWN_STATE_WAITING, /* for a helper, or for room in the socket */
+        SPAWN_STATE_SENT,
+        SPAWN_STATE_EXITED, /* its end is known, its output not yet at its own */
+        SPAWN_STATE_OVER,   /* exited() was or is about to be called */
+} SpawnState;
+
+struct SpawnedCommand {
+        Spawner *spawner; /* NULL: it was freed */
+        List commands;
+        List waiting;
+        unsigned n_ref; /* the caller's, and one while a callback runs */
+        SpawnState state;
+        uint32_t slot; /* while SENT; after that while the slot still has this command */
+        pid_t pid;
+        bool stopping;
+        SpawnEnvelope envelope; /* while WAITING */
+        SpawnCapture captures[2];
+        SpawnExit exit;
+        Timer drain;
+        Deferred finish;
+        SpawnCallbacks callbacks;
+        void *userdata;
+};
+
+/* A number that the helper knows a command by. It outlives the command's handle where that is freed early. */
+typedef struct SpawnSlot {
+        SpawnedCommand *command; /* NULL: nobody asks any more */
+        uint32_t serial;
+        uint32_t next_free;
+        pid_t pid;
+        bool used;
+        bool stopped;
+} SpawnSlot;
+
+struct Spawner {
+        Loop *loop;
+        char *helper_path;
+        pid_t helper_pid;
+        int fd; /* the connection, -1 while there is none */
+        IoSource *io;
+        int pid_fd; /* tells that the helper is dead, when its children have been inherited; -1: reaped */
+        IoSource *pid_io;
+        bool said_hello;
+        usec_t started_boottime;
+        usec_t backoff;
+        Timer restart;
+        Timer orphans; /* another look for what a dead helper left */
+        usec_t orphans_delay;
+        List commands;
+        List waiting;
+        Buffer controls; /* SpawnHeaders that did not fit into the socket; a stop for each slot at most, and signals */
+        SpawnSlot *slots;
+        uint32_t n_slots;
+        uint32_t free_slot; /* SPAWN_MAX_SLOTS: none */
+        SpawnerStatus status;
+        char reports[SPAWN_MESSAGE_MAX];
+        char scratch[SPAWN_MESSAGE_MAX]; /* output passes through it */
+};
+
+/* --- spawner.c --- */
+
+/* Hands a command over to the helper, or lets it wait. 0 or -errno, the envelope untouched. */
+int spawner_submit(Spawner *spawner, SpawnedCommand *command, SpawnEnvelope *envelope);
+/* A SPAWN_SIGNAL or SPAWN_STOP for a slot in use. 0, -EAGAIN, -ENOMEM. */
+int spawner_control(Spawner *spawner, uint32_t slot, SpawnRequestType type, int argument);
+/* Takes a command out of those that wait for the helper. */
+void spawner_unwait(Spawner *spawner, SpawnedCommand *command);
+/* Has the process group of a slot ended; once. */
+void spawner_stop(Spawner *spawner, uint32_t slot);
+/* The command asks for no more; what is left of its process group is ended. Harmless when repeated. */
+void spawner_release(Spawner *spawner, SpawnedCommand *command);
+
+/* --- spawned-command.c --- */
+
+/* Makes command, pipes and envelope. */
+int spawned_command_new(Spawner *spawner, const SpawnRequest *request, const SpawnCallbacks *callbacks, void *userdata,
+                        SpawnedCommand **ret, SpawnEnvelope *ret_envelope);
+void spawned_command_on_started(SpawnedCommand *command, pid_t pid);
+void spawned_command_on_exited(SpawnedCommand *command, const SpawnExit *exit);
+/* Ends with ERROR at STAGE, in a turn of the loop of its own. */
+void spawned_command_fail(SpawnedCommand *command, int error, const char *stage);
+/* The spawner goes away. */
+void spawned_command_orphan(SpawnedCommand *command);
+
+/* --- spawn-envelope.c --- */
+
+/*
+ * CAPTURED: the write ends for captured output and error output, taken where the request captures
+ * them. Descriptors of the caller are duplicated. 0 or an error of spawner_start().
+ */
+int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, int captured[static 2]);
+void spawn_envelope_deinit(SpawnEnvelope *envelope);
+void spawn_envelope_set_address(SpawnEnvelope *envelope, uint32_t slot, uint32_t serial);
+/* 0, -EAGAIN where the socket is full, -errno. */
+int spawn_envelope_send(const SpawnEnvelope *envelope, int fd);

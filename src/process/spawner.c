@@ -1,0 +1,546 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The life of takt-spawn as its user sees it. When its connection ends, however that came about, the
+ * helper is killed if it isn't dead, and all that it held is ended here:
+ *
+ *  1. Commands have a parent-death signal, and the groups that are known are killed besides.
+ *  2. Once the helper itself is dead, which its pidfd tells, every process that it had is a child of
+ *     this one, a subreaper: whatever child is no helper is killed and reaped, again and again until
+ *     none is left, because each may leave children of its own.
+ *
+ * Commands that the helper had end with -EOWNERDEAD; those that had not reached it wait for the next.
+ */
+#include "process/spawner.h"
+
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "process/children.h"
+#include "process/helper.h"
+#include "process/spawner-internal.h"
+
+/* Messages read before others have their turn. */
+#define MESSAGES_A_TURN 8U
+/* Signals and stops that wait for room in the socket. */
+#define CONTROLS_MAX (2 * SPAWNER_MAX_COMMANDS * sizeof(SpawnHeader))
+/* Between two looks for orphans, doubled each time. */
+#define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
+#define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
+/* How long spawner_free() waits for the helper. */
+#define FREE_WAIT_MSEC 1000
+
+/* --- slots --- */
+
+static int slot_take(Spawner *spawner, SpawnedCommand *command)
+{
+        SpawnSlot *slot;
+
+        if (spawner->free_slot == SPAWN_MAX_SLOTS) {
+                uint32_t n = MIN(MAX(2 * spawner->n_slots, 16U), SPAWN_MAX_SLOTS);
+                SpawnSlot *slots;
+
+                if (n == spawner->n_slots)
+                        return -EAGAIN;
+                slots = reallocarray(spawner->slots, n, sizeof(*slots));
+                if (!slots)
+                        return -ENOMEM;
+                for (uint32_t i = spawner->n_slots; i < n; i++)
+                        slots[i] = (SpawnSlot){ .next_free = i + 1 < n ? i + 1 : SPAWN_MAX_SLOTS };
+                spawner->free_slot = spawner->n_slots;
+                spawner->slots = slots;
+                spawner->n_slots = n;
+        }
+        command->slot = spawner->free_slot;
+        slot = &spawner->slots[command->slot];
+        spawner->free_slot = slot->next_free;
+        *slot = (SpawnSlot){ .command = command, .serial = slot->serial + 1, .used = true };
+        return 0;
+}
+
+static void slot_give_back(Spawner *spawner, uint32_t number)
+{
+        SpawnSlot *slot = &spawner->slots[number];
+
+        if (slot->command)
+                slot->command->slot = SPAWN_MAX_SLOTS;
+        *slot = (SpawnSlot){ .serial = slot->serial, .next_free = spawner->free_slot };
+        spawner->free_slot = number;
+}
+
+/* --- to the helper --- */
+
+static void update_io(Spawner *spawner)
+{
+        bool more = spawner->controls.len > 0 || !list_is_empty(&spawner->waiting);
+
+        if (spawner->io)
+                (void)io_source_set_events(spawner->io, more ? IO_READ | IO_WRITE : IO_READ);
+}
+
+static int send_control(Spawner *spawner, const SpawnHeader *header)
+{
+        if (send(spawner->fd, header, sizeof(*header), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+                return 0;
+        return errno == ENOBUFS ? -EAGAIN : negative_errno();
+}
+
+int spawner_control(Spawner *spawner, uint32_t number, SpawnRequestType type, int argument)
+{
+        SpawnHeader header = {
+                .type = type,
+                .slot = number,
+                .serial = spawner->slots[number].serial,
+                .argument = argument,
+        };
+        int r = -EAGAIN;
+
+        if (spawner->fd < 0)
+                return -ESRCH;
+        if (spawner->controls.len == 0)
+                r = send_control(spawner, &header);
+        if (r != -EAGAIN)
+                return r;
+        r = buffer_append(&spawner->controls, &header, sizeof(header));
+        update_io(spawner);
+        return r == -E2BIG ? -EAGAIN : r;
+}
+
+void spawner_stop(Spawner *spawner, uint32_t number)
+{
+        SpawnSlot *slot = &spawner->slots[number];
+
+        /* Where even this can't be said, the connection is lost or memory is: both end the helper, and so the group. */
+        if (!slot->stopped && spawner_control(spawner, number, SPAWN_STOP, 0) < 0 && spawner->fd >= 0)
+                (void)shutdown(spawner->fd, SHUT_RDWR);
+        slot->stopped = true;
+}
+
+void spawner_unwait(Spawner *spawner, SpawnedCommand *command)
+{
+        if (list_is_empty(&command->waiting))
+                return;
+        list_unlink(&command->waiting);
+        spawner->status.n_waiting--;
+}
+
+void spawner_release(Spawner *spawner, SpawnedCommand *command)
+{
+        if (!list_is_empty(&command->commands)) {
+                list_unlink(&command->commands);
+                spawner->status.n_commands--;
+        }
+        spawner_unwait(spawner, command);
+        if (command->slot == SPAWN_MAX_SLOTS)
+                return;
+        spawner_stop(spawner, command->slot);
+        spawner->slots[command->slot].command = NULL;
+        command->slot = SPAWN_MAX_SLOTS;
+}
+
+static int send_start(Spawner *spawner, SpawnedCommand *command, SpawnEnvelope *envelope)
+{
+        int r;
+
+        r = slot_take(spawner, command);
+        if (r < 0)
+                return r;
+        spawn_envelope_set_address(envelope, command->slot, spawner->slots[command->slot].serial);
+        r = spawn_envelope_send(envelope, spawner->fd);
+        if (r < 0) {
+                slot_give_back(spawner, command->slot);
+                return r;
+        }
+        command->state = SPAWN_STATE_SENT;
+        spawner->status.n_started++;
+        spawn_envelope_deinit(envelope);
+        return 0;
+}
+
+static void send_waiting(Spawner *spawner)
+{
+        SpawnedCommand *command;
+
+        while (spawner->controls.len >= sizeof(SpawnHeader)) {
+                if (send_control(spawner, (SpawnHeader *)(void *)spawner->controls.data) < 0)
+                        return;
+                buffer_consume(&spawner->controls, sizeof(SpawnHeader));
+        }
+        while ((command = list_first(&spawner->waiting, SpawnedCommand, waiting))) {
+                int r = send_start(spawner, command, &command->envelope);
+
+                /* A lost connection tells itself by its end. */
+                if (r == -EAGAIN || r == -EPIPE || r == -ECONNRESET)
+                        return;
+                spawner_unwait(spawner, command);
+                if (r < 0)
+                        spawned_command_fail(command, r, spawn_stage_to_string(SPAWN_STAGE_REQUEST));
+        }
+}
+
+int spawner_submit(Spawner *spawner, SpawnedCommand *command, SpawnEnvelope *envelope)
+{
+        int r = -EAGAIN;
+
+        if (spawner->fd >= 0 && list_is_empty(&spawner->waiting))
+                r = send_start(spawner, command, envelope);
+        if (r < 0 && r != -EAGAIN && r != -EPIPE && r != -ECONNRESET)
+                return r;
+        if (r < 0) {
+                command->envelope = *envelope;
+                *envelope = (SpawnEnvelope){};
+                list_append(&spawner->waiting, &command->waiting);
+                spawner->status.n_waiting++;
+                update_io(spawner);
+        }
+        list_append(&spawner->commands, &command->commands);
+        spawner->status.n_commands++;
+        return 0;
+}
+
+int spawner_start(Spawner *spawner, const SpawnRequest *request, const SpawnCallbacks *callbacks, void *userdata,
+                  SpawnedCommand **ret)
+{
+        _cleanup_(spawned_command_freep) SpawnedCommand *command = NULL;
+        _cleanup_(spawn_envelope_deinit) SpawnEnvelope envelope = {};
+        int r;
+
+        if (spawner->status.n_commands >= SPAWNER_MAX_COMMANDS)
+                return -EAGAIN;
+        r = spawned_command_new(spawner, request, callbacks, userdata, &command, &envelope);
+        if (r >= 0)
+                r = spawner_submit(spawner, command, &envelope);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(command);
+        return 0;
+}
+
+/* --- from the helper --- */
+
+static void on_hello(Spawner *spawner, const SpawnReport *report)
+{
+        spawner->said_hello = report->status == SPAWN_PROTOCOL_VERSION;
+        if (!spawner->said_hello)
+                log_error("%s speaks version %d of the protocol, not %u", spawner->helper_path, report->status,
+                          SPAWN_PROTOCOL_VERSION);
+}
+
+static void on_exited(Spawner *spawner, SpawnSlot *slot, const SpawnReport *report)
+{
+        SpawnedCommand *command = slot->command;
+        SpawnExit exit = {
+                .error = -report->error,
+                .stage = spawn_stage_to_string((SpawnStage)report->stage),
+                .code = report->code,
+                .status = report->status,
+                .user_usec = report->user_usec,
+                .system_usec = report->system_usec,
+                .max_resident = report->max_resident,
+        };
+
+        spawner->status.n_kills += report->flags & SPAWN_KILLED ? 1 : 0;
+        if (report->flags & SPAWN_GROUP_LEFT) {
+                if (!command)
+                        spawner_stop(spawner, report->slot);
+        } else
+                slot_give_back(spawner, report->slot);
+        if (command)
+                spawned_command_on_exited(command, &exit);
+}
+
+static void on_report(Spawner *spawner, const SpawnReport *report)
+{
+        SpawnSlot *slot;
+
+        if (report->type == SPAWN_HELLO) {
+                on_hello(spawner, report);
+                return;
+        }
+        if (report->type == SPAWN_STRAY) {
+                spawner->status.n_strays++;
+                log_debug("process %d outlived its command and is ended", (int)report->pid);
+                return;
+        }
+        slot = report->slot < spawner->n_slots ? &spawner->slots[report->slot] : NULL;
+        if (!slot || !slot->used || slot->serial != report->serial)
+                return;
+        if (report->pid > 0)
+                slot->pid = report->pid;
+        if (slot->command && report->pid > 0)
+                spawned_command_on_started(slot->command, report->pid);
+        /* The callback may have started commands, and the table may have moved. */
+        slot = &spawner->slots[report->slot];
+        if (report->type == SPAWN_EXITED)
+                on_exited(spawner, slot, report);
+        else if (report->type == SPAWN_GONE)
+                slot_give_back(spawner, report->slot);
+}
+
+/* 1: one message was read, 0: none is there, -errno: the connection is lost. */
+static int read_reports(Spawner *spawner)
+{
+        ssize_t n = recv(spawner->fd, spawner->reports, sizeof(spawner->reports), MSG_DONTWAIT);
+        int count, r;
+
+        /* The helper left requests unread when it died. What it had said before can still be read. */
+        if (n < 0 && errno == ECONNRESET)
+                return 1;
+        if (n < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : negative_errno();
+        if (n == 0)
+                return -EPIPE;
+        count = spawn_reports_count((size_t)n);
+        if (count < 0)
+                return count;
+        for (int i = 0; i < count; i++) {
+                SpawnReport report;
+
+                r = spawn_report_decode(spawner->reports, (size_t)i, &report);
+                if (r < 0)
+                        return r;
+                on_report(spawner, &report);
+                if (!spawner->said_hello)
+                        return -EPROTO;
+        }
+        return 1;
+}
+
+/* --- the end of a helper --- */
+
+/* Where no restart and no look can be scheduled, all of this would come to rest: their places in the queue are kept. */
+static void arm(Spawner *spawner, Timer *timer, usec_t after)
+{
+        usec_t due = usec_add(clock_boottime(loop_clock(spawner->loop)), after);
+
+        (void)timer_arm(loop_timers(spawner->loop), timer, due);
+}
+
+static void disconnect(Spawner *spawner)
+{
+        SpawnedCommand *command;
+
+        if (spawner->fd < 0)
+                return;
+        spawner->io = io_source_free(spawner->io);
+        spawner->fd = safe_close(spawner->fd);
+        buffer_deinit(&spawner->controls);
+        if (spawner->pid_fd >= 0)
+                (void)kill(spawner->helper_pid, SIGKILL);
+
+        for (uint32_t i = 0; i < spawner->n_slots; i++) {
+                if (!spawner->slots[i].used)
+                        continue;
+                if (spawner->slots[i].pid > 0)
+                        (void)kill(-spawner->slots[i].pid, SIGKILL);
+                slot_give_back(spawner, i);
+        }
+        list_foreach(command, &spawner->commands, SpawnedCommand, commands)
+                if (command->state == SPAWN_STATE_SENT)
+                        spawned_command_fail(command, -EOWNERDEAD, "helper");
+}
+
+static void fail_waiting(Spawner *spawner)
+{
+        SpawnedCommand *command;
+
+        while ((command = list_first(&spawner->waiting, SpawnedCommand, waiting))) {
+                spawner_unwait(spawner, command);
+                spawned_command_fail(command, -EOWNERDEAD, "helper");
+        }
+}
+
+static void on_connection(_unused_ IoSource *source, _unused_ int fd, unsigned events, void *userdata)
+{
+        Spawner *spawner = userdata;
+        int r = 1;
+
+        if (events & IO_READ)
+                for (unsigned i = 0; i < MESSAGES_A_TURN && r > 0; i++)
+                        r = read_reports(spawner);
+        if (r < 0) {
+                disconnect(spawner);
+                return;
+        }
+        if (events & IO_WRITE)
+                send_waiting(spawner);
+        update_io(spawner);
+}
+
+static void look_for_orphans(Spawner *spawner)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n = 0, found = 0, left = 0;
+        int r = children_list(&pids, &n);
+
+        for (size_t i = 0; i < n; i++) {
+                if (helper_is_known(pids[i]))
+                        continue;
+                found++;
+                (void)kill(pids[i], SIGKILL);
+                if (waitpid(pids[i], NULL, WNOHANG) == 0)
+                        left++;
+        }
+        spawner->status.n_strays += found - left;
+        /* One that was reaped may have left children of its own: only a look that finds nothing is the last. */
+        if (r >= 0 && found == 0) {
+                spawner->orphans_delay = ORPHANS_MIN_USEC;
+                return;
+        }
+        arm(spawner, &spawner->orphans, spawner->orphans_delay);
+        spawner->orphans_delay = found > left ? ORPHANS_MIN_USEC : MIN(2 * spawner->orphans_delay, ORPHANS_MAX_USEC);
+}
+
+static void on_orphans(Timer *timer, _unused_ usec_t now)
+{
+        Spawner *spawner = container_of(timer, Spawner, orphans);
+
+        arm(spawner, &spawner->orphans, USEC_INFINITY);
+        look_for_orphans(spawner);
+}
+
+static void schedule_restart(Spawner *spawner)
+{
+        arm(spawner, &spawner->restart, spawner->backoff);
+        spawner->backoff = MIN(MAX(2 * spawner->backoff, SPAWNER_RESTART_MIN_USEC), SPAWNER_RESTART_MAX_USEC);
+}
+
+static void on_helper_dead(_unused_ IoSource *source, _unused_ int fd, _unused_ unsigned events, void *userdata)
+{
+        Spawner *spawner = userdata;
+        usec_t age = usec_sub(clock_boottime(loop_clock(spawner->loop)), spawner->started_boottime);
+
+        if (!helper_reap(spawner->helper_pid))
+                return;
+        log_warning("%s (pid %d) has died, its commands are ended", spawner->helper_path, (int)spawner->helper_pid);
+        spawner->pid_io = io_source_free(spawner->pid_io);
+        spawner->pid_fd = safe_close(spawner->pid_fd);
+        spawner->helper_pid = 0;
+        /* Its last words first. */
+        while (spawner->fd >= 0 && read_reports(spawner) > 0)
+                ;
+        disconnect(spawner);
+        look_for_orphans(spawner);
+        if (!spawner->said_hello)
+                fail_waiting(spawner);
+        if (age >= SPAWNER_STABLE_USEC)
+                spawner->backoff = 0;
+        schedule_restart(spawner);
+}
+
+/* --- the life of a helper --- */
+
+static int start_helper(Spawner *spawner)
+{
+        int r;
+
+        spawner->said_hello = false;
+        spawner->started_boottime = clock_boottime(loop_clock(spawner->loop));
+        r = helper_start(spawner->helper_path, &spawner->fd, &spawner->helper_pid, &spawner->pid_fd);
+        if (r < 0)
+                return r;
+        r = io_source_new(spawner->loop, spawner->fd, IO_READ, on_connection, spawner, &spawner->io);
+        if (r >= 0)
+                r = io_source_new(spawner->loop, spawner->pid_fd, IO_READ, on_helper_dead, spawner, &spawner->pid_io);
+        if (r >= 0)
+                return 0;
+        helper_kill(spawner->helper_pid);
+        spawner->helper_pid = 0;
+        spawner->io = io_source_free(spawner->io);
+        spawner->fd = safe_close(spawner->fd);
+        spawner->pid_fd = safe_close(spawner->pid_fd);
+        return r;
+}
+
+static void on_restart(Timer *timer, _unused_ usec_t now)
+{
+        Spawner *spawner = container_of(timer, Spawner, restart);
+        int r;
+
+        arm(spawner, &spawner->restart, USEC_INFINITY);
+        r = start_helper(spawner);
+        if (r < 0) {
+                (void)log_errno(LOG_ERR, r, "Can't start %s again: %m", spawner->helper_path);
+                fail_waiting(spawner);
+                schedule_restart(spawner);
+                return;
+        }
+        spawner->status.n_restarts++;
+        send_waiting(spawner);
+        update_io(spawner);
+}
+
+int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
+{
+        _cleanup_(spawner_freep) Spawner *spawner = new0(Spawner, 1);
+        int r;
+
+        if (!spawner)
+                return -ENOMEM;
+        spawner->loop = loop;
+        spawner->fd = spawner->pid_fd = -1;
+        spawner->free_slot = SPAWN_MAX_SLOTS;
+        spawner->orphans_delay = ORPHANS_MIN_USEC;
+        spawner->controls = BUFFER_WITH_MAX(CONTROLS_MAX);
+        spawner->restart.callback = on_restart;
+        spawner->orphans.callback = on_orphans;
+        list_init(&spawner->commands);
+        list_init(&spawner->waiting);
+        spawner->helper_path = strdup(helper_path);
+        if (!spawner->helper_path)
+                return -ENOMEM;
+        r = timer_arm(loop_timers(loop), &spawner->restart, USEC_INFINITY);
+        if (r >= 0)
+                r = timer_arm(loop_timers(loop), &spawner->orphans, USEC_INFINITY);
+        if (r < 0)
+                return r;
+        if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+                return negative_errno();
+        r = start_helper(spawner);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(spawner);
+        return 0;
+}
+
+Spawner *spawner_free(Spawner *spawner)
+{
+        SpawnedCommand *command;
+
+        if (!spawner)
+                return NULL;
+        while ((command = list_first(&spawner->commands, SpawnedCommand, commands))) {
+                spawner_unwait(spawner, command);
+                list_unlink(&command->commands);
+                spawned_command_orphan(command);
+        }
+        timer_disarm(loop_timers(spawner->loop), &spawner->restart);
+        timer_disarm(loop_timers(spawner->loop), &spawner->orphans);
+        spawner->io = io_source_free(spawner->io);
+        spawner->pid_io = io_source_free(spawner->pid_io);
+        safe_close(spawner->fd);
+        if (spawner->pid_fd >= 0) {
+                struct pollfd pollfd = { .fd = spawner->pid_fd, .events = POLLIN };
+
+                if (poll(&pollfd, 1, FREE_WAIT_MSEC) > 0)
+                        (void)helper_reap(spawner->helper_pid);
+                safe_close(spawner->pid_fd);
+        }
+        buffer_deinit(&spawner->controls);
+        free(spawner->slots);
+        free(spawner->helper_path);
+        free(spawner);
+        return NULL;
+}
+
+void spawner_get_status(const Spawner *spawner, SpawnerStatus *ret)
+{
+        *ret = spawner->status;
+        ret->helper_pid = spawner->helper_pid;
+}
