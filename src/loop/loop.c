@@ -189,12 +189,15 @@ static void on_io(evutil_socket_t fd, short what, void *userdata)
                 events |= IO_READ;
         if (what & EV_WRITE)
                 events |= IO_WRITE;
+        if (what & EV_CLOSED)
+                events |= IO_HANGUP;
         source->callback(source, fd, events, source->userdata);
 }
 
 static short to_event_flags(unsigned events)
 {
-        return (short)(EV_PERSIST | (events & IO_READ ? EV_READ : 0) | (events & IO_WRITE ? EV_WRITE : 0));
+        return (short)(EV_PERSIST | (events & IO_READ ? EV_READ : 0) | (events & IO_WRITE ? EV_WRITE : 0) |
+                       (events & IO_HANGUP ? EV_CLOSED | EV_ET : 0));
 }
 
 int io_source_new(Loop *loop, int fd, unsigned events, IoCallback callback, void *userdata, IoSource **ret)

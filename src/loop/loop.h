@@ -29,10 +29,15 @@ Clock *loop_clock(Loop *loop);
 struct event_base;
 struct event_base *loop_event_base(Loop *loop);
 
-/* What an IoSource waits for and is told of; level-triggered. A hang-up shows as readable. */
+/*
+ * What an IoSource waits for and is told of; level-triggered. A hang-up shows as readable. Who does
+ * not want to read waits for IO_HANGUP: that the peer has shut down its end, or gone away. It comes
+ * once for each of these (edge-triggered), and is not to be combined with the others.
+ */
 enum {
         IO_READ = 1 << 0,
         IO_WRITE = 1 << 1,
+        IO_HANGUP = 1 << 2,
 };
 
 typedef void (*IoCallback)(IoSource *source, int fd, unsigned events, void *userdata);

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "loop/loop.h"
@@ -171,6 +172,61 @@ static void test_loop(_unused_ void **state)
         close(t.pipe[1]);
 }
 
+typedef struct HangupTest {
+        Loop *loop;
+        int fds[2];
+        Timer timer;
+        unsigned n_hangups;
+        unsigned n_turns;
+} HangupTest;
+
+static void on_hangup(_unused_ IoSource *source, _unused_ int fd, unsigned events, void *userdata)
+{
+        HangupTest *t = userdata;
+
+        assert_int_equal(events, IO_HANGUP);
+        t->n_hangups++;
+}
+
+static void on_hangup_timer(Timer *timer, _unused_ usec_t now)
+{
+        HangupTest *t = container_of(timer, HangupTest, timer);
+
+        switch (t->n_turns++) {
+        case 0: /* unread bytes are no hang-up */
+                assert_int_equal(t->n_hangups, 0);
+                assert_int_equal(shutdown(t->fds[1], SHUT_WR), 0);
+                break;
+        case 1:
+                assert_int_equal(t->n_hangups, 1);
+                close(t->fds[1]);
+                break;
+        case 2:
+                assert_int_equal(t->n_hangups, 2);
+                loop_exit(t->loop, 0);
+                return;
+        }
+        assert_ok(timer_arm_after(loop_timers(t->loop), timer, 1000));
+}
+
+/* Half a hang-up and a whole one are told once each, whatever is there to read. */
+static void test_hangup(_unused_ void **state)
+{
+        HangupTest t = { .timer.callback = on_hangup_timer };
+        IoSource *source;
+
+        assert_ok(loop_new(clock_system(), &t.loop));
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, t.fds), 0);
+        assert_ok(io_source_new(t.loop, t.fds[0], IO_READ, on_hangup, &t, &source));
+        assert_ok(io_source_set_events(source, IO_HANGUP));
+        assert_int_equal(write(t.fds[1], "x", 1), 1);
+        assert_ok(timer_arm_after(loop_timers(t.loop), &t.timer, 1000));
+        assert_ok(loop_run(t.loop));
+        io_source_free(source);
+        close(t.fds[0]);
+        loop_free(t.loop);
+}
+
 static void test_deferred_cancel(_unused_ void **state)
 {
         LoopTest t = { .first.callback = on_first, .second.callback = on_second };
@@ -190,7 +246,7 @@ static void test_deferred_cancel(_unused_ void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_heap_order), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_deferred_cancel),
+                RUN(test_heap_order), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_hangup), RUN(test_deferred_cancel),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
