@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A call from its message to its last answer. Answers are written straight into the connection's
+ * output; a failure on the way takes back what was written of them.
+ */
+#include <assert.h>
+
+#include "base/log.h"
+#include "varlink/connection.h"
+
+/* What is asked for, as the message has it. */
+typedef struct Request {
+        const JsonValue *method;
+        const JsonValue *parameters;
+        bool more;
+        bool oneway;
+        bool upgrade;
+        const JsonMember *wrong; /* the first member that may not be there, or is of the wrong type */
+} Request;
+
+static const JsonValue no_parameters = { .type = JSON_OBJECT };
+
+VarlinkCall *varlink_call_ref(VarlinkCall *call)
+{
+        call->n_ref++;
+        return call;
+}
+
+/* The connection forgets the call; what was begun of an answer is taken back. */
+static void leave_connection(VarlinkCall *call)
+{
+        VarlinkConnection *connection = call->connection;
+
+        if (call->writing && connection->out.len > call->answer_start) {
+                connection->out.len = call->answer_start;
+                connection->out.data[call->answer_start] = '\0';
+        }
+        connection->call = NULL;
+        call->connection = NULL;
+}
+
+VarlinkCall *varlink_call_unref(VarlinkCall *call)
+{
+        if (!call || --call->n_ref > 0)
+                return NULL;
+        if (call->connection) {
+                VarlinkConnection *connection = call->connection;
+
+                leave_connection(call);
+                varlink_connection_fail(connection);
+        }
+        buffer_deinit(&call->nowhere);
+        free(call);
+        return NULL;
+}
+
+void varlink_call_detach(VarlinkCall *call)
+{
+        leave_connection(call);
+        if (call->gone)
+                call->gone(call, call->gone_userdata);
+}
+
+/* --- dispatching --- */
+
+static bool read_flag(const JsonValue *value, bool *ret)
+{
+        if (value->type == JSON_BOOL)
+                *ret = value->boolean;
+        return value->type == JSON_BOOL || value->type == JSON_NULL;
+}
+
+static bool key_is(const JsonMember *member, const char *key)
+{
+        return member->key_len == strlen(key) && memcmp(member->key, key, member->key_len) == 0;
+}
+
+static bool read_member(Request *request, const JsonMember *member)
+{
+        const JsonValue *value = &member->value;
+
+        if (key_is(member, "method")) {
+                request->method = value;
+                return json_string_or_null(value);
+        }
+        if (key_is(member, "parameters")) {
+                if (value->type == JSON_OBJECT)
+                        request->parameters = value;
+                return value->type == JSON_OBJECT || value->type == JSON_NULL;
+        }
+        if (key_is(member, "more"))
+                return read_flag(value, &request->more);
+        if (key_is(member, "oneway"))
+                return read_flag(value, &request->oneway);
+        if (key_is(member, "upgrade"))
+                return read_flag(value, &request->upgrade);
+        /* Extensions are named after the domain of their vendor; others would be misunderstood silently. */
+        return memchr(member->key, '.', member->key_len);
+}
+
+static void read_request(const JsonValue *root, Request *ret)
+{
+        static const JsonMember no_method = { .key = "method", .key_len = 6 };
+
+        *ret = (Request){ .parameters = &no_parameters };
+        for (uint32_t i = 0; i < root->n; i++)
+                if (!read_member(ret, &root->members[i]) && !ret->wrong)
+                        ret->wrong = &root->members[i];
+        if (!ret->wrong && !ret->method)
+                ret->wrong = &no_method;
+}
+
+static const ServedMethod *find_method(const ServedInterface *interface, const char *name, size_t n)
+{
+        for (size_t i = 0; i < interface->n_methods; i++) {
+                const ServedMethod *method = &interface->methods[i];
+
+                if (method->member->name_len == n && memcmp(method->member->name, name, n) == 0)
+                        return method;
+        }
+        return NULL;
+}
+
+/* The key is the peer's, of any length and content. */
+static int answer_wrong_member(VarlinkCall *call, const JsonMember *member)
+{
+        JsonWriter *w = varlink_call_begin_error(call, VARLINK_INVALID_PARAMETER);
+
+        json_key(w, "parameter");
+        json_string_lossy(w, member->key, MIN(member->key_len, VARLINK_PATH_MAX));
+        return varlink_call_end(call, false);
+}
+
+static int answer_interface_not_found(VarlinkCall *call, const char *name, size_t n)
+{
+        JsonWriter *w = varlink_call_begin_error(call, VARLINK_INTERFACE_NOT_FOUND);
+
+        json_key(w, "interface");
+        json_string_n(w, name, n);
+        return varlink_call_end(call, false);
+}
+
+static int call_method(
+        VarlinkCall *call, const ServedInterface *interface, const ServedMethod *served, const Request *request)
+{
+        const VarlinkConnection *connection = call->connection;
+        const VarlinkMethod *method = served->method;
+        char path[VARLINK_PATH_MAX];
+
+        if (connection->authority < method->authority) {
+                varlink_server_log_refusal(connection->server, &call->peer, "not permitted", method->name);
+                return varlink_call_error(call, VARLINK_PERMISSION_DENIED, NULL, NULL);
+        }
+        if (!method->function || request->upgrade)
+                return varlink_call_error(call, VARLINK_METHOD_NOT_IMPLEMENTED, "method", method->name);
+        if (varlink_type_check(&served->member->type, request->parameters, path) < 0)
+                return varlink_call_invalid_parameter(call, path);
+        return method->function(call, request->parameters, interface->userdata);
+}
+
+static int serve_request(VarlinkCall *call, const Request *request)
+{
+        const ServedInterface *interface;
+        const ServedMethod *method;
+        const char *name, *dot;
+
+        if (request->wrong)
+                return answer_wrong_member(call, request->wrong);
+        name = request->method->string;
+        dot = strrchr(name, '.');
+        if (!dot)
+                return varlink_call_invalid_parameter(call, "method");
+        interface = varlink_server_find_interface(call->connection->server, name, (size_t)(dot - name));
+        if (!interface)
+                return answer_interface_not_found(call, name, (size_t)(dot - name));
+        method = find_method(interface, dot + 1, strlen(dot + 1));
+        if (!method)
+                return varlink_call_error(call, VARLINK_METHOD_NOT_FOUND, "method", name);
+        return call_method(call, interface, method, request);
+}
+
+/* The service failed at it. Without an error to say so, unref closes the connection. */
+static void answer_failed(VarlinkCall *call, int r)
+{
+        const char *failed = call->connection->server->info.failed;
+        VarlinkConnection *connection = call->connection;
+
+        if (call->writing) {
+                call->writing = false;
+                if (connection->out.len > call->answer_start)
+                        connection->out.len = call->answer_start;
+        }
+        if (failed)
+                (void)varlink_call_error(call, failed, "message", strerrordesc_np(-r) ?: "unknown error");
+}
+
+static VarlinkCall *call_new(VarlinkConnection *connection)
+{
+        VarlinkCall *call = TAKE_PTR(connection->server->spare);
+
+        if (!call)
+                call = malloc(sizeof(*call));
+        if (call)
+                *call = (VarlinkCall){ .n_ref = 1, .connection = connection, .peer = connection->peer };
+        return call;
+}
+
+/* The server's reference ends; a call that nobody else holds serves again. */
+static void call_release(VarlinkServer *server, VarlinkCall *call)
+{
+        if (call->n_ref > 1 || call->connection || server->spare)
+                varlink_call_unref(call);
+        else
+                server->spare = call;
+}
+
+/* The message could not be read for want of memory, so that nothing of it is known. */
+static void answer_unread(VarlinkConnection *connection, const char *message, size_t n)
+{
+        VarlinkCall *call;
+
+        /* An answer to what may be a oneway call would be taken for that of the next. */
+        if (memmem(message, n, "oneway", 6) || memmem(message, n, "\\u", 2))
+                return varlink_connection_fail(connection);
+        call = call_new(connection);
+        if (!call)
+                return varlink_connection_fail(connection);
+        connection->call = call;
+        answer_failed(call, -ENOMEM);
+        call_release(connection->server, call);
+}
+
+static void dispatch_root(VarlinkConnection *connection, const JsonValue *root)
+{
+        VarlinkServer *server = connection->server;
+        VarlinkCall *call;
+        Request request;
+        int r;
+
+        read_request(root, &request);
+        /* A stream that nobody is told of makes no sense, so that we can't tell what was meant. */
+        call = request.more && request.oneway ? NULL : call_new(connection);
+        if (!call)
+                return varlink_connection_fail(connection);
+        call->more = request.more;
+        call->oneway = request.oneway;
+        connection->call = call;
+        r = serve_request(call, &request);
+        if (call->oneway && call->connection)
+                leave_connection(call);
+        else if (r < 0 && call->connection)
+                answer_failed(call, r);
+        call_release(server, call);
+}
+
+void varlink_call_dispatch(VarlinkConnection *connection, const char *message, size_t n)
+{
+        const JsonLimits limits = { .max_bytes = connection->server->limits.max_message };
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        JsonError error;
+        int r;
+
+        r = json_parse(message, n, &limits, &doc, &error);
+        if (r == -ENOMEM)
+                return answer_unread(connection, message, n);
+        if (r >= 0 && json_root(doc)->type == JSON_OBJECT)
+                return dispatch_root(connection, json_root(doc));
+        varlink_server_log_refusal(connection->server, &connection->peer, "message is no call",
+                                   r < 0 ? error.message : NULL);
+        varlink_connection_fail(connection);
+}
+
+/* --- what methods see --- */
+
+bool varlink_call_wants_more(const VarlinkCall *call)
+{
+        return call->more;
+}
+
+bool varlink_call_is_dead(const VarlinkCall *call)
+{
+        return !call->connection || call->oneway;
+}
+
+const struct ucred *varlink_call_peer(const VarlinkCall *call)
+{
+        return &call->peer;
+}
+
+void varlink_call_set_gone(VarlinkCall *call, VarlinkCallGone gone, void *userdata)
+{
+        call->gone = gone;
+        call->gone_userdata = userdata;
+}
+
+void varlink_call_set_drained(VarlinkCall *call, VarlinkCallDrained drained, void *userdata)
+{
+        call->drained = drained;
+        call->drained_userdata = userdata;
+}
+
+size_t varlink_call_queued(const VarlinkCall *call)
+{
+        return call->connection ? varlink_connection_queued(call->connection) : 0;
+}
+
+JsonWriter *varlink_call_begin_error(VarlinkCall *call, const char *name)
+{
+        JsonWriter *w = &call->writer;
+
+        assert(!call->writing);
+        call->writing = true;
+        if (varlink_call_is_dead(call)) {
+                call->answer_start = SIZE_MAX;
+                json_writer_init(w, &call->nowhere, 0);
+                w->error = -ENOTCONN;
+                return w;
+        }
+        call->connection->out.max = call->connection->out_start + call->connection->server->limits.max_queue;
+        call->answer_start = call->connection->out.len;
+        json_writer_init(w, &call->connection->out, 0);
+        json_begin_object(w);
+        if (name) {
+                json_key(w, "error");
+                json_string(w, name);
+        }
+        json_key(w, "parameters");
+        json_begin_object(w);
+        return w;
+}
+
+JsonWriter *varlink_call_begin(VarlinkCall *call)
+{
+        return varlink_call_begin_error(call, NULL);
+}
+
+static int finish_answer(VarlinkCall *call, bool continues)
+{
+        JsonWriter *w = &call->writer;
+        int r;
+
+        json_end_object(w);
+        if (continues) {
+                json_key(w, "continues");
+                json_bool(w, true);
+        }
+        json_end_object(w);
+        r = json_writer_end(w);
+        if (r < 0)
+                return r;
+        return buffer_append_char(w->out, '\0');
+}
+
+int varlink_call_end(VarlinkCall *call, bool continues)
+{
+        VarlinkConnection *connection = call->connection;
+        int r;
+
+        assert(call->writing);
+        if (varlink_call_is_dead(call)) {
+                call->writing = false;
+                return 0;
+        }
+        if (continues && !call->more) {
+                call->writing = false;
+                connection->out.len = call->answer_start;
+                return varlink_call_expected_more(call);
+        }
+        r = finish_answer(call, continues);
+        if (r < 0) {
+                varlink_server_log_refusal(connection->server, &call->peer,
+                                           r == -E2BIG ? "answers are not read" : "answer can't be written", NULL);
+                leave_connection(call);
+                varlink_connection_fail(connection);
+                call->writing = false;
+                return r;
+        }
+        call->writing = false;
+        if (!continues)
+                leave_connection(call);
+        varlink_connection_wake(connection);
+        return 0;
+}
+
+int varlink_call_error(VarlinkCall *call, const char *name, const char *key, const char *value)
+{
+        JsonWriter *w = varlink_call_begin_error(call, name);
+
+        if (key) {
+                json_key(w, key);
+                json_string(w, value);
+        }
+        return varlink_call_end(call, false);
+}
+
+int varlink_call_reply_empty(VarlinkCall *call)
+{
+        (void)varlink_call_begin(call);
+        return varlink_call_end(call, false);
+}
+
+int varlink_call_invalid_parameter(VarlinkCall *call, const char *parameter)
+{
+        return varlink_call_error(call, VARLINK_INVALID_PARAMETER, "parameter", parameter);
+}
+
+int varlink_call_expected_more(VarlinkCall *call)
+{
+        return varlink_call_error(call, VARLINK_EXPECTED_MORE, NULL, NULL);
+}
