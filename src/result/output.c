@@ -17,7 +17,7 @@ typedef struct Output {
 
 struct OutputSet {
         size_t n;
-        Output outputs[OUTPUTS_MAX];
+        Output *outputs; /* grown one by one: there are few */
 };
 
 OutputSet *output_set_new(void)
@@ -36,6 +36,8 @@ OutputSet *output_set_free(OutputSet *set)
 {
         for (size_t i = 0; set && i < set->n; i++)
                 output_deinit(set->outputs + i);
+        if (set)
+                free(set->outputs);
         free(set);
         return NULL;
 }
@@ -98,11 +100,15 @@ static int compile_output(const OutputSet *set, const char *declaration, Output 
 
 int output_set_add(OutputSet *set, const char *declaration, TextError *ret_error)
 {
-        Output output = {};
+        Output output = {}, *grown;
         int r;
 
         if (set->n == OUTPUTS_MAX)
                 return text_error(ret_error, 0, "a job has at most %u outputs", OUTPUTS_MAX);
+        grown = realloc(set->outputs, (set->n + 1) * sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        set->outputs = grown;
         r = compile_output(set, declaration, &output, ret_error);
         if (r < 0) {
                 output_deinit(&output);
