@@ -9,7 +9,8 @@
  *     float(0..1)       finite
  *     bool              systemd's spellings and nothing else
  *     duration(1s..1h)  a time span as in systemd.time(7); bound as a number of seconds
- *     time              a time stamp as in systemd.time(7) or RFC 3339; bound as RFC 3339 text in UTC
+ *     time              a time stamp as in systemd.time(7) ("2026-11-22 10:00 Europe/Kyiv", "tomorrow",
+ *                       "+2h", "5min ago", "now") or RFC 3339; bound as RFC 3339 text in UTC
  *     choice(a|b|c)     one of these strings
  *     json              any JSON value
  *
@@ -62,7 +63,7 @@ typedef struct ParameterError {
         char message[256];
 } ParameterError;
 
-/* What relative time stamps ("now", "tomorrow") are relative to. */
+/* What times that name no zone or are relative ("now", "tomorrow") are relative to. */
 typedef struct ParameterContext {
         usec_t now_realtime;
         const char *time_zone; /* NULL: the machine's */
@@ -71,15 +72,16 @@ typedef struct ParameterContext {
 /*
  * Binds NAMED (a JSON object; NULL or null: none) and then the N words ARGS, and appends the object of
  * all parameters in the order of their declaration, defaults filled in, as compact JSON to OUT.
- * A word is a value by position, or `--NAME VALUE`, `--NAME=VALUE`; `--` ends the names. A bool is also
- * `--NAME` alone. In NAMED a value has its JSON type, or is the text that a word would be.
+ * A word is `--NAME=VALUE`, `--NAME` with the value in the next word, or a value by position: of the first
+ * parameter that is not named anywhere, and so on; `--` ends the names. A bool's `--NAME` is true where no
+ * spelling of a bool follows. In NAMED a value has its JSON type, or is the text that a word would be.
  * -EINVAL with RET_ERROR (may be NULL) for one that is missing, unknown, surplus, given twice, or not of
  * its type or range; -E2BIG; -ENOMEM. OUT is as it was on failure.
  */
 int parameter_bind(const ParameterSet *set, const JsonValue *named, const char *const *args, size_t n,
                    const ParameterContext *context, Buffer *out, ParameterError *ret_error);
 
-/* Appends the usage made from the declarations: "Usage: PROGRAM [--NAME VALUE…]" and a line a parameter. */
+/* Appends the usage made from the declarations: "Usage: PROGRAM MESSAGE [SECONDS]" and a line a parameter. */
 int parameter_usage(const ParameterSet *set, const char *program, Buffer *out);
-/* Appends the declarations as a JSON array of {name, type, default, choices, minimum, maximum, help}. */
+/* Writes the declarations as an array of {name, type, required, default, minimum, maximum, choices, help}. */
 void parameter_describe(const ParameterSet *set, JsonWriter *w);
