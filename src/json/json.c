@@ -3,6 +3,8 @@
 
 #include "json/object.h"
 
+#define STRING_BYTES_PER_COST 64U
+
 const char *json_type_name(JsonType type)
 {
         static const char *const names[] = {
@@ -65,14 +67,10 @@ static bool integer_equals_double(int64_t integer, double number)
                (int64_t)number == integer;
 }
 
-static bool members_equal(const JsonValue *a, const JsonValue *b)
+static bool members_equal(const JsonValue *a, const JsonValue *b, size_t *budget)
 {
-        const uint32_t *a_order, *b_order;
+        const uint32_t *a_order = object_order(a->members, a->n), *b_order = object_order(b->members, b->n);
 
-        if (a->n != b->n)
-                return false;
-        a_order = object_order(a->members, a->n);
-        b_order = object_order(b->members, b->n);
         for (uint32_t i = 0; i < a->n; i++) {
                 const JsonMember *m = &a->members[a_order ? a_order[i] : i];
                 const JsonValue *other;
@@ -84,14 +82,27 @@ static bool members_equal(const JsonValue *a, const JsonValue *b)
                 } else {
                         other = json_get_n(b, m->key, m->key_len);
                 }
-                if (!other || !json_equal(&m->value, other))
+                if (!other || !json_equal_within(&m->value, other, budget))
                         return false;
         }
         return true;
 }
 
-bool json_equal(const JsonValue *a, const JsonValue *b)
+static bool items_equal(const JsonValue *a, const JsonValue *b, size_t *budget)
 {
+        for (uint32_t i = 0; i < a->n; i++)
+                if (!json_equal_within(&a->items[i], &b->items[i], budget))
+                        return false;
+        return true;
+}
+
+bool json_equal_within(const JsonValue *a, const JsonValue *b, size_t *budget)
+{
+        size_t cost = 1 + (a->type == JSON_STRING ? a->n / STRING_BYTES_PER_COST : 0);
+
+        *budget -= MIN(*budget, cost);
+        if (*budget == 0)
+                return false;
         if (a->type == JSON_INT && b->type == JSON_DOUBLE)
                 return integer_equals_double(a->integer, b->number);
         if (a->type == JSON_DOUBLE && b->type == JSON_INT)
@@ -111,14 +122,16 @@ bool json_equal(const JsonValue *a, const JsonValue *b)
         case JSON_STRING:
                 return key_compare(a->string, a->n, b->string, b->n) == 0;
         case JSON_ARRAY:
-                if (a->n != b->n)
-                        return false;
-                for (uint32_t i = 0; i < a->n; i++)
-                        if (!json_equal(&a->items[i], &b->items[i]))
-                                return false;
-                return true;
+                return a->n == b->n && items_equal(a, b, budget);
         case JSON_OBJECT:
-                return members_equal(a, b);
+                return a->n == b->n && members_equal(a, b, budget);
         }
         return false;
+}
+
+bool json_equal(const JsonValue *a, const JsonValue *b)
+{
+        size_t unlimited = SIZE_MAX;
+
+        return json_equal_within(a, b, &unlimited);
 }

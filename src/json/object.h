@@ -27,3 +27,9 @@ static inline int key_compare(const char *a, size_t a_len, const char *b, size_t
                 return a_len < b_len ? -1 : 1;
         return memcmp(a, b, a_len);
 }
+
+/*
+ * json_equal() with a price: BUDGET goes down by the values compared and the length of strings.
+ * Where it is used up it is 0, and the result means nothing.
+ */
+bool json_equal_within(const JsonValue *a, const JsonValue *b, size_t *budget);
