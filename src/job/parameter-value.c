@@ -12,7 +12,7 @@
 
 #define SECONDS_PER_DAY 86400
 #define REALTIME_MAX (UINT64_C(253402300800) * USEC_PER_SEC) /* the year 10000 */
-#define DURATION_MAX ((usec_t)INT64_MAX)
+#define DURATION_MAX (UINT64_C(1) << 51) /* usec, 71 years: seconds as a double tell one from the next */
 #define DOUBLE_EXACT 9007199254740992.0 /* 2^53: whole numbers up to here are exact */
 #define SHOWN_MAX 40                    /* bytes of a value in a message */
 

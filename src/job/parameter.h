@@ -8,7 +8,7 @@
  *     int(1..5)         64 bits; either end may be left out
  *     float(0..1)       finite
  *     bool              systemd's spellings and nothing else
- *     duration(1s..1h)  a time span as in systemd.time(7); bound as a number of seconds
+ *     duration(1s..1h)  a time span as in systemd.time(7), under 71 years; bound as a number of seconds
  *     time              a time stamp as in systemd.time(7) ("2026-11-22 10:00 Europe/Kyiv", "tomorrow",
  *                       "+2h", "5min ago", "now") or RFC 3339; bound as RFC 3339 text in UTC
  *     choice(a|b|c)     one of these strings
