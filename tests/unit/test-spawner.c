@@ -28,7 +28,10 @@ typedef struct Fixture {
         Timer poll;
         bool (*done)(struct Fixture *fixture);
         unsigned running;
+        unsigned left; /* of those to be started */
         bool timed_out;
+        pid_t watched;
+        struct Heard *heard;
 } Fixture;
 
 /* One command and all that was heard of it. */
@@ -168,7 +171,8 @@ static char *const default_environment[] = { (char *)"PATH=/usr/bin:/bin", NULL 
 
 #define ARGV(...) ((char *[]){ __VA_ARGS__, NULL })
 #define SHELL(script) ARGV((char *)"/bin/sh", (char *)"-c", (char *)(script))
-/* A request that captures everything. */
+/* A request that captures everything, but for what is said otherwise. */
+#pragma GCC diagnostic ignored "-Woverride-init"
 #define REQUEST(arguments, ...)                                                       \
         ((SpawnRequest){ .argv = (arguments), .environment = default_environment,     \
                          .output = { .mode = SPAWN_CAPTURE, .max_bytes = 65536 },     \
@@ -203,6 +207,46 @@ static size_t count_fds(void)
         while (readdir(dir))
                 n++;
         return n;
+}
+
+static bool watched_is_gone(Fixture *fixture)
+{
+        return is_gone(fixture->watched);
+}
+
+static bool heard_has_pid(Fixture *fixture)
+{
+        return fixture->heard->pid > 0;
+}
+
+static bool heard_line(Fixture *fixture)
+{
+        return fixture->heard->lines.len > 0;
+}
+
+static bool heard_exit(Fixture *fixture)
+{
+        return fixture->heard->n_exits > 0;
+}
+
+static bool only_helper_is_left(Fixture *fixture)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        SpawnerStatus status;
+        size_t n;
+
+        spawner_get_status(fixture->spawner, &status);
+        assert_ok(children_list(&pids, &n));
+        return n == 1 && pids[0] == status.helper_pid;
+}
+
+static char *make_directory(void)
+{
+        char *dir = strdup("/tmp/test-spawner.XXXXXX");
+
+        assert_non_null(dir);
+        assert_non_null(mkdtemp(dir));
+        return dir;
 }
 
 /* --- how commands end --- */
@@ -243,16 +287,627 @@ static void test_signals(void **state)
         }
 }
 
+
+/* Waits until PID is no more; it may have become our child meanwhile. */
+static void run_until_gone(Fixture *fixture, pid_t pid)
+{
+        fixture->watched = pid;
+        run_until(fixture, watched_is_gone);
+}
+
+static void test_not_executed(void **state)
+{
+        _cleanup_free_ char *dir = make_directory();
+        _cleanup_free_ char *missing = path_join(dir, "missing"), *plain = path_join(dir, "plain"), *broken = path_join(dir, "broken"), *text = path_join(dir, "text");
+        const struct {
+                const char *program;
+                const char *directory;
+                const char *stage;
+                int error;
+        } cases[] = {
+                { missing, NULL, "exec", -ENOENT },
+                { "no-such-program", NULL, "exec", -ENOENT },
+                { "", NULL, "exec", -ENOENT },
+                { dir, NULL, "exec", -EACCES },
+                { plain, NULL, "exec", -EACCES },
+                { "plain", NULL, "exec", -EACCES },
+                { broken, NULL, "exec", -ENOTDIR },
+                { text, NULL, "exec", -ENOEXEC },
+                { "true", missing, "chdir", -ENOENT },
+        };
+        _cleanup_free_ char *path = xasprintf("PATH=%s:/usr/bin:/bin", dir);
+        char *environment[] = { path, NULL };
+
+        assert_ok(write_file_atomic(plain, "#!/bin/sh\n", 10, 0644, false));
+        assert_ok(write_file_atomic(broken, "#!/dev/null/sh\n", 15, 0755, false));
+        assert_ok(write_file_atomic(text, "echo no interpreter\n", 20, 0755, false));
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_heard_ Heard heard = {};
+
+                start_and_run(*state, &heard, &REQUEST(ARGV((char *)cases[i].program), .environment = environment,
+                                                       .directory = cases[i].directory));
+                assert_int_equal(heard.exit.error, cases[i].error);
+                assert_string_equal(heard.exit.stage, cases[i].stage);
+        }
+        assert_int_equal(unlink(plain) + unlink(broken) + unlink(text) + rmdir(dir), 0);
+}
+
+static void test_shell_127(void **state)
+{
+        _cleanup_heard_ Heard heard = {};
+
+        start_and_run(*state, &heard, &REQUEST(SHELL("no-such-command")));
+        assert_int_equal(heard.exit.error, 0);
+        assert_int_equal(heard.exit.status, 127);
+}
+
+static void test_refused(void **state)
+{
+        Fixture *fixture = *state;
+        const SpawnLimit bad_limit = { .resource = 4711 };
+        const SpawnRequest requests[] = {
+                REQUEST(ARGV(NULL)),
+                REQUEST(ARGV((char *)"true"), .directory = "relative"),
+                REQUEST(ARGV((char *)"true"), .kill_signal = 4711),
+                REQUEST(ARGV((char *)"true"), .set_umask = true, .umask = 077777),
+                REQUEST(ARGV((char *)"true"), .limits = &bad_limit, .n_limits = 1),
+                REQUEST(ARGV((char *)"true"), .input = { .mode = SPAWN_CAPTURE }),
+                REQUEST(ARGV((char *)"true"), .output = { .mode = SPAWN_BYTES }),
+        };
+        _cleanup_free_ char *huge = malloc(SPAWNER_MAX_REQUEST + 1);
+        SpawnedCommand *command = NULL;
+        size_t n = count_fds();
+
+        for (size_t i = 0; i < ARRAY_SIZE(requests); i++)
+                assert_int_equal(spawner_start(fixture->spawner, &requests[i], &callbacks, NULL, &command), -EINVAL);
+        assert_non_null(huge);
+        memset(huge, 'x', SPAWNER_MAX_REQUEST);
+        huge[SPAWNER_MAX_REQUEST] = '\0';
+        assert_int_equal(spawner_start(fixture->spawner, &REQUEST(ARGV((char *)"true", huge)), &callbacks, NULL, &command),
+                         -E2BIG);
+        assert_int_equal(spawner_start(fixture->spawner, &REQUEST(ARGV((char *)"true"), .input = { .mode = SPAWN_FD, .fd = -1 }),
+                                       &callbacks, NULL, &command), -EBADF);
+        assert_null(command);
+        assert_int_equal(count_fds(), n);
+}
+
+/* --- what commands are given --- */
+
+static void test_surroundings(void **state)
+{
+        const SpawnLimit limit = { .resource = RLIMIT_NOFILE, .limit = { .rlim_cur = 64, .rlim_max = 64 } };
+        char *environment[] = { (char *)"PATH=/usr/bin:/bin", (char *)"A=b c", (char *)"NOTIFY_SOCKET=/x",
+                                (char *)"LISTEN_FDS=1", (char *)"EMPTY=", NULL };
+        _cleanup_heard_ Heard heard = {};
+
+        start_and_run(*state, &heard, &REQUEST(
+                        ARGV((char *)"sh", (char *)"-c", (char *)"pwd; umask; nice; ulimit -n; env | sort | grep -v ^_; ls /proc/self/fd | wc -l; "
+                                           "cut -d ' ' -f 1,5,6 /proc/$$/stat; echo \"$1\"", (char *)"sh", (char *)"a  'b' $c"),
+                        .environment = environment, .directory = "/usr", .set_umask = true, .umask = 027, .set_nice = true,
+                        .nice = 7, .limits = &limit, .n_limits = 1));
+        assert_int_equal(heard.exit.error, 0);
+        {
+                int pid = (int)heard.pid;
+                _cleanup_free_ char *expected = xasprintf("/usr\n0027\n7\n64\nA=b c\nEMPTY=\nPATH=/usr/bin:/bin\nPWD=/usr\n4\n"
+                                                          "%d %d %d\na  'b' $c\n", pid, pid, pid);
+
+                assert_string_equal(heard.output, expected);
+        }
+}
+
+/* Nothing of this process's signals is passed on; 32 and 33 are glibc's own and can't be touched. */
+static void test_signal_state(void **state)
+{
+        _cleanup_heard_ Heard heard = {};
+        unsigned n = 0;
+
+        start_and_run(*state, &heard, &REQUEST(ARGV((char *)"grep", (char *)"-E", (char *)"^Sig(Blk|Ign)", (char *)"/proc/self/status")));
+        for (const char *p = heard.output; (p = strchr(p, '\t')); p++, n++)
+                assert_int_equal(strtoull(p, NULL, 16) & ~UINT64_C(0x180000000), 0);
+        assert_int_equal(n, 2);
+}
+
+static void test_input(void **state)
+{
+        _cleanup_free_ char *bytes = malloc(300000);
+        _cleanup_close_ int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+        char elf[4] = "";
+        _cleanup_heard_ Heard from_bytes = {}, from_null = {}, from_fd = {};
+
+        assert_non_null(bytes);
+        memset(bytes, 'y', 300000);
+        start_and_run(*state, &from_bytes, &REQUEST(ARGV((char *)"wc", (char *)"-c"),
+                                                    .input = { .mode = SPAWN_BYTES, .data = bytes, .n = 300000 }));
+        assert_string_equal(from_bytes.output, "300000\n");
+        start_and_run(*state, &from_null, &REQUEST(ARGV((char *)"wc", (char *)"-c")));
+        assert_string_equal(from_null.output, "0\n");
+        start_and_run(*state, &from_fd, &REQUEST(ARGV((char *)"head", (char *)"-c4"), .input = { .mode = SPAWN_FD, .fd = fd }));
+        memcpy(elf, from_fd.output, 4);
+        assert_memory_equal(elf, "\177ELF", 4);
+}
+
+/* Larger than a message: argument and environment travel in a memory file. */
+static void test_large_request(void **state)
+{
+        char *arguments[32] = { (char *)"sh", (char *)"-c", (char *)"echo $# ${#1} ${#BIG}", (char *)"sh" };
+        _cleanup_free_ char *large = malloc(60001), *variable = NULL;
+        char *environment[] = { NULL, NULL };
+        _cleanup_heard_ Heard heard = {};
+
+        assert_non_null(large);
+        memset(large, 'z', 60000);
+        large[60000] = '\0';
+        for (size_t i = 4; i < 30; i++)
+                arguments[i] = large;
+        variable = xasprintf("BIG=%s", large);
+        environment[0] = variable;
+        start_and_run(*state, &heard, &REQUEST(arguments, .environment = environment));
+        assert_string_equal(heard.output, "26 60000 60000\n");
+}
+
+/* --- what commands print --- */
+
+static void test_output_cap(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard heard = {}, none = {};
+
+        start(fixture, &heard, &REQUEST(SHELL("printf 0123456789; head -c 10485760 /dev/zero | tr '\\0' x; echo end >&2"),
+                                        .output = { .mode = SPAWN_CAPTURE, .max_bytes = 1000 }));
+        start(fixture, &none, &REQUEST(SHELL("echo much; exit 3"), .output = { .mode = SPAWN_CAPTURE }));
+        run(fixture);
+        assert_int_equal(strlen(heard.output), 1000);
+        assert_memory_equal(heard.output, "0123456789xxx", 13);
+        assert_int_equal(heard.dropped, 10485760 + 10 - 1000);
+        assert_string_equal(heard.error_output, "end\n");
+        assert_int_equal(heard.exit.status, 0);
+        assert_string_equal(none.output, "");
+        assert_int_equal(none.dropped, 5);
+        assert_int_equal(none.exit.status, 3);
+}
+
+static void test_lines(void **state)
+{
+        _cleanup_heard_ Heard heard = {}, many = {};
+        const char *expected = "1:one|1:|1:two three|1:partial|";
+        size_t n = 0;
+
+        start_and_run(*state, &heard, &REQUEST(SHELL("printf 'one\\n\\ntwo '; sleep 0.05; printf 'three\\npartial'"),
+                                               .error_output = { .mode = SPAWN_NULL }));
+        assert_string_equal(buffer_string(&heard.lines), expected);
+        assert_string_equal(heard.output, "one\n\ntwo three\npartial");
+
+        /* One line of 20000 bytes comes in pieces, and all of it. */
+        start_and_run(*state, &many, &REQUEST(SHELL("head -c 20000 /dev/zero | tr '\\0' q >&2; echo >&2")));
+        for (const char *p = buffer_string(&many.lines); *p; p++)
+                n += *p == 'q';
+        assert_int_equal(n, 20000);
+        assert_true(many.lines.len > 20000 + 4 && many.lines.len < 20000 + 5 * 4);
+}
+
+/* The callback that hears a line may end the command. */
+static void test_stop_on_line(void **state)
+{
+        _cleanup_heard_ Heard heard = { .stop_on_line = "now" };
+
+        start_and_run(*state, &heard, &REQUEST(SHELL("echo first; echo now; exec sleep 1000")));
+        assert_int_equal(heard.exit.code, CLD_KILLED);
+        assert_int_equal(heard.exit.status, SIGTERM);
+}
+
+/* --- ending commands --- */
+
+static void test_stop(void **state)
+{
+        _cleanup_heard_ Heard heard = { .stop_when_started = true };
+
+        start_and_run(*state, &heard, &REQUEST(ARGV((char *)"sleep", (char *)"1000")));
+        assert_int_equal(heard.exit.error, 0);
+        assert_int_equal(heard.exit.code, CLD_KILLED);
+        assert_int_equal(heard.exit.status, SIGTERM);
+        assert_true(is_gone(heard.pid));
+}
+
+static void test_stop_at_once(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard heard = {};
+
+        start(fixture, &heard, &REQUEST(ARGV((char *)"sleep", (char *)"1000"), .kill_signal = SIGUSR1));
+        spawned_command_stop(heard.command);
+        spawned_command_stop(heard.command);
+        run(fixture);
+        assert_int_equal(heard.exit.code, CLD_KILLED);
+        assert_int_equal(heard.exit.status, SIGUSR1);
+}
+
+static void test_kill_after(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard ignoring = { .stop_on_line = "ready" }, at_once = { .stop_on_line = "ready" };
+        char *script = (char *)"trap '' TERM; echo ready; while :; do sleep 0.02; done";
+        SpawnerStatus status;
+
+        start(fixture, &ignoring, &REQUEST(SHELL(script), .kill_after = 100 * USEC_PER_MSEC));
+        start(fixture, &at_once, &REQUEST(SHELL(script), .kill_after = 0));
+        run(fixture);
+        assert_int_equal(ignoring.exit.status, SIGKILL);
+        assert_int_equal(at_once.exit.status, SIGKILL);
+        spawner_get_status(fixture->spawner, &status);
+        assert_int_equal(status.n_kills, 1);
+}
+
+static void test_stopped_process(void **state)
+{
+        _cleanup_heard_ Heard heard = { .stop_on_line = "ready" };
+
+        start_and_run(*state, &heard, &REQUEST(SHELL("echo ready; kill -STOP $$; sleep 1000"), .kill_after = USEC_INFINITY));
+        assert_int_equal(heard.exit.code, CLD_KILLED);
+        assert_int_equal(heard.exit.status, SIGTERM);
+}
+
+static void test_kill(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard heard = {};
+
+        start(fixture, &heard, &REQUEST(ARGV((char *)"sleep", (char *)"1000")));
+        assert_int_equal(spawned_command_kill(heard.command, 0), -EINVAL);
+        assert_ok(spawned_command_kill(heard.command, SIGINT));
+        run(fixture);
+        assert_int_equal(heard.exit.status, SIGINT);
+}
+
+static void test_free_before_exit(void **state)
+{
+        Fixture *fixture = *state;
+        Heard heard = {};
+        pid_t pid;
+
+        start(fixture, &heard, &REQUEST(ARGV((char *)"sleep", (char *)"1000")));
+        fixture->heard = &heard;
+        run_until(fixture, heard_has_pid);
+        pid = heard.pid;
+        heard.command = spawned_command_free(heard.command);
+        run_until_gone(fixture, pid);
+        assert_int_equal(heard.n_exits, 0);
+        heard_deinit(&heard);
+}
+
+/* --- what commands leave behind --- */
+
+/* In the group, without the pipe: the run is over at once, the rest is ended. */
+static void test_rest_of_group(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard heard = {};
+
+        start_and_run(fixture, &heard, &REQUEST(SHELL("sleep 1000 >/dev/null 2>&1 & echo $!")));
+        assert_int_equal(heard.exit.status, 0);
+        assert_false(heard.exit.truncated);
+        run_until_gone(fixture, (pid_t)atoi(heard.output));
+}
+
+/* In the group, with the pipe, deaf to SIGTERM. */
+static void test_held_pipe(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard heard = {};
+
+        start_and_run(fixture, &heard, &REQUEST(SHELL("(trap '' TERM; while :; do sleep 0.05; done) & echo $!; exit 5"),
+                                                .kill_after = 100 * USEC_PER_MSEC));
+        assert_int_equal(heard.exit.error, 0);
+        assert_int_equal(heard.exit.status, 5);
+        assert_true(heard.exit.truncated);
+        run_until_gone(fixture, (pid_t)atoi(heard.output));
+}
+
+#define ESCAPE "(setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' &)"
+
+/* Out of group and session, its parent dead. */
+static void test_escaped(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard heard = {};
+        SpawnerStatus status;
+
+        start_and_run(fixture, &heard, &REQUEST(SHELL(ESCAPE)));
+        run_until_gone(fixture, (pid_t)atoi(heard.output));
+        spawner_get_status(fixture->spawner, &status);
+        assert_int_equal(status.n_strays, 1);
+}
+
+/* Whose command still runs is left alone; the mark tells it from a command that is older. */
+static void test_escaped_by_mark(void **state)
+{
+        Fixture *fixture = *state;
+        char *one[] = { (char *)"PATH=/usr/bin:/bin", (char *)"MARK=1", NULL };
+        char *two[] = { (char *)"PATH=/usr/bin:/bin", (char *)"MARK=2", NULL };
+        char *three[] = { (char *)"PATH=/usr/bin:/bin", (char *)"MARK=3", NULL };
+        _cleanup_heard_ Heard older = {}, running = {}, ended = {};
+        pid_t kept;
+
+        start(fixture, &older, &REQUEST(ARGV((char *)"sleep", (char *)"1000"), .environment = one, .mark = one[1]));
+        start(fixture, &running, &REQUEST(SHELL(ESCAPE "; exec sleep 1000"), .environment = two, .mark = two[1]));
+        start(fixture, &ended, &REQUEST(SHELL(ESCAPE), .environment = three, .mark = three[1]));
+        fixture->heard = &running;
+        run_until(fixture, heard_line);
+        kept = (pid_t)atoi(buffer_string(&running.lines) + 2);
+        fixture->heard = &ended;
+        run_until(fixture, heard_exit);
+        run_until_gone(fixture, (pid_t)atoi(ended.output));
+        assert_false(is_gone(kept));
+        spawned_command_stop(running.command);
+        run_until_gone(fixture, kept);
+        assert_int_equal(older.n_exits, 0);
+        spawned_command_stop(older.command);
+        if (fixture->running > 0)
+                run(fixture);
+}
+
+/* --- deaths --- */
+
+/* kill -9 of the helper with commands, their children and escapees under way. */
+static void test_helper_killed(void **state)
+{
+        Fixture *fixture = *state;
+        Heard heard[20] = {};
+        _cleanup_heard_ Heard after = {};
+        SpawnerStatus status;
+
+        for (unsigned i = 0; i < ARRAY_SIZE(heard); i++)
+                start(fixture, &heard[i], &REQUEST(i % 2 == 0 ? ARGV((char *)"sleep", (char *)"1000") :
+                                                   SHELL(ESCAPE "; trap '' TERM; sleep 1000")));
+        fixture->heard = &heard[ARRAY_SIZE(heard) - 1];
+        run_until(fixture, heard_line);
+        spawner_get_status(fixture->spawner, &status);
+        assert_int_equal(kill(status.helper_pid, SIGKILL), 0);
+        run(fixture);
+        for (unsigned i = 0; i < ARRAY_SIZE(heard); i++) {
+                assert_int_equal(heard[i].n_exits, 1);
+                assert_int_equal(heard[i].exit.error, -EOWNERDEAD);
+                assert_string_equal(heard[i].exit.stage, "helper");
+        }
+        run_until(fixture, only_helper_is_left);
+        for (unsigned i = 0; i < ARRAY_SIZE(heard); i++)
+                heard_deinit(&heard[i]);
+
+        start_and_run(fixture, &after, &REQUEST(SHELL("echo again")));
+        assert_string_equal(after.output, "again\n");
+        spawner_get_status(fixture->spawner, &status);
+        assert_int_equal(status.n_restarts, 1);
+}
+
+/* Again and again, with requests that come while there is none. */
+static void test_helper_killed_often(void **state)
+{
+        Fixture *fixture = *state;
+        size_t n = count_fds();
+
+        for (unsigned i = 0; i < 4; i++) {
+                Heard before = {}, queued = {}, cancelled = {};
+                SpawnerStatus status;
+
+                start(fixture, &before, &REQUEST(ARGV((char *)"sleep", (char *)"1000")));
+                fixture->heard = &before;
+                run_until(fixture, heard_has_pid);
+                spawner_get_status(fixture->spawner, &status);
+                assert_int_equal(kill(status.helper_pid, SIGKILL), 0);
+                run_until(fixture, heard_exit);
+                assert_int_equal(before.exit.error, -EOWNERDEAD);
+                start(fixture, &queued, &REQUEST(SHELL("echo queued")));
+                start(fixture, &cancelled, &REQUEST(SHELL("sleep 1000")));
+                spawned_command_stop(cancelled.command);
+                run(fixture);
+                assert_string_equal(queued.output, "queued\n");
+                /* Where it waited it never ran. */
+                assert_true(cancelled.exit.error == -ECANCELED || cancelled.exit.status == SIGTERM);
+                heard_deinit(&before);
+                heard_deinit(&queued);
+                heard_deinit(&cancelled);
+        }
+        run_until(fixture, only_helper_is_left);
+        assert_int_equal(count_fds(), n);
+}
+
+static void test_helper_missing(_unused_ void **state)
+{
+        _cleanup_(loop_freep) Loop *loop = NULL;
+        Spawner *spawner = NULL;
+
+        assert_ok(loop_new(clock_system(), &loop));
+        assert_int_equal(spawner_new(loop, "/dev/null/takt-spawn", &spawner), -ENOTDIR);
+        assert_null(spawner);
+}
+
+/* A program that isn't takt-spawn ends at once: what waits fails, and it isn't started in a tight circle. */
+static void test_helper_useless(_unused_ void **state)
+{
+        Fixture fixture = {};
+        _cleanup_heard_ Heard heard = {};
+        SpawnerStatus status;
+
+        assert_ok(loop_new(clock_system(), &fixture.loop));
+        assert_ok(spawner_new(fixture.loop, "/bin/false", &fixture.spawner));
+        start_and_run(&fixture, &heard, &REQUEST(ARGV((char *)"true")));
+        assert_int_equal(heard.exit.error, -EOWNERDEAD);
+        spawner_get_status(fixture.spawner, &status);
+        assert_true(status.n_restarts <= 2);
+        spawner_free(fixture.spawner);
+        loop_free(fixture.loop);
+}
+
+/* kill -9 of the daemon: its helper ends all commands by itself. The orphans come to this process. */
+static void test_daemon_killed(_unused_ void **state)
+{
+        _cleanup_buffer_ Buffer pids = BUFFER_NULL;
+        int fds[2], status;
+        pid_t daemon;
+
+        assert_ok(prctl(PR_SET_CHILD_SUBREAPER, 1));
+        assert_ok(pipe2(fds, O_CLOEXEC));
+        daemon = fork();
+        if (daemon == 0) {
+                void *fixture = NULL;
+                char *script = (char *)"echo $$; (setsid sh -c 'echo $$; exec sleep 1000' &) ; sleep 1000 & echo $!; "
+                                       "trap '' TERM; while :; do sleep 0.1; done";
+
+                (void)setup(&fixture);
+                for (unsigned i = 0; i < 5; i++) {
+                        static Heard heard[5];
+
+                        start(fixture, &heard[i], &REQUEST(SHELL(script), .output = { .mode = SPAWN_FD, .fd = fds[1] },
+                                                           .kill_after = 200 * USEC_PER_MSEC));
+                }
+                safe_close(fds[1]);
+                run(fixture);
+                _exit(0);
+        }
+        safe_close(fds[1]);
+        /* Three numbers of each command. */
+        for (unsigned n = 0; n < 15;) {
+                char c;
+
+                assert_int_equal(read(fds[0], &c, 1), 1);
+                assert_ok(buffer_append_char(&pids, c));
+                n += c == '\n';
+        }
+        assert_int_equal(kill(daemon, SIGKILL), 0);
+        while (waitpid(-1, &status, 0) > 0)
+                ;
+        assert_int_equal(errno, ECHILD);
+        for (char *p = pids.data; *p; p = strchr(p, '\n') + 1)
+                assert_true(is_gone((pid_t)atoi(p)));
+        safe_close(fds[0]);
+}
+
+/* --- many --- */
+
+static void on_exited_in_row(SpawnedCommand *command, const SpawnExit *exit, void *userdata)
+{
+        Fixture *fixture = userdata;
+        static const SpawnCallbacks row = { .exited = on_exited_in_row };
+
+        if (command) {
+                assert_int_equal(exit->error, 0);
+                assert_int_equal(exit->status, 0);
+                assert_string_equal(buffer_string(spawned_command_output(command, 1)), "x\n");
+                spawned_command_free(command);
+                if (--fixture->running == 0) {
+                        loop_exit(fixture->loop, 0);
+                        return;
+                }
+        }
+        if (fixture->left > 0) {
+                fixture->left--;
+                assert_ok(spawner_start(fixture->spawner, &REQUEST(ARGV((char *)"echo", (char *)"x")), &row, fixture, &command));
+        }
+}
+
+static void test_thousand_in_row(void **state)
+{
+        Fixture *fixture = *state;
+        size_t n = count_fds();
+        SpawnerStatus status;
+
+        fixture->running = 1000;
+        fixture->left = 1000;
+        for (unsigned i = 0; i < 4; i++)
+                on_exited_in_row(NULL, NULL, fixture);
+        run(fixture);
+        run_until(fixture, only_helper_is_left);
+        assert_int_equal(count_fds(), n);
+        spawner_get_status(fixture->spawner, &status);
+        assert_int_equal(status.n_commands, 0);
+        assert_int_equal(status.n_started, 1000);
+        assert_int_equal(status.n_restarts, 0);
+}
+
+static void test_hundreds_at_once(void **state)
+{
+        Fixture *fixture = *state;
+        Heard heard[200] = {};
+
+        for (unsigned i = 0; i < ARRAY_SIZE(heard); i++)
+                start(fixture, &heard[i], &REQUEST(SHELL("read x; echo $x"), .input = { .mode = SPAWN_BYTES, .data = "in\n", .n = 3 }));
+        run(fixture);
+        for (unsigned i = 0; i < ARRAY_SIZE(heard); i++) {
+                assert_string_equal(heard[i].output, "in\n");
+                heard_deinit(&heard[i]);
+        }
+}
+
+/* Pipes that can't be made are an error of that command alone. */
+static void test_no_descriptors(void **state)
+{
+        Fixture *fixture = *state;
+        struct rlimit old, none = {};
+        SpawnedCommand *command = NULL;
+        _cleanup_heard_ Heard heard = {};
+
+        assert_ok(getrlimit(RLIMIT_NOFILE, &old));
+        none.rlim_max = old.rlim_max;
+        assert_ok(setrlimit(RLIMIT_NOFILE, &none));
+        assert_int_equal(spawner_start(fixture->spawner, &REQUEST(ARGV((char *)"true")), &callbacks, NULL, &command), -EMFILE);
+        assert_ok(setrlimit(RLIMIT_NOFILE, &old));
+        start_and_run(fixture, &heard, &REQUEST(ARGV((char *)"true")));
+        assert_int_equal(heard.exit.status, 0);
+}
+
+static void test_stat_parse(_unused_ void **state)
+{
+        ProcessStat stat;
+
+        assert_ok(process_stat_parse("42 (a) b) (c)) S 7 42 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2", &stat));
+        assert_int_equal(stat.state, 'S');
+        assert_int_equal(stat.parent, 7);
+        assert_int_equal(stat.session, 41);
+        assert_int_equal(stat.start_ticks, 987654);
+        assert_int_equal(process_stat_parse("", &stat), -EBADMSG);
+        assert_int_equal(process_stat_parse("42 (x) S 7 42", &stat), -EBADMSG);
+        assert_ok(process_stat_read(getpid(), &stat));
+        assert_int_equal(stat.parent, getppid());
+        assert_true(stat.start_ticks <= process_ticks_now());
+}
+
+#define WITH_SPAWNER(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test_setup_teardown(test_exit_status, setup, teardown),
-                cmocka_unit_test_setup_teardown(test_signals, setup, teardown),
+                WITH_SPAWNER(test_exit_status),
+                WITH_SPAWNER(test_signals),
+                WITH_SPAWNER(test_not_executed),
+                WITH_SPAWNER(test_shell_127),
+                WITH_SPAWNER(test_refused),
+                WITH_SPAWNER(test_surroundings),
+                WITH_SPAWNER(test_signal_state),
+                WITH_SPAWNER(test_input),
+                WITH_SPAWNER(test_large_request),
+                WITH_SPAWNER(test_output_cap),
+                WITH_SPAWNER(test_lines),
+                WITH_SPAWNER(test_stop_on_line),
+                WITH_SPAWNER(test_stop),
+                WITH_SPAWNER(test_stop_at_once),
+                WITH_SPAWNER(test_kill_after),
+                WITH_SPAWNER(test_stopped_process),
+                WITH_SPAWNER(test_kill),
+                WITH_SPAWNER(test_free_before_exit),
+                WITH_SPAWNER(test_rest_of_group),
+                WITH_SPAWNER(test_held_pipe),
+                WITH_SPAWNER(test_escaped),
+                WITH_SPAWNER(test_escaped_by_mark),
+                WITH_SPAWNER(test_helper_killed),
+                WITH_SPAWNER(test_helper_killed_often),
+                RUN(test_helper_missing),
+                RUN(test_helper_useless),
+                RUN(test_daemon_killed),
+                WITH_SPAWNER(test_thousand_in_row),
+                WITH_SPAWNER(test_hundreds_at_once),
+                WITH_SPAWNER(test_no_descriptors),
+                RUN(test_stat_parse),
         };
 
         log_open(LOG_TARGET_CONSOLE, LOG_ERR);
-        (void)count_fds;
-        (void)run_until;
-        (void)is_gone;
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
