@@ -17,7 +17,7 @@ int cron_parse(const char *s, Cron **ret, WhenError *error);
 Cron *cron_free(Cron *cron);
 DEFINE_CLEANUP(Cron *, cron_free);
 
-/* The normal form (numbers, sorted lists), which parses to the same. The caller frees it. NULL: no memory. */
+/* The normal form (numbers for names, fields and lists in their order). The caller frees it. NULL: no memory. */
 char *cron_format(const Cron *cron);
 
 /* The first instant strictly later than AFTER_REALTIME. 1 found, 0 none up to WHEN_YEAR_MAX. */

@@ -61,9 +61,12 @@ typedef struct Search {
         int64_t offset; /* of the stretch */
 } Search;
 
+/* S seconds as microseconds, within ±INSTANT_MAX. */
 static int64_t seconds(int64_t s)
 {
-        return MAX(-INSTANT_MAX, MIN(s, INSTANT_MAX / LOCAL_PER_SEC) * LOCAL_PER_SEC);
+        static const int64_t max = INSTANT_MAX / LOCAL_PER_SEC;
+
+        return MAX(-max, MIN(s, max)) * LOCAL_PER_SEC;
 }
 
 static int64_t offset_at(const Search *search, int64_t instant)

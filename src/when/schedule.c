@@ -9,6 +9,11 @@
 #include "when/schedule.h"
 
 #include "base/string-util.h"
+#include "when/civil.h"
+#include "when/timestamp.h"
+
+/* Monday, 5 January 1970. */
+#define ALIGN_ORIGIN (4 * LOCAL_PER_DAY)
 
 static const char *const trigger_names[_TRIGGER_TYPE_MAX] = {
         [TRIGGER_EVERY] = "Every=",
@@ -22,6 +27,79 @@ static const char *const trigger_names[_TRIGGER_TYPE_MAX] = {
 const char *trigger_type_to_string(TriggerType type)
 {
         return trigger_names[type];
+}
+
+static void trigger_deinit(Trigger *trigger)
+{
+        if (trigger->type == TRIGGER_CALENDAR)
+                calendar_free(trigger->calendar);
+        else if (trigger->type == TRIGGER_CRON)
+                cron_free(trigger->cron);
+}
+
+void schedule_deinit(Schedule *schedule)
+{
+        for (size_t i = 0; i < schedule->n_triggers; i++)
+                trigger_deinit(&schedule->triggers[i]);
+        for (size_t i = 0; i < schedule->n_excludes; i++)
+                calendar_free(schedule->excludes[i]);
+        free(schedule->triggers);
+        free(schedule->excludes);
+        zone_unref(schedule->zone);
+        *schedule = SCHEDULE_NULL;
+}
+
+int schedule_add_trigger(Schedule *schedule, Trigger trigger)
+{
+        Trigger *triggers = NULL;
+        bool full = schedule->n_triggers >= SCHEDULE_TRIGGERS_MAX;
+
+        if (!full)
+                triggers = reallocarray(schedule->triggers, schedule->n_triggers + 1, sizeof(*triggers));
+        if (!triggers) {
+                trigger_deinit(&trigger);
+                return full ? -E2BIG : -ENOMEM;
+        }
+        schedule->triggers = triggers;
+        schedule->triggers[schedule->n_triggers++] = trigger;
+        return 0;
+}
+
+int schedule_add_exclude(Schedule *schedule, Calendar *calendar)
+{
+        Calendar **excludes = NULL;
+        bool full = schedule->n_excludes >= SCHEDULE_EXCLUDES_MAX;
+
+        if (!full)
+                excludes = reallocarray(schedule->excludes, schedule->n_excludes + 1, sizeof(*excludes));
+        if (!excludes) {
+                calendar_free(calendar);
+                return full ? -E2BIG : -ENOMEM;
+        }
+        schedule->excludes = excludes;
+        schedule->excludes[schedule->n_excludes++] = calendar;
+        return 0;
+}
+
+int schedule_parse_align(Schedule *schedule, const char *s, WhenError *error)
+{
+        int64_t origin;
+        bool align;
+        int r;
+
+        if (parse_boolean(s, &align) >= 0) {
+                schedule->align = align;
+                schedule->align_from = false;
+                schedule->align_origin = ALIGN_ORIGIN;
+                return 0;
+        }
+        r = timestamp_parse_local(s, &origin, error);
+        if (r < 0)
+                return r;
+        schedule->align = true;
+        schedule->align_from = true;
+        schedule->align_origin = origin;
+        return 0;
 }
 
 /* --- conversion between the clocks, as they stand to each other now --- */
@@ -101,50 +179,130 @@ static usec_t boot_due(const Schedule *schedule, size_t i, const ScheduleState *
         }
 }
 
+static bool excluded(const Schedule *schedule, usec_t realtime, usec_t *ret_end)
+{
+        DstRules rules = { .zone = schedule->zone, .gap = schedule->gap, .fold = schedule->fold };
+
+        for (size_t i = 0; i < schedule->n_excludes; i++)
+                if (calendar_covers(schedule->excludes[i], &rules, realtime, ret_end))
+                        return true;
+        return false;
+}
+
+/*
+ * The same with Exclude= applied: the grid goes on to its first point behind what is excluded, a
+ * delay waits until the end of it, a one-time trigger is dropped.
+ */
 static usec_t boot_next(const Schedule *schedule, size_t i, const ScheduleState *state, const ScheduleNow *now)
 {
+        const Trigger *trigger = &schedule->triggers[i];
         usec_t due = boot_due(schedule, i, state, now);
 
-        return to_realtime(now, due) > schedule->until_realtime ? USEC_INFINITY : due;
+        for (unsigned n = 0; due != USEC_INFINITY; n++) {
+                usec_t realtime = to_realtime(now, due), end;
+
+                if (realtime > schedule->until_realtime || n == SCHEDULE_EXCLUDED_MAX)
+                        return USEC_INFINITY;
+                if (!excluded(schedule, realtime, &end))
+                        return due;
+                if (trigger->type == TRIGGER_STARTUP)
+                        return USEC_INFINITY;
+                due = usec_add(due, end - realtime);
+                if (trigger->type == TRIGGER_EVERY)
+                        due = every_from(state, trigger->span, due);
+        }
+        return USEC_INFINITY;
 }
 
 /* --- the wall clock --- */
 
+/* The grid of an aligned Every=, as local time. */
+typedef struct Grid {
+        int64_t origin;
+        int64_t span;
+        bool from_origin;
+} Grid;
+
+static int grid_next(const void *pattern, int64_t local, int64_t *ret)
+{
+        static const int64_t end = INT64_C(7258118400) * (int64_t)USEC_PER_SEC; /* of WHEN_YEAR_MAX */
+        const Grid *grid = pattern;
+        int64_t distance = local - grid->origin, k;
+
+        k = distance / grid->span;
+        if (distance % grid->span > 0)
+                k++;
+        if (k < 0 && grid->from_origin)
+                k = 0;
+        if (local >= end || (k > 0 && grid->span > (end - grid->origin) / k))
+                return 0;
+        *ret = grid->origin + k * grid->span;
+        return *ret < end;
+}
+
+static int every_wall_next(const Schedule *schedule, const Trigger *trigger, usec_t after, usec_t *ret)
+{
+        DstRules rules = { .zone = schedule->zone, .gap = schedule->gap, .fold = schedule->fold };
+        Grid grid = {
+                .origin = schedule->align_origin,
+                .span = (int64_t)trigger->span,
+                .from_origin = schedule->align_from,
+        };
+
+        if (trigger->span > INT64_MAX)
+                return 0;
+        /* Whole days keep their time of day like a fixed time; smaller steps are a wildcard's. */
+        return dst_next(grid_next, &grid, trigger->span % USEC_PER_DAY == 0, &rules, after, ret);
+}
+
 static int wall_trigger_next(const Schedule *schedule, size_t i, const ScheduleState *state, usec_t after,
                              usec_t *ret)
 {
+        DstRules rules = { .zone = schedule->zone, .gap = schedule->gap, .fold = schedule->fold };
         const Trigger *trigger = &schedule->triggers[i];
 
         switch (trigger->type) {
+        case TRIGGER_EVERY:
+                return every_wall_next(schedule, trigger, after, ret);
         case TRIGGER_AT:
                 if (is_done(state, i) || trigger->at_realtime <= after)
                         return 0;
                 *ret = trigger->at_realtime;
                 return 1;
+        case TRIGGER_CALENDAR:
+                return calendar_next(trigger->calendar, &rules, after, ret);
+        case TRIGGER_CRON:
+                return cron_next(trigger->cron, &rules, after, ret);
         default:
                 return 0;
         }
 }
 
-/* The earliest instant after AFTER that some trigger asks for. */
+/* The earliest instant after AFTER that some trigger asks for and no exclusion covers. */
 static int wall_next(const Schedule *schedule, const ScheduleState *state, usec_t after, usec_t *ret,
                      uint32_t *ret_trigger)
 {
-        usec_t earliest = USEC_INFINITY;
+        for (unsigned n = 0; n < SCHEDULE_EXCLUDED_MAX; n++) {
+                usec_t earliest = USEC_INFINITY, end;
 
-        for (size_t i = 0; i < schedule->n_triggers; i++) {
-                usec_t t;
+                for (size_t i = 0; i < schedule->n_triggers; i++) {
+                        usec_t t;
 
-                if (on_boot_clock(schedule, &schedule->triggers[i]) ||
-                    wall_trigger_next(schedule, i, state, after, &t) == 0 || t >= earliest)
-                        continue;
-                earliest = t;
-                *ret_trigger = (uint32_t)i;
+                        if (on_boot_clock(schedule, &schedule->triggers[i]) ||
+                            wall_trigger_next(schedule, i, state, after, &t) == 0 || t >= earliest)
+                                continue;
+                        earliest = t;
+                        *ret_trigger = (uint32_t)i;
+                }
+                if (earliest == USEC_INFINITY || earliest > schedule->until_realtime)
+                        return 0;
+                if (!excluded(schedule, earliest, &end)) {
+                        *ret = earliest;
+                        return 1;
+                }
+                after = end - 1;
         }
-        if (earliest == USEC_INFINITY || earliest > schedule->until_realtime)
-                return 0;
-        *ret = earliest;
-        return 1;
+        return 0;
 }
 
 /* --- both together --- */
@@ -363,4 +521,25 @@ void schedule_missed(const Schedule *schedule, const ScheduleState *state, const
         if (wall != 0)
                 missed_walk(schedule, wall, state, now, max, &missed);
         *ret = missed;
+}
+
+int schedule_check(const Schedule *schedule, const ScheduleNow *now, WhenError *error)
+{
+        ScheduleNow epoch = { .boottime = now->boottime, .startup_boottime = now->startup_boottime };
+        ScheduleState state;
+        Occurrence o;
+
+        if (schedule->n_triggers == 0)
+                return 0;
+        schedule_state_init(&state, now);
+        if (schedule_next(schedule, &state, now, &o) > 0)
+                return 0;
+        if (now->realtime > schedule->until_realtime)
+                return when_error(error, -ETIME, 0, "the time in Until= has passed");
+        schedule_state_init(&state, &epoch);
+        if (schedule_next(schedule, &state, &epoch, &o) > 0)
+                return when_error(error, -ETIME, 0, "every time in this schedule has passed");
+        if (schedule->n_excludes > 0)
+                return when_error(error, -EINVAL, 0, "Exclude= leaves nothing of this schedule");
+        return when_error(error, -EINVAL, 0, "this schedule never fires up to the year %d", WHEN_YEAR_MAX);
 }

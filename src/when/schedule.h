@@ -83,8 +83,9 @@ int schedule_add_exclude(Schedule *schedule, Calendar *calendar);
 
 /*
  * Reads Align= into SCHEDULE: a boolean (the grid goes through midnight of a Monday, so that 15min
- * are quarters of the hour and 1w begins on Mondays), or a date and time of SCHEDULE's zone from
- * which to count. Periods of whole days keep their local time across a change of offset. -EINVAL.
+ * are quarters of the hour and 1w begins on Mondays), or a date and time of the schedule's zone
+ * from which to count. Periods of whole days keep their local time across a change of offset.
+ * -EINVAL, -ERANGE; ERROR may be NULL.
  */
 int schedule_parse_align(Schedule *schedule, const char *s, WhenError *error);
 
@@ -153,8 +154,8 @@ void schedule_missed(const Schedule *schedule, const ScheduleState *state, const
                      uint64_t max, ScheduleMissed *ret);
 
 /*
- * Whether SCHEDULE can fire at all from NOW on: what a loader refuses otherwise. A schedule of no
- * trigger is fine (such a job is started by hand or by events). -EINVAL with what is wrong in ERROR
- * and the index of the culprit in ret_trigger (SIZE_MAX: all of them together).
+ * Whether SCHEDULE can fire at all from NOW on: what a loader refuses or reports otherwise. A
+ * schedule of no trigger is fine (such a job is started by hand or by events). -ETIME where its
+ * times have all passed, -EINVAL where it never had any; ERROR (may be NULL) says why.
  */
-int schedule_check(const Schedule *schedule, const ScheduleNow *now, size_t *ret_trigger, WhenError *error);
+int schedule_check(const Schedule *schedule, const ScheduleNow *now, WhenError *error);
