@@ -278,6 +278,15 @@ static int put_url(Expansion *x, const TemplatePart *part, const char *s, size_t
         return append_percent_encoded(x->out, s, n, UNRESERVED);
 }
 
+static int put_path(Expansion *x, const TemplatePart *part, const char *s, size_t n)
+{
+        if (part->offset > 0 && memchr(s, '/', n))
+                return fail(x, -EINVAL, part, "the value holds a '/'");
+        if (part->offset > 0 && strspn(s, ".") >= n)
+                x->dots = part;
+        return put_plain(x, part, s, n);
+}
+
 static int put_form(Expansion *x, _unused_ const TemplatePart *part, const char *s, size_t n)
 {
         return append_percent_encoded(x->out, s, n, UNRESERVED);
@@ -313,6 +322,7 @@ static int (*const putters[])(Expansion *x, const TemplatePart *part, const char
         [TEMPLATE_JSON] = put_json_string,
         [TEMPLATE_HEADER] = put_header,
         [TEMPLATE_FORM] = put_form,
+        [TEMPLATE_PATH] = put_path,
 };
 
 static int expand_part(Expansion *x, const Template *t, const TemplatePart *part)
@@ -338,19 +348,20 @@ static int expand_part(Expansion *x, const Template *t, const TemplatePart *part
 }
 
 /*
- * Whether the path of URL has a "." or ".." segment, which clients resolve (RFC 3986, 5.2.4) and which
- * percent-encoding can't prevent. The scheme and authority have none that is anything else.
+ * Whether S has a "." or ".." between slashes before the first of ENDS. In a URL clients resolve these
+ * (RFC 3986, 5.2.4) and percent-encoding can't prevent it; scheme and authority have none of them.
  */
-static bool has_dot_segment(const char *url)
+static bool has_dot_segment(const char *s, const char *ends)
 {
-        const char *end = url + strcspn(url, "?#");
+        const char *end = s + strcspn(s, ends);
 
-        while (url < end) {
-                size_t n = strcspn(url, "/?#");
+        while (s < end) {
+                const char *slash = memchr(s, '/', (size_t)(end - s));
+                size_t n = (size_t)((slash ? slash : end) - s);
 
-                if ((n == 1 && url[0] == '.') || (n == 2 && url[0] == '.' && url[1] == '.'))
+                if ((n == 1 && s[0] == '.') || (n == 2 && s[0] == '.' && s[1] == '.'))
                         return true;
-                url += n + 1;
+                s += n + 1;
         }
         return false;
 }
@@ -367,7 +378,7 @@ int template_expand(const Template *t, const TemplateContext *context, Buffer *o
                 r = expand_part(&x, t, part);
         if (r >= 0)
                 r = buffer_reserve(out, 0);
-        if (r >= 0 && x.dots && has_dot_segment(out->data + x.start))
+        if (r >= 0 && x.dots && has_dot_segment(out->data + x.start, t->escape == TEMPLATE_URL ? "?#" : ""))
                 r = fail(&x, -EINVAL, x.dots, "the value would make a '.' or '..' segment of the path");
 
         /* Not left to the next owner of the memory: it may have been a credential. */

@@ -48,6 +48,11 @@ typedef enum TemplateEscape {
         TEMPLATE_JSON,
         TEMPLATE_HEADER, /* no control character but the tab: -EINVAL */
         TEMPLATE_FORM,   /* a part of a query or form: percent-encoded but for the unreserved characters */
+        /*
+         * A file's path: a value can't hold a "/" nor make a "." or ".." of the path. One that the path begins
+         * with stands for the beginning of a path and is put in as it is.
+         */
+        TEMPLATE_PATH,
 } TemplateEscape;
 
 typedef struct Template Template;

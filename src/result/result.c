@@ -3,6 +3,7 @@
 
 #include "base/string-util.h"
 #include "json/writer.h"
+#include "result/json-text.h"
 
 #define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 #define NUMBER_TEXT_MAX 64          /* bytes; any double has shorter digits than that */
@@ -221,55 +222,13 @@ int result_decode(Result *result, ResultFormat format, const char *text, size_t 
         return r;
 }
 
-/* The end of the string literal that begins at P, behind its quote. The text was parsed, so there is one. */
-static const char *skip_string(const char *p, const char *end)
-{
-        const char *q = p;
-
-        while ((q = memchr(q + 1, '"', (size_t)(end - q - 1)))) {
-                const char *b = q;
-
-                while (b[-1] == '\\')
-                        b--;
-                if ((q - b) % 2 == 0)
-                        return q + 1;
-        }
-        return end;
-}
-
-/*
- * Blanks stand in strings or between tokens. What lies between those is copied in as long runs as
- * there are: a text that is compact already is one run.
- */
-static int append_compact(const char *s, size_t n, Buffer *out)
-{
-        const char *end = s + n, *run = s, *p = s;
-        int r;
-
-        while (p < end) {
-                if (*p == '"') {
-                        p = skip_string(p, end);
-                } else if (!is_blank(p, 1)) {
-                        p++;
-                } else {
-                        r = buffer_append(out, run, (size_t)(p - run));
-                        if (r < 0)
-                                return r;
-                        while (p < end && is_blank(p, 1))
-                                p++;
-                        run = p;
-                }
-        }
-        return buffer_append(out, run, (size_t)(p - run));
-}
-
 int result_append_text(const Result *result, Buffer *out)
 {
         size_t start = out->len;
         int r;
 
         if (result->format == RESULT_JSON)
-                r = append_compact(result->text, result->n, out);
+                r = json_text_format(result->text, result->n, 0, out);
         else
                 r = json_format(result->root, 0, out);
         if (r < 0 && out->data) {

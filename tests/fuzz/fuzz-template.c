@@ -79,13 +79,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (size == 0)
                 return 0;
-        place = data[0] % (TEMPLATE_FORM + 2);
+        place = data[0] % (TEMPLATE_PATH + 2);
         data++;
         size--;
         text = fuzz_next_string(&data, &size);
         if (json_parse((const char *)data, size, NULL, &params, NULL) >= 0)
                 context.params = context.last_outputs = json_root(params);
-        if (place <= TEMPLATE_FORM)
+        if (place <= TEMPLATE_PATH)
                 run_template(text, (TemplateEscape)place, &context);
         else
                 run_command_line(text, &context);
