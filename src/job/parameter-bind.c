@@ -42,7 +42,8 @@ static int take_named(Binding *b, const JsonValue *named)
         if (!named || named->type == JSON_NULL)
                 return 0;
         if (named->type != JSON_OBJECT)
-                return parameter_error(b->error, NULL, "parameters are an object, not %s", json_type_name(named->type));
+                return parameter_error(b->error, NULL, "parameters are an object, not %s",
+                                       json_type_name(named->type));
         for (uint32_t k = 0; k < named->n; k++) {
                 const JsonMember *member = named->members + k;
                 size_t i;
@@ -88,8 +89,7 @@ static int take_option(Binding *b, const char *option, const char *next)
 static int take_positional(Binding *b, const char *word)
 {
         if (b->n_positional == b->set->n)
-                return parameter_error(b->error, NULL, "surplus argument '%.40s': %s%zu parameter%s", word,
-                                       b->set->n > 0 ? "there are only " : "there are ", b->set->n, b->set->n == 1 ? "" : "s");
+                return parameter_error(b->error, NULL, "surplus argument '%.40s': the job takes %zu", word, b->set->n);
         b->positional[b->n_positional++] = word;
         return 0;
 }
@@ -175,7 +175,8 @@ int parameter_bind(const ParameterSet *set, const JsonValue *named, const char *
         if (r >= 0)
                 return 0;
         if (r == -E2BIG)
-                (void)parameter_error(ret_error, NULL, "the parameters are larger than %u bytes", PARAMETERS_TEXT_MAX);
+                (void)parameter_error(ret_error, NULL, "the parameters are larger than %u bytes",
+                                      PARAMETERS_TEXT_MAX);
         if (out->data) {
                 out->len = start;
                 out->data[start] = '\0';

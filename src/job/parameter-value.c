@@ -35,12 +35,14 @@ int parameter_error(ParameterError *e, const char *name, const char *format, ...
 
 static bool integer_fits(const Parameter *p, int64_t value)
 {
-        return (!p->minimum.text || value >= p->minimum.integer) && (!p->maximum.text || value <= p->maximum.integer);
+        return (!p->minimum.text || value >= p->minimum.integer) &&
+               (!p->maximum.text || value <= p->maximum.integer);
 }
 
 static bool number_fits(const Parameter *p, double value)
 {
-        return (!p->minimum.text || value >= p->minimum.number) && (!p->maximum.text || value <= p->maximum.number);
+        return (!p->minimum.text || value >= p->minimum.number) &&
+               (!p->maximum.text || value <= p->maximum.number);
 }
 
 static int parse_duration(const char *s, int64_t *ret)
@@ -112,7 +114,8 @@ static int put_float(const Parameter *p, const char *s, _unused_ const Parameter
         return 0;
 }
 
-static int put_bool(_unused_ const Parameter *p, const char *s, _unused_ const ParameterContext *context, JsonWriter *w)
+static int put_bool(_unused_ const Parameter *p, const char *s, _unused_ const ParameterContext *context,
+                    JsonWriter *w)
 {
         bool value;
 
@@ -312,8 +315,10 @@ static const struct Type {
         [PARAMETER_STRING] = { "string", "text", true, put_string, NULL },
         [PARAMETER_INT] = { "int", "a whole number", true, put_int, put_json_int },
         [PARAMETER_FLOAT] = { "float", "a number", true, put_float, put_json_float },
-        [PARAMETER_BOOL] = { "bool", "one of true, yes, on, 1, false, no, off, 0", false, put_bool, put_json_bool },
-        [PARAMETER_DURATION] = { "duration", "a time span such as '2min 30s'", true, put_duration, put_json_duration },
+        [PARAMETER_BOOL] = { "bool", "one of true, yes, on, 1, false, no, off, 0", false, put_bool,
+                             put_json_bool },
+        [PARAMETER_DURATION] = { "duration", "a time span such as '2min 30s'", true, put_duration,
+                                 put_json_duration },
         [PARAMETER_TIME] = { "time", "a time such as '2026-11-22 10:00:00' or 'now'", false, put_time, NULL },
         [PARAMETER_CHOICE] = { "choice", "one of", false, put_choice, NULL },
         [PARAMETER_JSON] = { "json", "JSON", false, put_text_as_json, put_json_any },

@@ -42,24 +42,26 @@ ParameterSet *parameter_set_free(ParameterSet *set)
 
 /* --- declarations: each step reads from *P on, in the text that begins at START --- */
 
-static int parse_name(const ParameterSet *set, Parameter *parameter, const char *start, const char **p, TextError *e)
+static int parse_name(const ParameterSet *set, Parameter *parameter, const char *start, const char **p,
+                      TextError *e)
 {
         size_t n = strspn(*p, LETTERS "_0123456789-"), offset = (size_t)(*p - start);
 
         if (n == 0 || !strchr(LETTERS "_", **p))
-                return text_error(e, offset, "expected NAME:TYPE, such as seconds:duration=5s; a name begins with a letter");
+                return text_error(e, offset, "expected NAME:TYPE, such as seconds:duration=5s; "
+                                  "a name begins with a letter");
         if (n > PARAMETER_NAME_MAX)
                 return text_error(e, offset, "a name has at most %u bytes", PARAMETER_NAME_MAX);
         if ((*p)[n] != ':')
-                return text_error(e, offset + n, "expected ':' and a type: string, int, float, bool, duration, time, "
-                                  "choice(a|b), json");
+                return text_error(e, offset + n, "expected ':' and a type: string, int, float, bool, duration, "
+                                  "time, choice(a|b), json");
         parameter->name = strndup(*p, n);
         if (!parameter->name)
                 return -ENOMEM;
         for (size_t i = 0; i < ARRAY_SIZE(reserved_names); i++)
                 if (streq(parameter->name, reserved_names[i]))
-                        return text_error(e, offset, "the name '%s' is taken, for ${%s} or --help means something else",
-                                          parameter->name, parameter->name);
+                        return text_error(e, offset, "the name '%s' is taken, for ${%s} or --help means something "
+                                          "else", parameter->name, parameter->name);
         if (parameter_set_find(set, parameter->name, NULL))
                 return text_error(e, offset, "there is a parameter '%s' already", parameter->name);
         *p += n + 1;
@@ -115,7 +117,8 @@ static int parse_choices(Parameter *parameter, const char *s, size_t n, size_t o
                         return -ENOMEM;
                 for (size_t k = 0; k < count; k++)
                         if (streq(parameter->choices[k], parameter->choices[count]))
-                                return text_error(e, offset + i, "the choice '%s' stands here twice", parameter->choices[k]);
+                                return text_error(e, offset + i, "the choice '%s' stands here twice",
+                                                  parameter->choices[k]);
                 count++;
                 i += len + 1;
         }
@@ -133,8 +136,8 @@ static int parse_type(Parameter *parameter, const char *start, const char **p, T
         if (!name)
                 return -ENOMEM;
         if (parameter_type_from_string(name, &parameter->type) < 0)
-                return text_error(e, offset, "'%s' is no type; there are string, int, float, bool, duration, time, "
-                                  "choice(a|b), json", name);
+                return text_error(e, offset, "'%s' is no type; there are string, int, float, bool, duration, "
+                                  "time, choice(a|b), json", name);
         if (*open == '(') {
                 close = strchr(open, ')');
                 if (!close)
@@ -335,7 +338,8 @@ static int append_row(Buffer *out, const Parameter *p, size_t width)
         if (r >= 0 && p->help)
                 r = buffer_append_string(out, p->help);
         if (r >= 0 && p->default_text)
-                r = buffer_appendf(out, "%s(default: %s)", p->help ? " " : "", *p->default_text ? p->default_text : "''");
+                r = buffer_appendf(out, "%s(default: %s)", p->help ? " " : "",
+                                   *p->default_text ? p->default_text : "''");
         return r < 0 ? r : buffer_append_char(out, '\n');
 }
 

@@ -102,7 +102,8 @@ static int parse_time(TemplatePart *part, const char *s, size_t offset, TextErro
                 size_t n = strcspn(++s, ":");
 
                 if (n == 0)
-                        return text_error(ret_error, offset, "a time zone is missing behind '@', such as @Europe/Kyiv");
+                        return text_error(ret_error, offset,
+                                          "a time zone is missing behind '@', such as @Europe/Kyiv");
                 part->zone = strndup(s, n);
                 if (!part->zone)
                         return -ENOMEM;
@@ -111,7 +112,8 @@ static int parse_time(TemplatePart *part, const char *s, size_t offset, TextErro
         if (!*s)
                 return 0;
         if (*s != ':' || !s[1])
-                return text_error(ret_error, offset + (size_t)(s - start), "a format of strftime(3) is missing, such as :%%Y-%%m-%%d");
+                return text_error(ret_error, offset + (size_t)(s - start),
+                                  "a format of strftime(3) is missing, such as :%%Y-%%m-%%d");
         s++;
         if (time_format_check(s, &error) < 0)
                 return text_error(ret_error, offset + (size_t)(s - start) + error.offset, "%s", error.message);
@@ -178,8 +180,8 @@ static int parse_parameter(TemplatePart *part, const char *s, size_t offset, Tex
         if (startswith(s + n, ":-"))
                 return text_error(ret_error, offset + n, "a parameter's default belongs into its Parameter= line");
         if (s[n] && s[n] != '@' && (s[n] != ':' || s[n + 1] != '%'))
-                return text_error(ret_error, offset, "'%.40s' is none of env:, credential:, random:, scheduled:, last: "
-                                  "and no name of a parameter", s);
+                return text_error(ret_error, offset, "'%.40s' is none of env:, credential:, random:, scheduled:, "
+                                  "last: and no name of a parameter", s);
         part->type = PART_PARAMETER;
         part->name = strndup(s, n);
         if (!part->name)
@@ -232,8 +234,8 @@ static int add_placeholder(Template *t, const char *text, size_t offset, bool in
         int r;
 
         if (!end)
-                return text_error(ret_error, offset, "'${' is never closed; write $$ for a dollar, and quote a word "
-                                  "that holds a blank");
+                return text_error(ret_error, offset, "'${' is never closed; write $$ for a dollar, and quote a "
+                                  "word that holds a blank");
         inside = strndup(start + 2, (size_t)(end - start - 2));
         if (!inside)
                 return -ENOMEM;
@@ -370,13 +372,15 @@ static int check_part(const TemplatePart *part, const TemplateNames *names, Text
 
         if (part->type == PART_PARAMETER && names->parameter) {
                 if (!names->parameter(part->name, &is_time, names->userdata))
-                        return text_error(ret_error, part->offset, "no parameter '%s' is declared; write ${env:%s} for the "
-                                          "environment, $${ for the text itself", part->name, part->name);
+                        return text_error(ret_error, part->offset, "no parameter '%s' is declared; write ${env:%s} for "
+                                          "the environment, $${ for the text itself", part->name, part->name);
                 if (!is_time && (part->format || part->zone))
-                        return text_error(ret_error, part->offset, "parameter '%s' is no time and takes no format", part->name);
+                        return text_error(ret_error, part->offset, "parameter '%s' is no time and takes no format",
+                                          part->name);
         }
         if (part->type == PART_LAST && names->output && !names->output(part->name, names->userdata))
-                return text_error(ret_error, part->offset, "no output '%s' is declared by Output= in [Result]", part->name);
+                return text_error(ret_error, part->offset, "no output '%s' is declared by Output= in [Result]",
+                                  part->name);
         if (part->zone && names->zone && !names->zone(part->zone, names->userdata))
                 return text_error(ret_error, part->offset, "there is no time zone '%s'", part->zone);
         return 0;

@@ -215,8 +215,8 @@ int command_line_compile(const char *s, CommandLine **ret, TextError *ret_error)
                 if (n == 0 && !*word)
                         return text_error(ret_error, offset, "the program is an empty word");
                 if (s[offset] == ';' && streq(word, ";"))
-                        return text_error(ret_error, offset, "';' separates nothing here: write \\; for the argument, "
-                                          "or let a shell run both: sh -c 'one; two'");
+                        return text_error(ret_error, offset, "';' separates nothing here: write \\; for the "
+                                          "argument, or let a shell run both: sh -c 'one; two'");
                 if (n == WORDS_MAX)
                         return text_error(ret_error, offset, "more than %u words", WORDS_MAX);
 

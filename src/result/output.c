@@ -93,8 +93,8 @@ static int compile_output(const OutputSet *set, const char *declaration, Output 
                 return r;
         output->singular = json_path_is_singular(output->path);
         if (output->optional && !output->singular)
-                return text_error(ret_error, offset, "this path gives a list, which is empty where nothing is found: "
-                                  "leave out the '?'");
+                return text_error(ret_error, offset, "this path gives a list, which is empty where nothing is "
+                                  "found: leave out the '?'");
         return 0;
 }
 

@@ -33,6 +33,7 @@ int publish_write(const Publish *publish, const TemplateContext *context, const 
                 return r;
         /* The expanded name may hold a secret; what was written in the file does not. */
         *ret_error = xasprintf("writing the result to %s failed: %s",
-                               template_has_credential(publish->file) ? "the file of [Publish]" : path, strerror(-r));
+                               template_has_credential(publish->file) ? "the file of [Publish]" : path,
+                               strerror(-r));
         return *ret_error ? r : -ENOMEM;
 }

@@ -71,8 +71,9 @@ static int decode_json(Result *result, const JsonLimits *limits, char **ret_erro
         if (r < 0 && is_blank(result->text, result->n))
                 return fail(ret_error, r, strdup("empty, where JSON was expected"));
         if (r < 0)
-                return fail(ret_error, r, xasprintf("%s at line %u, column %u: %s", r == -E2BIG ? "too large" : "not JSON",
-                                                    error.line, error.column, error.message));
+                return fail(ret_error, r, xasprintf("%s at line %u, column %u: %s",
+                                                    r == -E2BIG ? "too large" : "not JSON", error.line,
+                                                    error.column, error.message));
         result->root = json_root(result->doc);
         return 0;
 }

@@ -53,7 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         declarations = fuzz_next_string(&data, &size);
         arguments = fuzz_next_string(&data, &size);
         declare(set, declarations);
-        for (char *word = strtok_r(arguments, "\n", &save); word && n < ARGUMENTS_MAX; word = strtok_r(NULL, "\n", &save))
+        for (char *word = strtok_r(arguments, "\n", &save); word && n < ARGUMENTS_MAX;
+             word = strtok_r(NULL, "\n", &save))
                 words[n++] = word;
         (void)json_parse((const char *)data, size, NULL, &named, NULL);
 

@@ -16,8 +16,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         if (size == 0)
                 return 0;
-        if (result_decode(&result, (ResultFormat)(data[0] % (RESULT_NONE + 1)), (const char *)data + 1, size - 1, NULL,
-                          &error) < 0) {
+        if (result_decode(&result, (ResultFormat)(data[0] % (RESULT_NONE + 1)), (const char *)data + 1, size - 1,
+                          NULL, &error) < 0) {
                 FUZZ_CHECK(error);
                 return 0;
         }

@@ -59,7 +59,8 @@ static char *own_corpus(const char *program)
 {
         const char *source = getenv("TAKT_SRCDIR"), *name = strstr(program, "fuzz-");
 
-        return xasprintf("%s/tests/fuzz/corpus/%s", source ? source : ".", name ? name + strlen("fuzz-") : program);
+        return xasprintf("%s/tests/fuzz/corpus/%s", source ? source : ".",
+                         name ? name + strlen("fuzz-") : program);
 }
 
 int main(int argc, char *argv[])
