@@ -196,3 +196,30 @@ char *strip(char *s)
         s[n] = '\0';
         return s;
 }
+
+#define DISTANCE_MAX_BYTES 63U
+
+unsigned string_distance(const char *a, const char *b)
+{
+        size_t n = strnlen(a, DISTANCE_MAX_BYTES), m = strnlen(b, DISTANCE_MAX_BYTES);
+        unsigned rows[3][DISTANCE_MAX_BYTES + 1];
+
+        /* rows[i % 3][k]: the distance of the first i bytes of A and the first k of B. */
+        for (size_t k = 0; k <= m; k++)
+                rows[0][k] = (unsigned)k;
+        for (size_t i = 1; i <= n; i++) {
+                const unsigned *above = rows[(i - 1) % 3], *above_that = rows[(i + 1) % 3];
+                unsigned *row = rows[i % 3];
+
+                row[0] = (unsigned)i;
+                for (size_t k = 1; k <= m; k++) {
+                        int x = tolower((unsigned char)a[i - 1]), y = tolower((unsigned char)b[k - 1]);
+
+                        row[k] = MIN(above[k - 1] + (x != y), MIN(above[k], row[k - 1]) + 1);
+                        if (i > 1 && k > 1 && x == tolower((unsigned char)b[k - 2]) &&
+                            y == tolower((unsigned char)a[i - 2]))
+                                row[k] = MIN(row[k], above_that[k - 2] + 1);
+                }
+        }
+        return rows[n % 3][m];
+}

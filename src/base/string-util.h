@@ -28,3 +28,10 @@ int free_and_strdup(char **p, const char *s);
 
 /* Cuts blanks off both ends of S in place; returns the new start, which lies in S. */
 char *strip(char *s);
+
+/*
+ * How many edits (insert, delete, replace, swap neighbours) make B of A, upper and lower case being the
+ * same: what a typing error costs, for suggestions (the restricted distance of Damerau and Levenshtein).
+ * Of longer names the first 63 bytes count.
+ */
+unsigned string_distance(const char *a, const char *b);

@@ -89,6 +89,21 @@ static void test_buffer(_unused_ void **state)
         assert_int_equal(b.max, 10);
 }
 
+static void test_distance(_unused_ void **state)
+{
+        char a[200], b[200];
+
+        assert_int_equal(string_distance("list", "lsit"), 1);
+        assert_int_equal(string_distance("TimeoutSec", "timoutsec"), 1);
+        assert_int_equal(string_distance("", "abc"), 3);
+        assert_int_equal(string_distance("abc", ""), 3);
+        assert_int_equal(string_distance("kitten", "sitting"), 3);
+        memset(a, 'a', sizeof(a));
+        memset(b, 'b', sizeof(b));
+        a[sizeof(a) - 1] = b[sizeof(b) - 1] = '\0';
+        assert_int_equal(string_distance(a, b), 63);
+}
+
 typedef struct Item {
         int value;
         List link;
@@ -156,8 +171,8 @@ static void test_iso(_unused_ void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_numbers), RUN(test_boolean), RUN(test_utf8), RUN(test_buffer),
-                RUN(test_list),    RUN(test_files),   RUN(test_iso),
+                RUN(test_numbers), RUN(test_boolean), RUN(test_utf8),  RUN(test_distance),
+                RUN(test_buffer),  RUN(test_list),    RUN(test_files), RUN(test_iso),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
