@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# bash completion of taktctl(1)
+
+_taktctl_jobs () {
+        taktctl "$@" list --names 2>/dev/null
+}
+
+_taktctl () {
+        local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb='' i
+        local -a where=()
+        local common='--env --system --user -j --json -q --quiet --timezone --no-pager -h --help --version'
+        local job_states='disabled paused running waiting idle finished'
+        local run_states='queued running retrying succeeded failed timeout cancelled skipped missed lost'
+        local job_events='added changed removed paused resumed refused'
+        local -A verbs=(
+                [list]='-s --state --names'
+                [status]='-n --lines'
+                [show]=''
+                [cat]=''
+                [next]='-n --lines'
+                [run]='-w --wait -p --param'
+                [wait]='-t --timeout'
+                [cancel]=''
+                [runs]='-n --lines -s --state'
+                [result]=''
+                [watch]='-e --event'
+                [pause]=''
+                [resume]=''
+                [reload]=''
+                [verify]=''
+                [env]='-f --force'
+                [ping]=''
+                [info]=''
+        )
+
+        COMPREPLY=()
+        for ((i = 1; i < COMP_CWORD; i++)); do
+                case ${COMP_WORDS[i]} in
+                --env)
+                        where=(--env "${COMP_WORDS[i+1]}")
+                        i=$((i + 1))
+                        ;;
+                --system|--user)
+                        where=("${COMP_WORDS[i]}")
+                        ;;
+                --timezone|--event|--lines|--param|--state|--timeout|-[enpst])
+                        i=$((i + 1))
+                        ;;
+                -*)
+                        ;;
+                *)
+                        [[ $verb ]] || verb=${COMP_WORDS[i]}
+                        ;;
+                esac
+        done
+
+        case $prev in
+        --env)
+                compopt -o filenames
+                mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+                return
+                ;;
+        --timezone)
+                mapfile -t COMPREPLY < <(compgen -W "$(timedatectl list-timezones 2>/dev/null)" -- "$cur")
+                return
+                ;;
+        --state|-s)
+                [[ $verb == runs ]] && job_states=$run_states
+                mapfile -t COMPREPLY < <(compgen -W "$job_states" -- "$cur")
+                return
+                ;;
+        --event|-e)
+                mapfile -t COMPREPLY < <(compgen -W "$run_states progress $job_events" -- "$cur")
+                return
+                ;;
+        --lines|-n|--param|-p|--timeout|-t)
+                return
+                ;;
+        esac
+
+        if [[ $cur == -* ]]; then
+                mapfile -t COMPREPLY < <(compgen -W "$common ${verbs[${verb:-list}]-}" -- "$cur")
+                return
+        fi
+        case $verb in
+        '')
+                mapfile -t COMPREPLY < <(compgen -W "${!verbs[*]}" -- "$cur")
+                ;;
+        list|status|show|cat|next|run|wait|cancel|runs|result|watch|pause|resume)
+                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
+                ;;
+        verify)
+                compopt -o filenames
+                mapfile -t COMPREPLY < <(compgen -d -- "$cur"; compgen -f -X '!*.job' -- "$cur")
+                ;;
+        env)
+                if [[ $prev == create ]]; then
+                        compopt -o filenames
+                        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+                elif [[ $prev == env ]]; then
+                        mapfile -t COMPREPLY < <(compgen -W create -- "$cur")
+                fi
+                ;;
+        esac
+}
+
+complete -F _taktctl taktctl

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# fish completion of taktctl(1)
+
+set -l verbs list status show cat next run wait cancel runs result watch pause resume reload verify env ping info
+set -l job_verbs list status show cat next run wait cancel runs result watch pause resume
+set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
+set -l job_states disabled paused running waiting idle finished
+
+# The options that say which daemon is meant, out of what is typed so far.
+function __taktctl_jobs
+        set -l words (commandline -opc)
+        set -l where
+        for i in (seq (count $words))
+                switch $words[$i]
+                        case --env
+                                set where --env $words[(math $i + 1)]
+                        case --system --user
+                                set where $words[$i]
+                end
+        end
+        taktctl $where list --names 2>/dev/null
+end
+
+complete -c taktctl -f
+
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a list -d 'List jobs, their state and their next time'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Show how jobs are, with their last runs'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show all that is known of jobs as KEY=VALUE'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a cat -d 'Show the files of jobs with their drop-ins'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a next -d 'Show when jobs are due next'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a run -d 'Start a run of a job by hand'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a wait -d 'Wait until runs have ended'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a cancel -d 'Ask runs to end'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a runs -d 'List runs, the newest first'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a result -d 'Print the result of a run'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a watch -d 'Print what happens as it happens'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a pause -d 'Hold back the schedules of jobs'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a resume -d 'Let the schedules of jobs go on'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a reload -d 'Read takt.conf and the job files again'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a verify -d 'Check job files or takt.conf, without a daemon'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a env -d 'Show or create an environment'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a ping -d 'Ask whether the daemon answers'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a info -d 'Show what the daemon is and does'
+
+complete -c taktctl -l env -xa '(__fish_complete_directories)' -d 'Talk to the daemon of the environment DIR'
+complete -c taktctl -l system -d 'Talk to the system'\''s daemon'
+complete -c taktctl -l user -d 'Talk to the user'\''s own daemon'
+complete -c taktctl -s j -l json -d 'Print JSON'
+complete -c taktctl -s q -l quiet -d 'Print no headings and no remarks'
+complete -c taktctl -l timezone -xa '(timedatectl list-timezones 2>/dev/null)' -d 'Show times of this zone (Europe/Berlin, UTC)'
+complete -c taktctl -l no-pager -d 'Don'\''t pipe long output into a pager'
+complete -c taktctl -s h -l help -d 'Show this help, or that of a verb'
+complete -c taktctl -l version -d 'Show the version'
+
+complete -c taktctl -n '__fish_seen_subcommand_from watch' -s e -l event -xa "$run_states progress added changed removed paused resumed refused" -d 'Only events of this name; may be repeated'
+complete -c taktctl -n '__fish_seen_subcommand_from env' -s f -l force -d 'Use a directory that is not empty'
+complete -c taktctl -n '__fish_seen_subcommand_from status next runs' -s n -l lines -x -d 'Show that many'
+complete -c taktctl -n '__fish_seen_subcommand_from list' -l names -d 'Print names only, one a line'
+complete -c taktctl -n '__fish_seen_subcommand_from run' -s p -l param -x -d 'Set a parameter; may be repeated'
+complete -c taktctl -n '__fish_seen_subcommand_from list' -s s -l state -xa "$job_states" -d 'Only those in this state; may be repeated'
+complete -c taktctl -n '__fish_seen_subcommand_from runs' -s s -l state -xa "$run_states" -d 'Only those in this state; may be repeated'
+complete -c taktctl -n '__fish_seen_subcommand_from wait' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
+complete -c taktctl -n '__fish_seen_subcommand_from run' -s w -l wait -d 'Wait for the end and print the result'
+
+complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs" -a '(__taktctl_jobs)'
+complete -c taktctl -n '__fish_seen_subcommand_from verify' -a '(__fish_complete_suffix .job)'
+complete -c taktctl -n '__fish_seen_subcommand_from env; and not __fish_seen_subcommand_from create' -a create
+complete -c taktctl -n '__fish_seen_subcommand_from create' -a '(__fish_complete_directories)'

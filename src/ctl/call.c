@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Calls of the daemon, and what its errors mean to the user. */
+#include "ctl/ctl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "ctl/text.h"
+
+/* What to say and which status to exit with; {KEY} is that parameter of the error. */
+static const struct {
+        const char *error;
+        int status;
+        const char *text;
+} errors[] = {
+        { "io.takt.Jobs.NoSuchJob", STATUS_NOT_FOUND, "no job {job}; see: taktctl list" },
+        { "io.takt.Runs.NoSuchRun", STATUS_NOT_FOUND, "no run {run}, or it was forgotten; see: taktctl runs" },
+        { "io.takt.Runs.NoResult", STATUS_NOT_FOUND, "no run of {job} has succeeded so far; see: taktctl runs {job}" },
+        { "io.takt.Runs.BadParameter", STATUS_USAGE, "{job}: {message}" },
+        { "io.takt.Runs.TooManyRuns", STATUS_FAILED, "too many runs are waiting ({limit}=); try again later" },
+        { "io.takt.Runs.TimedOut", STATUS_FAILED, "still under way after that time: {runs}" },
+        { "io.takt.Manager.ReloadInProgress", STATUS_FAILED, "another reload is under way; try again later" },
+        { "io.takt.Manager.ReloadFailed", STATUS_FAILED, "nothing was reloaded" },
+        { "org.varlink.service.PermissionDenied", STATUS_NOT_PERMITTED,
+          "not permitted; run it as root or as a member of the group takt" },
+        { "org.varlink.service.InvalidParameter", STATUS_USAGE, "the daemon refuses the parameter {parameter}" },
+        { "org.varlink.service.MethodNotFound", STATUS_FAILED, "the daemon knows no {method}; is it an older one?" },
+        { "org.varlink.service.MethodNotImplemented", STATUS_FAILED, "the daemon knows no {method}; is it an older one?" },
+        { "org.varlink.service.InterfaceNotFound", STATUS_FAILED, "the daemon knows no {interface}; is it an older one?" },
+};
+
+/* Appends the member KEY of PARAMETERS, a string as it is. */
+static int append_parameter(Buffer *out, const JsonValue *parameters, const char *key, size_t n)
+{
+        const JsonValue *value = json_get_n(parameters, key, n);
+
+        if (!value)
+                return buffer_append_char(out, '?');
+        if (value->type == JSON_STRING)
+                return text_append_clean(out, value->string, value->n, false);
+        return json_format(value, 0, out);
+}
+
+static int expand(Buffer *out, const char *text, const JsonValue *parameters)
+{
+        int r = 0;
+
+        while (*text && r >= 0) {
+                size_t n = strcspn(text, "{");
+
+                r = buffer_append(out, text, n);
+                text += n;
+                if (*text == '{' && r >= 0) {
+                        n = strcspn(++text, "}");
+                        r = append_parameter(out, parameters, text, n);
+                        text += n + 1;
+                }
+        }
+        return r;
+}
+
+void ctl_print_problems(const JsonValue *problems)
+{
+        for (uint32_t i = 0; json_is(problems, JSON_ARRAY) && i < problems->n; i++) {
+                const JsonValue *p = &problems->items[i];
+
+                fprintf(stderr, "%s:%" PRIi64 ":%" PRIi64 ": %s\n", json_get_string(p, "file", "?"),
+                        json_get_int(p, "line", 0), json_get_int(p, "column", 0),
+                        json_get_string(p, "message", "?"));
+        }
+}
+
+int ctl_reply_status(const VarlinkReply *reply)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+        if (!reply->error)
+                return STATUS_OK;
+        ctl_print_problems(json_get(reply->parameters, "problems"));
+        for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
+                if (streq(errors[i].error, reply->error)) {
+                        if (expand(&text, errors[i].text, reply->parameters) < 0)
+                                return ctl_oom();
+                        return ctl_error(errors[i].status, "%s", buffer_string(&text));
+                }
+        if (json_format(reply->parameters, 0, &text) < 0)
+                return ctl_oom();
+        return ctl_error(STATUS_FAILED, "the daemon answers %s %s", reply->error, buffer_string(&text));
+}
+
+int ctl_resolve(Ctl *ctl)
+{
+        _cleanup_free_ char *error = NULL;
+        int r;
+
+        if (ctl->environment)
+                return 0;
+        r = environment_resolve(ctl->options.scope, ctl->options.env, 0, &ctl->environment, &error);
+        if (r >= 0)
+                return 0;
+        return error ? ctl_error(STATUS_USAGE, "%s", error) : ctl_oom();
+}
+
+static int no_daemon(const Environment *environment)
+{
+        _cleanup_free_ char *option = environment_option(environment);
+
+        if (!option)
+                return ctl_oom();
+        switch (environment->scope) {
+        case ENVIRONMENT_SYSTEM:
+                return ctl_error(STATUS_NO_DAEMON, "no daemon for the system's environment; "
+                                                   "start it with: systemctl start taktd");
+        case ENVIRONMENT_USER:
+                return ctl_error(STATUS_NO_DAEMON, "no daemon for the user's environment; "
+                                                   "start it with: taktd --user");
+        default:
+                return ctl_error(STATUS_NO_DAEMON, "no daemon for this environment; start it with: taktd %s",
+                                 option);
+        }
+}
+
+int ctl_connect(Ctl *ctl)
+{
+        int r;
+
+        r = ctl_resolve(ctl);
+        if (r != 0 || ctl->client)
+                return r;
+        r = varlink_client_connect(ctl->environment->socket, &ctl->client);
+        switch (r) {
+        case 0:
+                return 0;
+        case -ENOENT:
+        case -ENOTDIR:
+        case -ECONNREFUSED:
+                return no_daemon(ctl->environment);
+        case -EACCES:
+        case -EPERM:
+                return ctl_error(STATUS_NOT_PERMITTED, "not permitted to talk to the daemon at %s; "
+                                                       "run it as root or as a member of the group takt",
+                                 ctl->environment->socket);
+        default:
+                return r > 0 ? 0 : ctl_error(STATUS_NO_DAEMON, "can't talk to the daemon at %s: %s",
+                                             ctl->environment->socket, strerror(-r));
+        }
+}
+
+static int transport_error(int r)
+{
+        switch (r) {
+        case -ENOMEM:
+                return ctl_oom();
+        case -ETIMEDOUT:
+                return ctl_error(STATUS_NO_DAEMON, "the daemon does not answer");
+        case -ECONNRESET:
+        case -EPIPE:
+                return ctl_error(STATUS_NO_DAEMON, "the daemon has closed the connection");
+        case -EBADMSG:
+                return ctl_error(STATUS_FAILED, "the daemon's answer is not to be understood");
+        default:
+                return ctl_error(STATUS_NO_DAEMON, "talking to the daemon: %s", strerror(-r));
+        }
+}
+
+int ctl_send(Ctl *ctl, const char *method, const char *parameters, unsigned flags)
+{
+        int r;
+
+        r = ctl_connect(ctl);
+        if (r != 0)
+                return r;
+        r = varlink_client_send(ctl->client, method, parameters, flags);
+        return r < 0 ? transport_error(r) : 0;
+}
+
+int ctl_receive(Ctl *ctl, usec_t timeout, VarlinkReply *ret)
+{
+        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+        int r;
+
+        do
+                r = varlink_client_receive(ctl->client, timeout, &reply);
+        while (r == -EINTR);
+        if (r < 0)
+                return transport_error(r);
+        r = ctl_reply_status(&reply);
+        if (r != 0)
+                return r;
+        *ret = reply;
+        reply = VARLINK_REPLY_NULL;
+        return 0;
+}
+
+int ctl_call(Ctl *ctl, const char *method, const char *parameters, VarlinkReply *ret)
+{
+        int r;
+
+        r = ctl_send(ctl, method, parameters, 0);
+        return r != 0 ? r : ctl_receive(ctl, CTL_TIMEOUT, ret);
+}
+
+int ctl_each(Ctl *ctl, const char *method, const char *parameters, const char *key, CtlEach each, void *userdata)
+{
+        bool more = true;
+        int r;
+
+        r = ctl_send(ctl, method, parameters, VARLINK_CALL_MORE);
+        while (r == 0 && more) {
+                _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+                const JsonValue *list;
+
+                r = ctl_receive(ctl, CTL_TIMEOUT, &reply);
+                if (r != 0)
+                        break;
+                more = reply.continues;
+                list = json_get(reply.parameters, key);
+                for (uint32_t i = 0; json_is(list, JSON_ARRAY) && i < list->n && r == 0; i++)
+                        r = each(ctl, &list->items[i], userdata);
+        }
+        return r;
+}
+
+void params_init(Params *params)
+{
+        *params = (Params){};
+        json_writer_init(&params->writer, &params->text, 0);
+        json_begin_object(&params->writer);
+}
+
+void params_deinit(Params *params)
+{
+        buffer_deinit(&params->text);
+}
+
+void params_string(Params *params, const char *key, const char *value)
+{
+        json_key(&params->writer, key);
+        json_string(&params->writer, value);
+}
+
+void params_int(Params *params, const char *key, int64_t value)
+{
+        json_key(&params->writer, key);
+        json_int(&params->writer, value);
+}
+
+void params_strings(Params *params, const char *key, const char *const *values, size_t n)
+{
+        if (n == 0)
+                return;
+        json_key(&params->writer, key);
+        json_begin_array(&params->writer);
+        for (size_t i = 0; i < n; i++)
+                json_string(&params->writer, values[i]);
+        json_end_array(&params->writer);
+}
+
+int params_end(Params *params, const char **ret)
+{
+        int r;
+
+        json_end_object(&params->writer);
+        r = json_writer_end(&params->writer);
+        if (r == -EINVAL)
+                return ctl_error(STATUS_USAGE, "the arguments are not UTF-8");
+        if (r < 0)
+                return ctl_oom();
+        *ret = buffer_string(&params->text);
+        return 0;
+}

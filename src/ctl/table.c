@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/table.h"
+
+#include <langinfo.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "base/string-util.h"
+
+#define COLUMN_GAP 2U
+#define WIDTH_MAX 10000U /* what $COLUMNS may say */
+
+typedef struct Cell {
+        char *text;
+        size_t width;
+        Style style;
+} Cell;
+
+struct Table {
+        const TableColumn *columns;
+        size_t n_columns;
+        Cell *cells;
+        size_t n_cells;
+        size_t allocated;
+        int error;
+};
+
+Table *table_new(const TableColumn *columns, size_t n)
+{
+        Table *table = new0(Table, 1);
+
+        if (!table)
+                return NULL;
+        table->columns = columns;
+        table->n_columns = n;
+        return table;
+}
+
+Table *table_free(Table *table)
+{
+        if (!table)
+                return NULL;
+        for (size_t i = 0; i < table->n_cells; i++)
+                free(table->cells[i].text);
+        free(table->cells);
+        free(table);
+        return NULL;
+}
+
+static int add_cell(Table *table, Style style, const char *text)
+{
+        _cleanup_buffer_ Buffer clean = BUFFER_NULL;
+        Cell *cell;
+        int r;
+
+        if (table->n_cells == table->allocated) {
+                size_t n = MAX(table->allocated * 2, (size_t)64);
+                Cell *cells = reallocarray(table->cells, n, sizeof(Cell));
+
+                if (!cells)
+                        return -ENOMEM;
+                table->cells = cells;
+                table->allocated = n;
+        }
+        if (!text || !*text)
+                text = "-";
+        r = text_append_clean(&clean, text, strlen(text), false);
+        if (r < 0)
+                return r;
+        cell = &table->cells[table->n_cells];
+        *cell = (Cell){ .text = buffer_steal(&clean), .style = style };
+        if (!cell->text)
+                return -ENOMEM;
+        cell->width = text_width(cell->text);
+        table->n_cells++;
+        return 0;
+}
+
+void table_add(Table *table, Style style, const char *text)
+{
+        int r = table->error < 0 ? 0 : add_cell(table, style, text);
+
+        if (r < 0)
+                table->error = r;
+}
+
+void table_addf(Table *table, Style style, const char *format, ...)
+{
+        _cleanup_free_ char *text = NULL;
+        va_list ap;
+        int n;
+
+        va_start(ap, format);
+        n = vasprintf(&text, format, ap);
+        va_end(ap);
+        if (n < 0) {
+                text = NULL;
+                table->error = -ENOMEM;
+                return;
+        }
+        table_add(table, style, text);
+}
+
+size_t table_rows(const Table *table)
+{
+        return table->n_cells / table->n_columns;
+}
+
+/* Takes the columns that are too many from the widest that may be cut, one by one. */
+static void shrink(const Table *table, size_t *widths, size_t available)
+{
+        size_t total = (table->n_columns - 1) * COLUMN_GAP;
+
+        for (size_t c = 0; c < table->n_columns; c++)
+                total += widths[c];
+        while (total > available) {
+                size_t widest = SIZE_MAX;
+
+                for (size_t c = 0; c < table->n_columns; c++)
+                        if (table->columns[c].min_width > 0 && widths[c] > table->columns[c].min_width &&
+                            (widest == SIZE_MAX || widths[c] >= widths[widest]))
+                                widest = c;
+                if (widest == SIZE_MAX)
+                        return;
+                widths[widest]--;
+                total--;
+        }
+}
+
+static const char *ellipsis(void)
+{
+        return streq(nl_langinfo(CODESET), "UTF-8") ? "…" : "~";
+}
+
+static void print_cell(const Table *table, size_t c, const Cell *cell, size_t width, bool colour, FILE *file)
+{
+        size_t fill = cell->width < width ? width - cell->width : 0;
+        bool last = c + 1 == table->n_columns;
+
+        if (c > 0)
+                fprintf(file, "%*s", (int)COLUMN_GAP, "");
+        if (table->columns[c].right)
+                fprintf(file, "%*s", (int)fill, "");
+        fputs(style_begin(cell->style, colour), file);
+        if (cell->width > width) {
+                fwrite(cell->text, 1, text_fit(cell->text, width - 1), file);
+                fputs(ellipsis(), file);
+        } else {
+                fputs(cell->text, file);
+        }
+        fputs(style_end(cell->style, colour), file);
+        if (!table->columns[c].right && !last)
+                fprintf(file, "%*s", (int)fill, "");
+}
+
+int table_print(Table *table, size_t width, bool header, bool colour, FILE *file)
+{
+        _cleanup_free_ size_t *widths = new0(size_t, table->n_columns);
+        size_t rows = table_rows(table);
+
+        if (table->error < 0)
+                return table->error;
+        if (!widths)
+                return -ENOMEM;
+        for (size_t c = 0; c < table->n_columns; c++) {
+                widths[c] = header ? text_width(table->columns[c].title) : 0;
+                for (size_t r = 0; r < rows; r++)
+                        widths[c] = MAX(widths[c], table->cells[r * table->n_columns + c].width);
+        }
+        if (width > 0)
+                shrink(table, widths, width);
+
+        for (size_t c = 0; header && c < table->n_columns; c++) {
+                Cell title = { (char *)table->columns[c].title, text_width(table->columns[c].title), STYLE_BOLD };
+
+                print_cell(table, c, &title, widths[c], colour, file);
+        }
+        if (header)
+                fputc('\n', file);
+        for (size_t r = 0; r < rows; r++) {
+                for (size_t c = 0; c < table->n_columns; c++)
+                        print_cell(table, c, &table->cells[r * table->n_columns + c], widths[c], colour, file);
+                fputc('\n', file);
+        }
+        return 0;
+}
+
+size_t terminal_width(void)
+{
+        const char *columns = getenv("COLUMNS");
+        struct winsize size;
+        uint64_t n;
+
+        if (!isatty(STDOUT_FILENO))
+                return 0;
+        if (columns && parse_uint64(columns, &n) >= 0 && n > 0 && n <= WIDTH_MAX)
+                return (size_t)n;
+        if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+                return size.ws_col;
+        return 80;
+}

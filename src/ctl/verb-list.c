@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <stdio.h>
+
+#include "ctl/table.h"
+#include "ctl/verb.h"
+
+static const TableColumn columns[] = {
+        { "JOB", false, 12 },    { "STATE", false, 0 },         { "NEXT", false, 0 },
+        { "LAST RUN", false, 0 }, { "DESCRIPTION", false, 12 },
+};
+
+typedef struct List {
+        Table *table;
+        JsonArray array;
+        size_t n;
+        usec_t now;
+} List;
+
+static bool is_wanted(const Ctl *ctl, const char *state)
+{
+        const Words *states = &ctl->options.states;
+
+        for (size_t i = 0; i < states->n; i++)
+                if (streq(states->words[i], state))
+                        return true;
+        return states->n == 0;
+}
+
+static void add_row(List *list, const JsonValue *job, const char *state)
+{
+        const JsonValue *last = json_get(job, "last");
+        const char *last_state = json_get_string(last, "state", "-");
+        char relative[RELATIVE_MAX];
+
+        table_add(list->table, STYLE_NONE, json_get_string(job, "job", NULL));
+        table_add(list->table, state_style(state), state);
+        table_add(list->table, STYLE_NONE, relative_to_text(json_get_time(job, "next"), list->now, relative));
+        if (json_is(last, JSON_OBJECT))
+                table_addf(list->table, state_style(last_state), "%s %s", last_state,
+                           relative_to_text(json_get_time(last, "finished"), list->now, relative));
+        else
+                table_add(list->table, STYLE_NONE, NULL);
+        table_add(list->table, STYLE_NONE, json_get_string(job, "description", NULL));
+}
+
+static int list_job(Ctl *ctl, const JsonValue *job, void *userdata)
+{
+        const char *state = json_get_string(job, "state", "?");
+        List *list = userdata;
+
+        if (!is_wanted(ctl, state))
+                return 0;
+        list->n++;
+        if (ctl->options.json)
+                return json_array_add(&list->array, job);
+        if (ctl->options.names)
+                puts(json_get_string(job, "job", "?"));
+        else
+                add_row(list, job, state);
+        return 0;
+}
+
+int verb_list(Ctl *ctl, char **args, size_t n)
+{
+        _cleanup_(table_freep) Table *table = table_new(columns, ARRAY_SIZE(columns));
+        List list = { .table = table, .now = clock_realtime(clock_system()) };
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const char *parameters;
+        int r;
+
+        params_init(&params);
+        params_strings(&params, "jobs", (const char *const *)args, n);
+        r = params_end(&params, &parameters);
+        if (r == 0 && !table)
+                r = ctl_oom();
+        if (r == 0)
+                r = ctl_each(ctl, "io.takt.Jobs.List", parameters, "jobs", list_job, &list);
+        if (r != 0)
+                return r;
+        if (ctl->options.json)
+                json_array_end(&list.array);
+        if (ctl->options.json || ctl->options.names)
+                return 0;
+        ctl_pager(ctl);
+        if (table_print(table, ctl->width, !ctl->options.quiet, ctl->colour, stdout) < 0)
+                return ctl_oom();
+        if (!ctl->options.quiet)
+                printf("%s%zu job%s.\n", list.n > 0 ? "\n" : "", list.n, list.n == 1 ? "" : "s");
+        return 0;
+}

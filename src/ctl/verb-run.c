@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * run and wait. With --wait the call streams the run's states until its end. The daemon answers the
+ * calls of a connection in their order, so cancelling on ^C takes a connection of its own.
+ */
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "ctl/run-text.h"
+#include "ctl/verb.h"
+
+/* Values of -p as an object; they are text, which the job's parameters turn into what they want. */
+static int write_params(const Words *words, Params *params)
+{
+        if (words->n == 0)
+                return 0;
+        json_key(&params->writer, "params");
+        json_begin_object(&params->writer);
+        for (size_t i = 0; i < words->n; i++) {
+                const char *equals = strchr(words->words[i], '=');
+                _cleanup_free_ char *name = NULL;
+
+                if (!equals || equals == words->words[i])
+                        return ctl_error(STATUS_USAGE, "--param wants NAME=VALUE, not \"%s\"", words->words[i]);
+                name = strndup(words->words[i], (size_t)(equals - words->words[i]));
+                if (!name)
+                        return ctl_oom();
+                params_string(params, name, equals + 1);
+        }
+        json_end_object(&params->writer);
+        return 0;
+}
+
+/* Asks for the end of a run while another call waits for it. */
+static void cancel_beside(Ctl *ctl, int64_t id)
+{
+        _cleanup_(varlink_client_freep) VarlinkClient *client = NULL;
+        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const char *parameters;
+        RunNames name = { .ids = &id, .n_ids = 1 };
+
+        params_init(&params);
+        run_names_write(&name, &params);
+        if (params_end(&params, &parameters) != 0)
+                return;
+        if (varlink_client_connect(ctl->environment->socket, &client) >= 0)
+                (void)varlink_client_call(client, "io.takt.Runs.Cancel", parameters, CTL_TIMEOUT, &reply);
+        (void)ctl_reply_status(&reply);
+}
+
+/* What ^C did so far. */
+typedef struct Interrupt {
+        int fd; /* signalfd of SIGINT, which is blocked */
+        bool asked;
+} Interrupt;
+
+static int interrupt_init(Interrupt *interrupt)
+{
+        sigset_t set;
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGINT);
+        if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+                return negative_errno();
+        *interrupt = (Interrupt){ .fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK) };
+        return interrupt->fd < 0 ? negative_errno() : 0;
+}
+
+/* Waits for a reply or ^C. 1: a reply can be read, 0: ^C, or an exit status, negated. */
+static int wait_input(Ctl *ctl, Interrupt *interrupt)
+{
+        struct pollfd fds[] = {
+                { .fd = varlink_client_fd(ctl->client), .events = POLLIN },
+                { .fd = interrupt->fd, .events = POLLIN },
+        };
+        struct signalfd_siginfo info;
+
+        while (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+                if (errno != EINTR)
+                        return -ctl_error(STATUS_FAILED, "poll: %s", strerror(errno));
+        if (fds[1].revents & POLLIN && read(interrupt->fd, &info, sizeof(info)) == sizeof(info))
+                return 0;
+        return 1;
+}
+
+/* The next state of the run of the call under way, while ^C may come between. */
+static int next_state(Ctl *ctl, Interrupt *interrupt, int64_t id, VarlinkReply *ret)
+{
+        for (;;) {
+                int r = varlink_client_receive(ctl->client, 0, ret);
+
+                if (r != -ETIMEDOUT)
+                        return r;
+                r = wait_input(ctl, interrupt);
+                if (r != 0) {
+                        if (r < 0)
+                                return -EIO;
+                        continue;
+                }
+                if (interrupt->asked) {
+                        fprintf(stderr, "Run %" PRIi64 " goes on; wait for it with: taktctl wait %" PRIi64 "\n", id, id);
+                        return -ECANCELED;
+                }
+                interrupt->asked = true;
+                fprintf(stderr, "\nCancelling; ^C again leaves the run to itself.\n");
+                cancel_beside(ctl, id);
+        }
+}
+
+static int finish(Ctl *ctl, const JsonValue *run)
+{
+        int r;
+
+        if (run_status(run) != STATUS_OK)
+                run_print_failure(run);
+        r = ctl->options.json ? ctl_print_json(ctl, run) : run_print_result(ctl, run);
+        return r != 0 ? r : run_status(run);
+}
+
+static int run_and_wait(Ctl *ctl, const char *parameters)
+{
+        Interrupt interrupt = { .fd = -1 };
+        int64_t id = 0;
+        int r;
+
+        if (interrupt_init(&interrupt) < 0)
+                return ctl_error(STATUS_FAILED, "can't take signals: %s", strerror(errno));
+        r = ctl_send(ctl, "io.takt.Runs.Start", parameters, VARLINK_CALL_MORE);
+        while (r == 0) {
+                _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+                const JsonValue *run;
+
+                r = next_state(ctl, &interrupt, id, &reply);
+                if (r < 0) {
+                        r = r == -ECANCELED ? STATUS_FAILED :
+                            r == -EIO       ? STATUS_FAILED :
+                                              ctl_error(STATUS_NO_DAEMON, "the daemon has gone: %s", strerror(-r));
+                        break;
+                }
+                r = ctl_reply_status(&reply);
+                if (r != 0)
+                        break;
+                run = json_get(reply.parameters, "run");
+                id = json_get_int(run, "run", 0);
+                if (!reply.continues) {
+                        r = finish(ctl, run);
+                        break;
+                }
+        }
+        safe_close(interrupt.fd);
+        return r;
+}
+
+static int run_only(Ctl *ctl, const char *parameters)
+{
+        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+        const JsonValue *run;
+        int r;
+
+        r = ctl_call(ctl, "io.takt.Runs.Start", parameters, &reply);
+        if (r != 0)
+                return r;
+        run = json_get(reply.parameters, "run");
+        if (ctl->options.json)
+                return ctl_print_json(ctl, run);
+        printf("%" PRIi64 "\n", json_get_int(run, "run", 0));
+        /* An overlap may have ended it at once. */
+        if (!run_is_final(run) || run_status(run) == STATUS_OK)
+                return 0;
+        run_print_failure(run);
+        return run_status(run);
+}
+
+int verb_run(Ctl *ctl, char **args, size_t n)
+{
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const char *parameters;
+        int r;
+
+        params_init(&params);
+        params_string(&params, "job", args[0]);
+        r = write_params(&ctl->options.params, &params);
+        if (r != 0)
+                return r;
+        params_strings(&params, "args", (const char *const *)args + 1, n - 1);
+        r = params_end(&params, &parameters);
+        if (r != 0)
+                return r;
+        return ctl->options.wait ? run_and_wait(ctl, parameters) : run_only(ctl, parameters);
+}
+
+/* --- wait --- */
+
+typedef struct Waited {
+        JsonArray array;
+        int status; /* the worst so far */
+} Waited;
+
+static int waited_run(Ctl *ctl, const JsonValue *run, Waited *waited)
+{
+        int status = run_status(run);
+
+        waited->status = MAX(waited->status, status);
+        if (ctl->options.json)
+                return json_array_add(&waited->array, run);
+        if (status != STATUS_OK)
+                run_print_failure(run);
+        else if (!ctl->options.quiet)
+                printf("Run %" PRIi64 " of %s: %s.\n", json_get_int(run, "run", 0),
+                       json_get_string(run, "job", "?"), json_get_string(run, "state", "?"));
+        return ctl_flush();
+}
+
+static int wait_for(Ctl *ctl, const char *parameters, Waited *waited)
+{
+        bool more = true;
+        int r;
+
+        r = ctl_send(ctl, "io.takt.Runs.Wait", parameters, VARLINK_CALL_MORE);
+        while (r == 0 && more) {
+                _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+                const JsonValue *runs;
+
+                r = ctl_receive(ctl, USEC_INFINITY, &reply);
+                if (r != 0)
+                        return r;
+                more = reply.continues;
+                runs = json_get(reply.parameters, "runs");
+                for (uint32_t i = 0; json_is(runs, JSON_ARRAY) && i < runs->n && r == 0; i++)
+                        r = waited_run(ctl, &runs->items[i], waited);
+        }
+        return r;
+}
+
+int verb_wait(Ctl *ctl, char **args, size_t n)
+{
+        _cleanup_(run_names_deinit) RunNames names = RUN_NAMES_NULL;
+        const CtlOptions *o = &ctl->options;
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const char *parameters;
+        Waited waited = {};
+        int r;
+
+        params_init(&params);
+        r = run_names_parse(args, n, &names);
+        if (r == 0)
+                r = run_names_resolve(ctl, &names);
+        if (r != 0)
+                return r;
+        run_names_write(&names, &params);
+        if (o->timeout <= INT64_MAX)
+                params_int(&params, "timeoutUsec", (int64_t)o->timeout);
+        r = params_end(&params, &parameters);
+        if (r == 0 && names.n_ids > 0)
+                r = wait_for(ctl, parameters, &waited);
+        if (o->json && (r == 0 || waited.array.n > 0))
+                json_array_end(&waited.array);
+        return r != 0 ? r : waited.status;
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * The verbs and options of taktctl as tables. Help, completions and the tests that compare them
+ * with the manual are made from these.
+ */
+
+#include "ctl/ctl.h"
+
+/* Options that only some verbs take; the others are for all. */
+enum {
+        OPTION_EVENT = 1 << 0,
+        OPTION_FORCE = 1 << 1,
+        OPTION_LINES = 1 << 2,
+        OPTION_NAMES = 1 << 3,
+        OPTION_PARAM = 1 << 4,
+        OPTION_STATE = 1 << 5,
+        OPTION_TIMEOUT = 1 << 6,
+        OPTION_WAIT = 1 << 7,
+};
+
+#define ARGS_UNLIMITED UINT32_MAX
+
+struct Verb {
+        const char *name;
+        const char *args; /* as the usage shows them */
+        unsigned min_args;
+        unsigned max_args;
+        unsigned options; /* OPTION_… that it takes */
+        int (*run)(Ctl *ctl, char **args, size_t n);
+        const char *summary; /* one line */
+        const char *details; /* lines for its own help, NULL for none */
+};
+
+/* In the order of the help, ended by a NULL name. */
+extern const Verb verbs[];
+
+/* NULL where there is none. */
+const Verb *verb_find(const char *name);
+/* The verb whose name is nearest to NAME; NULL where none is near. */
+const char *verb_nearest(const char *name);
+
+typedef enum OptionType {
+        OPTION_FLAG,   /* bool */
+        OPTION_SCOPE,  /* EnvironmentScope: the row's value */
+        OPTION_STRING, /* const char * */
+        OPTION_WORDS,  /* Words: may be given again */
+        OPTION_COUNT,  /* unsigned, above 0 */
+        OPTION_SPAN,   /* usec_t */
+} OptionType;
+
+typedef struct Option {
+        char letter; /* 0: none */
+        const char *name;
+        const char *metavar; /* NULL: takes no value */
+        unsigned verbs;      /* 0: for all verbs, else the OPTION_… bit */
+        OptionType type;
+        int value;
+        size_t offset; /* in CtlOptions */
+        const char *help;
+} Option;
+
+/* In the order of the help, ended by a NULL name. */
+extern const Option options[];
+
+/*
+ * Reads the command line into CTL: its verb (the table's first, where none is said) and options.
+ * ARGS, an array of ARGC pointers, gets the arguments of the verb. 0, or an exit status after it
+ * told the user.
+ */
+int options_parse(Ctl *ctl, int argc, char **argv, char **args, size_t *ret_n);
+void options_deinit(CtlOptions *options);
+
+/* Prints the help of VERB, or of the whole for NULL. Lines have at most 80 columns. */
+void help_print(const Verb *verb);
+
+/* The verbs' functions, each family in a file of its own. */
+int verb_cancel(Ctl *ctl, char **args, size_t n);
+int verb_cat(Ctl *ctl, char **args, size_t n);
+int verb_env(Ctl *ctl, char **args, size_t n);
+int verb_info(Ctl *ctl, char **args, size_t n);
+int verb_list(Ctl *ctl, char **args, size_t n);
+int verb_next(Ctl *ctl, char **args, size_t n);
+int verb_pause(Ctl *ctl, char **args, size_t n);
+int verb_ping(Ctl *ctl, char **args, size_t n);
+int verb_reload(Ctl *ctl, char **args, size_t n);
+int verb_result(Ctl *ctl, char **args, size_t n);
+int verb_resume(Ctl *ctl, char **args, size_t n);
+int verb_run(Ctl *ctl, char **args, size_t n);
+int verb_runs(Ctl *ctl, char **args, size_t n);
+int verb_show(Ctl *ctl, char **args, size_t n);
+int verb_status(Ctl *ctl, char **args, size_t n);
+int verb_verify(Ctl *ctl, char **args, size_t n);
+int verb_wait(Ctl *ctl, char **args, size_t n);
+int verb_watch(Ctl *ctl, char **args, size_t n);

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "ctl/verb.h"
+
+#include "base/string-util.h"
+
+#define MAX_EDITS 2U /* of a name that is suggested */
+
+const Verb verbs[] = {
+        { "list", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_STATE | OPTION_NAMES, verb_list,
+          "List jobs, their state and their next time",
+          "JOB is a name or a shell pattern; without one, all jobs are listed." },
+        { "status", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES, verb_status,
+          "Show how jobs are, with their last runs",
+          "Without JOB, shows how the daemon as a whole is. -n sets how many runs of each\n"
+          "job are shown, 5 otherwise." },
+        { "show", "JOB…", 1, ARGS_UNLIMITED, 0, verb_show,
+          "Show all that is known of jobs as KEY=VALUE", NULL },
+        { "cat", "JOB…", 1, ARGS_UNLIMITED, 0, verb_cat,
+          "Show the files of jobs with their drop-ins", NULL },
+        { "next", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES, verb_next,
+          "Show when jobs are due next",
+          "-n sets how many times of each job are shown; otherwise 5 of one job, and 1 each\n"
+          "of several." },
+        { "run", "JOB [ARG…]", 1, ARGS_UNLIMITED, OPTION_WAIT | OPTION_PARAM, verb_run,
+          "Start a run of a job by hand",
+          "Prints the id of the run or, with --wait, its result; then the exit status is 1\n"
+          "unless the run succeeds. ARGs are values of the job's parameters in their order,\n"
+          "or after \"--\" words such as \"--city Berlin\". With --wait, ^C cancels the run,\n"
+          "and a second ^C leaves it to itself." },
+        { "wait", "RUN|JOB…", 1, ARGS_UNLIMITED, OPTION_TIMEOUT, verb_wait,
+          "Wait until runs have ended",
+          "JOB stands for its runs that are under way now. The exit status is 1 unless all\n"
+          "of them succeed." },
+        { "cancel", "RUN|JOB…", 1, ARGS_UNLIMITED, 0, verb_cancel,
+          "Ask runs to end", "JOB stands for its runs that are under way now." },
+        { "runs", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES | OPTION_STATE, verb_runs,
+          "List runs, the newest first", "-n sets how many are listed, 20 otherwise." },
+        { "result", "RUN|JOB", 1, 1, 0, verb_result,
+          "Print the result of a run",
+          "JOB stands for its last run that succeeded. Text is printed as it is, all else\n"
+          "as JSON; with --json, everything is." },
+        { "watch", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_EVENT, verb_watch,
+          "Print what happens as it happens",
+          "First comes what is, then each event on a line of its own." },
+        { "pause", "JOB…", 1, ARGS_UNLIMITED, 0, verb_pause,
+          "Hold back the schedules of jobs", NULL },
+        { "resume", "JOB…", 1, ARGS_UNLIMITED, 0, verb_resume,
+          "Let the schedules of jobs go on", NULL },
+        { "reload", "", 0, 0, 0, verb_reload,
+          "Read takt.conf and the job files again",
+          "Jobs whose definition is unchanged go on as if nothing had happened. The exit\n"
+          "status is 1 where a file is broken; the job then keeps its old definition." },
+        { "verify", "FILE…", 1, ARGS_UNLIMITED, 0, verb_verify,
+          "Check job files or takt.conf, without a daemon", NULL },
+        { "env", "[create DIR]", 0, 2, OPTION_FORCE, verb_env,
+          "Show or create an environment",
+          "Without arguments, shows which environment is in use and where its parts are.\n"
+          "\"env create DIR\" makes DIR one; --force, even if it holds other things." },
+        { "ping", "", 0, 0, 0, verb_ping, "Ask whether the daemon answers", NULL },
+        { "info", "", 0, 0, 0, verb_info, "Show what the daemon is and does", NULL },
+        {},
+};
+
+const Verb *verb_find(const char *name)
+{
+        for (const Verb *v = verbs; v->name; v++)
+                if (streq(v->name, name))
+                        return v;
+        return NULL;
+}
+
+const char *verb_nearest(const char *name)
+{
+        unsigned least = MAX_EDITS + 1;
+        const char *nearest = NULL;
+
+        for (const Verb *v = verbs; v->name; v++) {
+                unsigned edits = string_distance(name, v->name);
+
+                if (edits < least && edits < strlen(v->name)) {
+                        least = edits;
+                        nearest = v->name;
+                }
+        }
+        return nearest;
+}
