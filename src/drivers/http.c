@@ -169,6 +169,8 @@ static void abort_transfer(CURL *easy, const char *kind, const char *message)
 
         (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
         transfer = (HttpTransfer *)(void *)private;
+        if (!transfer)
+                return; /* curl's own, which closes connections */
         transfer->failure = kind;
         transfer->failure_message = message;
         loop_defer(transfer->client->loop, &transfer->abort);

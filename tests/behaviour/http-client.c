@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 #include "base/file.h"
 #include "base/string-util.h"
@@ -400,6 +401,27 @@ static void test_limits(_unused_ void **state)
         assert_true(third.response.timing.total >= USEC_PER_SEC);
 }
 
+/* Without descriptors a transfer fails, and the next one works when there are some. */
+static void test_no_descriptors(_unused_ void **state)
+{
+        _cleanup_(http_request_unrefp) HttpRequest *request = request_new(NULL);
+        _cleanup_outcome_ Outcome o = {}, next = {};
+        struct rlimit saved, none;
+        unsigned pending = 1;
+
+        o.pending = &pending;
+        assert_int_equal(getrlimit(RLIMIT_NOFILE, &saved), 0);
+        none = saved;
+        none.rlim_cur = 0;
+        assert_ok(http_transfer_start(t.client, request, &(HttpStart){ .url = t.nginx }, on_done, &o, NULL));
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+        (void)loop_run(t.loop);
+        assert_int_equal(setrlimit(RLIMIT_NOFILE, &saved), 0);
+        assert_string_equal(o.error, "connect");
+        next = fetch(NULL, t.nginx, "/");
+        assert_int_equal(next.response.status, 200);
+}
+
 typedef struct CancelTest {
         Outcome outcome;
         HttpTransfer *victims[4];
@@ -585,7 +607,7 @@ int main(void)
                 HTTP_TEST(test_compressed),   HTTP_TEST(test_digest),       HTTP_TEST(test_conditional),
                 HTTP_TEST(test_tls),          HTTP_TEST(test_parallel),     HTTP_TEST(test_unix_socket_and_resolve),
                 HTTP_TEST(test_limits),       HTTP_TEST(test_cancel),       HTTP_TEST(test_closed_while_idle),
-                HTTP_TEST(test_hanging_name), HTTP_TEST(test_cancel_ended),
+                HTTP_TEST(test_hanging_name), HTTP_TEST(test_cancel_ended), HTTP_TEST(test_no_descriptors),
         };
         unsigned fds = count_fds();
         int failed;
