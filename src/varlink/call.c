@@ -26,15 +26,24 @@ VarlinkCall *varlink_call_ref(VarlinkCall *call)
         return call;
 }
 
-/* The connection forgets the call; what was begun of an answer is taken back. */
+/* What was begun of an answer was never there. */
+static void take_back_answer(VarlinkCall *call)
+{
+        Buffer *out = &call->connection->out;
+
+        if (call->writing && out->len > call->answer_start) {
+                out->len = call->answer_start;
+                out->data[out->len] = '\0';
+        }
+        call->writing = false;
+}
+
+/* The connection forgets the call. */
 static void leave_connection(VarlinkCall *call)
 {
         VarlinkConnection *connection = call->connection;
 
-        if (call->writing && connection->out.len > call->answer_start) {
-                connection->out.len = call->answer_start;
-                connection->out.data[call->answer_start] = '\0';
-        }
+        take_back_answer(call);
         connection->call = NULL;
         call->connection = NULL;
 }
@@ -179,19 +188,20 @@ static int serve_request(VarlinkCall *call, const Request *request)
         return call_method(call, interface, method, request);
 }
 
-/* The service failed at it. Without an error to say so, unref closes the connection. */
+/* The service failed at it, and says so once; without an error for that, or where it fails too, the connection ends. */
 static void answer_failed(VarlinkCall *call, int r)
 {
-        const char *failed = call->connection->server->info.failed;
         VarlinkConnection *connection = call->connection;
+        const char *failed = connection->server->info.failed;
 
-        if (call->writing) {
-                call->writing = false;
-                if (connection->out.len > call->answer_start)
-                        connection->out.len = call->answer_start;
+        take_back_answer(call);
+        if (!failed || call->failed) {
+                leave_connection(call);
+                varlink_connection_fail(connection);
+                return;
         }
-        if (failed)
-                (void)varlink_call_error(call, failed, "message", strerrordesc_np(-r) ?: "unknown error");
+        call->failed = true;
+        (void)varlink_call_error(call, failed, "message", strerrordesc_np(-r) ?: "unknown error");
 }
 
 static VarlinkCall *call_new(VarlinkConnection *connection)
@@ -351,6 +361,20 @@ static int finish_answer(VarlinkCall *call, bool continues)
         return buffer_append_char(w->out, '\0');
 }
 
+/* It can't be written; that can be said, unless it is for the answers before it, which are not read. */
+static void give_up_answer(VarlinkCall *call, int r)
+{
+        VarlinkConnection *connection = call->connection;
+
+        if (r == -E2BIG && call->answer_start - connection->out_start > connection->server->limits.max_queue / 2) {
+                varlink_server_log_refusal(connection->server, &call->peer, "answers are not read", NULL);
+                leave_connection(call);
+                varlink_connection_fail(connection);
+                return;
+        }
+        answer_failed(call, r == -E2BIG ? -EMSGSIZE : r);
+}
+
 int varlink_call_end(VarlinkCall *call, bool continues)
 {
         VarlinkConnection *connection = call->connection;
@@ -362,17 +386,12 @@ int varlink_call_end(VarlinkCall *call, bool continues)
                 return 0;
         }
         if (continues && !call->more) {
-                call->writing = false;
-                connection->out.len = call->answer_start;
+                take_back_answer(call);
                 return varlink_call_expected_more(call);
         }
         r = finish_answer(call, continues);
         if (r < 0) {
-                varlink_server_log_refusal(connection->server, &call->peer,
-                                           r == -E2BIG ? "answers are not read" : "answer can't be written", NULL);
-                leave_connection(call);
-                varlink_connection_fail(connection);
-                call->writing = false;
+                give_up_answer(call, r);
                 return r;
         }
         call->writing = false;

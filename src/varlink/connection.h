@@ -70,8 +70,9 @@ struct VarlinkCall {
         struct ucred peer;
         bool more;
         bool oneway;
-        bool writing;         /* between begin and end */
-        size_t answer_start;  /* in the connection's OUT */
+        bool failed;         /* its answer is that the service failed */
+        bool writing;        /* between begin and end */
+        size_t answer_start; /* in the connection's OUT */
         JsonWriter writer;
         Buffer nowhere; /* what the writer of an answer that nobody gets is given; stays empty */
         VarlinkCallGone gone;

@@ -126,8 +126,8 @@ void varlink_call_set_gone(VarlinkCall *call, VarlinkCallGone gone, void *userda
 
 /*
  * Answering: begin gives a writer inside the parameters object, where the method adds keys; end
- * sends, or returns the first error of the writer and closes the connection (-E2BIG: the queue is
- * full). CONTINUES keeps the call open for another answer; where the caller did not ask for more,
+ * sends, or returns the first error of the writer, with which the call is over: the caller gets the
+ * service's `failed` error or, where the queue is full (-E2BIG), is disconnected. CONTINUES keeps the call open for another answer; where the caller did not ask for more,
  * the answer becomes the error ExpectedMore and the call is over.
  * Between begin and end the loop must not turn.
  */

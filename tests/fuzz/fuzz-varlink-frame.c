@@ -5,7 +5,6 @@
  */
 #include "fuzz.h"
 
-#include <assert.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -130,7 +129,7 @@ static void on_answer(_unused_ IoSource *source, int fd, _unused_ unsigned event
         while (varlink_frames_next(&client->in, &message, &n) > 0) {
                 _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
 
-                assert(json_parse(message, n, NULL, &doc, NULL) >= 0 && json_is(json_root(doc), JSON_OBJECT));
+                FUZZ_CHECK(json_parse(message, n, NULL, &doc, NULL) >= 0 && json_is(json_root(doc), JSON_OBJECT));
         }
 }
 
@@ -148,20 +147,20 @@ static void run(Client *client)
         int fds[2], r;
 
         r = varlink_server_new(loop, &info, &limits, &server);
-        assert(r >= 0);
+        FUZZ_CHECK(r >= 0);
         r = varlink_server_add_interface(server, interface, methods, NULL);
-        assert(r >= 0);
+        FUZZ_CHECK(r >= 0);
         varlink_server_set_authorize(server, authorize, NULL);
         r = socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds);
-        assert(r >= 0);
+        FUZZ_CHECK(r >= 0);
         r = varlink_server_add_fd(server, fds[0]);
-        assert(r >= 0);
+        FUZZ_CHECK(r >= 0);
         client->fd = fds[1];
         r = io_source_new(loop, fds[1], IO_READ, on_answer, client, &source);
-        assert(r >= 0);
+        FUZZ_CHECK(r >= 0);
         loop_defer(loop, &client->deferred);
         r = loop_run(loop);
-        assert(r == 0);
+        FUZZ_CHECK(r == 0);
         deferred_cancel(loop, &client->deferred);
         io_source_free(source);
         (void)close(fds[1]);
@@ -177,7 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 return 0;
         log_set_max_level(LOG_EMERG);
         r = loop_new(clock_system(), &loop);
-        assert(r >= 0);
+        FUZZ_CHECK(r >= 0);
         client.data = data + 1;
         client.size = size - 1;
         client.chunk = data[0] ?: SIZE_MAX;

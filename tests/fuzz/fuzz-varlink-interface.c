@@ -2,8 +2,6 @@
 /* An interface description; after the first NUL, a JSON value that is checked against all of its types. */
 #include "fuzz.h"
 
-#include <assert.h>
-
 #include "varlink/interface.h"
 
 static void check_value(const VarlinkInterface *interface, const JsonValue *value)
@@ -15,11 +13,11 @@ static void check_value(const VarlinkInterface *interface, const JsonValue *valu
         for (size_t i = 0; i < n; i++) {
                 char path[VARLINK_PATH_MAX] = "unset";
 
-                assert(varlink_interface_find(interface, members[i].kind, members[i].name, members[i].name_len));
+                FUZZ_CHECK(varlink_interface_find(interface, members[i].kind, members[i].name, members[i].name_len));
                 if (varlink_type_check(&members[i].type, value, path) < 0)
-                        assert(memchr(path, '\0', sizeof(path)));
+                        FUZZ_CHECK(memchr(path, '\0', sizeof(path)));
                 else
-                        assert(strcmp(path, "unset") == 0);
+                        FUZZ_CHECK(strcmp(path, "unset") == 0);
         }
 }
 
@@ -33,10 +31,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         TextError error = {};
 
         if (varlink_interface_parse(text, n, &interface, &error) < 0) {
-                assert(error.message[0] && error.offset <= n);
+                FUZZ_CHECK(error.message[0] && error.offset <= n);
                 return 0;
         }
-        assert(strlen(varlink_interface_text(interface)) == n);
+        FUZZ_CHECK(strlen(varlink_interface_text(interface)) == n);
         if (nul && json_parse(text + n + 1, size - n - 1, NULL, &doc, NULL) >= 0)
                 check_value(interface, json_root(doc));
         return 0;

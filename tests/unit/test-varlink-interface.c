@@ -185,9 +185,89 @@ static void test_caps(_unused_ void **state)
         assert_int_equal(varlink_interface_parse(text.data, text.len, &interface, NULL), -E2BIG);
 }
 
+static void assert_check(const VarlinkType *type, const char *text, const char *wrong)
+{
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        char path[VARLINK_PATH_MAX] = "untouched";
+        JsonError error;
+        int r;
+
+        if (json_parse(text, strlen(text), NULL, &doc, &error) < 0)
+                fail_msg("%s: %s", text, error.message);
+        r = varlink_type_check(type, json_root(doc), path);
+        if (r != (wrong ? -EINVAL : 0) || !streq(path, wrong ?: "untouched"))
+                fail_msg("%s: %s", text, path);
+}
+
+static void test_check(_unused_ void **state)
+{
+        static const struct {
+                const char *value; /* of Good, without its braces */
+                const char *wrong;
+        } cases[] = {
+                { "\"i\":1", NULL },
+                { "\"i\":-9223372036854775808", NULL },
+                { "\"i\":9223372036854775808", "i" },
+                { "\"i\":1.0", "i" },
+                { "\"i\":\"1\"", "i" },
+                { "\"i\":null", "i" },
+                { "", "i" },
+                { "\"i\":1,\"I\":1", "I" },
+                { "\"i\":1,\"i\\u0000\":1", "i" },
+                { "\"b\":true,\"i\":1", NULL },
+                { "\"i\":1,\"b\":0", "b" },
+                { "\"i\":1,\"f\":1", NULL },
+                { "\"i\":1,\"f\":1e300", NULL },
+                { "\"i\":1,\"f\":\"1\"", "f" },
+                { "\"i\":1,\"s\":\"\"", NULL },
+                { "\"i\":1,\"s\":\"a\\u0000\"", "s" },
+                { "\"i\":1,\"o\":{\"x\":[]}", NULL },
+                { "\"i\":1,\"o\":[]", "o" },
+                { "\"i\":1,\"a\":[]", NULL },
+                { "\"i\":1,\"a\":null", NULL },
+                { "\"i\":1,\"e\":\"two\"", NULL },
+                { "\"i\":1,\"e\":\"tw\"", "e" },
+                { "\"i\":1,\"e\":2", "e" },
+                { "\"i\":1,\"l\":[[1],[],null,[2,3]]", NULL },
+                { "\"i\":1,\"l\":[[1],[2,null]]", "l[1][1]" },
+                { "\"i\":1,\"l\":{}", "l" },
+                { "\"i\":1,\"m\":{\"k\":{},\"j\":{\"i\":1}}", "m.k.i" },
+                { "\"i\":1,\"m\":{\"j\":{\"i\":1}}", NULL },
+                { "\"i\":1,\"m\":{\"a\\u0000b\":{\"i\":1}}", "m.a" },
+                { "\"i\":1,\"m\":[]", "m" },
+                { "\"r\":{\"r\":{\"i\":1,\"x\":1},\"i\":1},\"i\":1", "r.r.x" },
+                { "\"r\":{\"r\":{\"i\":1},\"i\":1},\"i\":1", NULL },
+        };
+        _cleanup_(varlink_interface_freep) VarlinkInterface *interface = parse(
+                "interface a.b type Good (i: int, b: ?bool, f: ?float, s: ?string, o: ?object, a: ?any,\n"
+                "e: ?(one, two), l: ?[]?[]int, m: ?[string]Good, r: ?Good)");
+        const VarlinkType *good = &varlink_interface_find(interface, VARLINK_MEMBER_TYPE, "Good", 4)->type;
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        char expected[VARLINK_PATH_MAX];
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                buffer_clear(&text);
+                assert_ok(buffer_appendf(&text, "{%s}", cases[i].value));
+                assert_check(good, text.data, cases[i].wrong);
+        }
+        assert_check(good, "[]", "");
+        assert_check(good, "null", "");
+
+        /* A path is cut where it gets too long, between characters. */
+        buffer_clear(&text);
+        assert_ok(buffer_append_string(&text, "{\"r\":{\"r\":{\""));
+        for (unsigned i = 0; i < 200; i++)
+                assert_ok(buffer_append_string(&text, "\xc3\xa4"));
+        assert_ok(buffer_append_string(&text, "\":1}}}"));
+        memcpy(expected, "r.r.", 4);
+        for (unsigned i = 0; i < 125; i++)
+                memcpy(expected + 4 + 2 * i, "\xc3\xa4", 3);
+        assert_check(good, text.data, expected);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { RUN(test_parse), RUN(test_refused), RUN(test_caps) };
+        const struct CMUnitTest tests[] = { RUN(test_parse), RUN(test_refused), RUN(test_caps), RUN(test_check) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -711,6 +711,10 @@ static void test_never_reads(_unused_ void **state_unused)
         assert_true(n < 200);
         varlink_client_free(flooded);
 
+        /* An answer that no queue takes is replaced by an error, and the connection goes on. */
+        assert_ok(varlink_client_send(good, I "Stream", "{\"n\":2,\"size\":2000000}", VARLINK_CALL_MORE));
+        assert_reply(good, "org.example.test.Odd", "{\"message\":\"Message too long\"}");
+
         /* Calls without end, and no answer read: after a while no more are taken. */
         stuck = connect_client(&f);
         for (unsigned i = 0; i < 100; i++)
