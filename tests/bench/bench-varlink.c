@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Calls a second on one connection, one at a time and WINDOW at a time: of a bare epoll loop that
+ * sends back what it reads, which is the least that any server costs, and of a Varlink service that
+ * checks a parameter and returns it. Both have the same two clients. VarlinkClient writes each call
+ * and parses each answer; what the echo server sends back passes for one. The other writes a ready
+ * batch and counts the ends of answers: with it, and many calls at once, a server that looks at
+ * what it gets is compared with a copy of memory, so that this row tells what a call costs the
+ * server, not how near it is to the other.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "varlink/client.h"
+#include "varlink/server.h"
+
+#define METHOD "org.example.bench.Echo"
+#define PARAMETERS "{\"text\":\"some text\"}"
+#define WINDOW 100
+#define ROUND (300 * USEC_PER_MSEC)
+#define N_ROUNDS 5 /* of each server in turn; the best one counts */
+
+static int check(const char *what, int r)
+{
+        if (r < 0) {
+                (void)fprintf(stderr, "%s: %s\n", what, strerror(errno));
+                exit(EXIT_FAILURE);
+        }
+        return r;
+}
+
+/* --- servers; each ends when the client goes --- */
+
+static void serve_epoll(int fd)
+{
+        static char buffer[65536];
+        struct epoll_event event = { .events = EPOLLIN };
+        int epoll_fd = check("epoll_create1", epoll_create1(EPOLL_CLOEXEC));
+
+        (void)check("epoll_ctl", epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event));
+        for (;;) {
+                ssize_t n;
+
+                (void)check("epoll_wait", epoll_wait(epoll_fd, &event, 1, -1));
+                n = read(fd, buffer, sizeof(buffer));
+                if (n <= 0 || write_all(fd, buffer, (size_t)n) < 0)
+                        return;
+        }
+}
+
+static int echo(VarlinkCall *call, const JsonValue *parameters, _unused_ void *userdata)
+{
+        JsonWriter *w = varlink_call_begin(call);
+        const JsonValue *text = json_get(parameters, "text");
+
+        json_key(w, "text");
+        json_string_n(w, text->string, text->n);
+        return varlink_call_end(call, false);
+}
+
+static void serve_varlink(int fd)
+{
+        static const char interface[] = "interface org.example.bench method Echo(text: string) -> (text: string)";
+        static const VarlinkMethod methods[] = { { METHOD, echo, 0 }, {} };
+        static const VarlinkServiceInfo info = { .vendor = "", .product = "", .version = "", .url = "" };
+        VarlinkServer *server;
+        Loop *loop;
+
+        (void)check("loop", loop_new(clock_system(), &loop));
+        (void)check("server", varlink_server_new(loop, &info, NULL, &server));
+        (void)check("interface", varlink_server_add_interface(server, interface, methods, NULL));
+        (void)check("connection", varlink_server_add_fd(server, fd));
+        (void)check("loop", loop_run(loop));
+}
+
+/* --- the client --- */
+
+typedef void (*CallMany)(VarlinkClient *client, unsigned n);
+
+static void call_and_parse(VarlinkClient *client, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++)
+                (void)check("send", varlink_client_send(client, METHOD, PARAMETERS, 0));
+        for (unsigned i = 0; i < n; i++) {
+                VarlinkReply reply;
+
+                (void)check("receive", varlink_client_receive(client, USEC_INFINITY, &reply));
+                varlink_reply_deinit(&reply);
+        }
+}
+
+static void call_and_count(VarlinkClient *client, unsigned n)
+{
+        static const char call[] = "{\"method\":\"" METHOD "\",\"parameters\":" PARAMETERS "}";
+        static char calls[WINDOW][sizeof(call)], answers[65536];
+        int fd = varlink_client_fd(client);
+
+        (void)check("fcntl", fcntl(fd, F_SETFL, 0));
+        for (unsigned i = 0; !calls[n - 1][0]; i++)
+                memcpy(calls[i], call, sizeof(call));
+        (void)check("write", write_all(fd, calls, n * sizeof(call)));
+        while (n > 0) {
+                ssize_t k = check("read", (int)read(fd, answers, sizeof(answers)));
+
+                for (const char *p = answers; (p = memchr(p, '\0', (size_t)(answers + k - p))); p++)
+                        n--;
+        }
+}
+
+/* Calls a second. */
+static double measure(void (*serve)(int fd), CallMany call_many, unsigned window)
+{
+        VarlinkClient *client;
+        usec_t start, now;
+        uint64_t n = 0;
+        int fds[2];
+        pid_t pid;
+
+        (void)check("socketpair", socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+        pid = check("fork", fork());
+        if (pid == 0) {
+                (void)close(fds[0]);
+                serve(fds[1]);
+                _exit(EXIT_SUCCESS);
+        }
+        (void)close(fds[1]);
+        (void)check("client", varlink_client_new_fd(fds[0], &client));
+        call_many(client, WINDOW);
+        start = clock_boottime(clock_system());
+        do {
+                call_many(client, window);
+                n += window;
+                now = clock_boottime(clock_system());
+        } while (now < start + ROUND);
+        varlink_client_free(client);
+        (void)kill(pid, SIGKILL);
+        (void)check("waitpid", waitpid(pid, NULL, 0));
+        return (double)n * USEC_PER_SEC / (double)(now - start);
+}
+
+int main(void)
+{
+        static const struct {
+                const char *client;
+                CallMany call_many;
+                unsigned window;
+        } rows[] = {
+                { "VarlinkClient", call_and_parse, 1 },
+                { "VarlinkClient", call_and_parse, WINDOW },
+                { "counting", call_and_count, 1 },
+                { "counting", call_and_count, WINDOW },
+        };
+
+        (void)printf("%-14s %7s %12s %12s %7s\n", "calls/s client", "at once", "bare epoll", "varlink", "ratio");
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                double bare = 0, varlink = 0;
+
+                for (unsigned k = 0; k < N_ROUNDS; k++) {
+                        bare = MAX(bare, measure(serve_epoll, rows[i].call_many, rows[i].window));
+                        varlink = MAX(varlink, measure(serve_varlink, rows[i].call_many, rows[i].window));
+                }
+                (void)printf("%-14s %7u %12.0f %12.0f %7.2f\n", rows[i].client, rows[i].window, bare, varlink,
+                             varlink / bare);
+        }
+        return EXIT_SUCCESS;
+}
