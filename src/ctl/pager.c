@@ -41,8 +41,8 @@ static _noreturn_ void run_pager(const char *command)
         ssize_t n;
 
         (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-        (void)setenv("LESS", LESS_OPTIONS, 0);
-        (void)setenv("LESSCHARSET", "utf-8", 0);
+        (void)setenv("LESS", LESS_OPTIONS, 1);
+        (void)setenv("LESSCHARSET", "utf-8", 1);
         if (is_privileged())
                 (void)setenv("LESSSECURE", "1", 1);
         else if (command)

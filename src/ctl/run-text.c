@@ -9,8 +9,8 @@
 #define RESULT_TEXT_MAX 200U /* bytes of a result that a table shows */
 
 const TableColumn run_columns[RUN_COLUMNS] = {
-        { "RUN", true, 0 },     { "JOB", false, 12 },  { "STATE", false, 0 }, { "TRIGGER", false, 0 },
-        { "STARTED", false, 0 }, { "LATE", true, 0 },  { "TOOK", true, 0 },   { "RESULT", false, 10 },
+        { "RUN", true, 0 },      { "JOB", false, 8 }, { "STATE", false, 0 }, { "TRIGGER", false, 3 },
+        { "STARTED", false, 8 }, { "LATE", true, 0 }, { "TOOK", true, 0 },   { "RESULT", false, 8 },
 };
 
 /* The error of a run, or the beginning of its result. */
@@ -54,7 +54,7 @@ int run_add_row(const Ctl *ctl, Table *table, const JsonValue *run)
         table_add(table, STYLE_NONE, json_get_string(run, "job", NULL));
         table_add(table, state_style(state), state);
         table_add(table, STYLE_NONE, json_get_string(run, "trigger", NULL));
-        table_add(table, STYLE_NONE, time_to_text(when, USEC_PER_SEC, ctl->zone, text));
+        table_add(table, STYLE_NONE, time_to_short_text(when, USEC_PER_SEC, ctl->zone, text));
         add_span(table, run, "latenessUsec");
         add_span(table, run, "durationUsec");
         table_add(table, STYLE_NONE, buffer_string(&outcome));

@@ -66,10 +66,15 @@ char *span_to_text(usec_t span, char buffer[static TIMESPAN_MAX])
                 usec_t from;
                 usec_t unit;
         } units[] = {
-                { USEC_PER_DAY, USEC_PER_HOUR },           { USEC_PER_HOUR, USEC_PER_MINUTE },
-                { USEC_PER_MINUTE, USEC_PER_SEC },         { 10 * USEC_PER_SEC, 100 * USEC_PER_MSEC },
-                { USEC_PER_SEC, 10 * USEC_PER_MSEC },      { 100 * USEC_PER_MSEC, USEC_PER_MSEC },
-                { 10 * USEC_PER_MSEC, USEC_PER_MSEC / 10 }, { USEC_PER_MSEC, USEC_PER_MSEC / 100 },
+                { 10 * USEC_PER_DAY, USEC_PER_DAY },
+                { USEC_PER_DAY, USEC_PER_HOUR },
+                { USEC_PER_HOUR, USEC_PER_MINUTE },
+                { USEC_PER_MINUTE, USEC_PER_SEC },
+                { 10 * USEC_PER_SEC, 100 * USEC_PER_MSEC },
+                { USEC_PER_SEC, 10 * USEC_PER_MSEC },
+                { 100 * USEC_PER_MSEC, USEC_PER_MSEC },
+                { 10 * USEC_PER_MSEC, USEC_PER_MSEC / 10 },
+                { USEC_PER_MSEC, USEC_PER_MSEC / 100 },
         };
 
         if (span != USEC_INFINITY)
@@ -106,6 +111,17 @@ char *time_to_text(usec_t realtime, usec_t unit, const Zone *zone, char buffer[s
         if (realtime == USEC_INFINITY)
                 return strcpy(buffer, "-");
         return timestamp_format(realtime - realtime % unit, zone, buffer);
+}
+
+char *time_to_short_text(usec_t realtime, usec_t unit, const Zone *zone, char buffer[static TIMESTAMP_MAX])
+{
+        char text[TIMESTAMP_MAX];
+        char *first = strchr(time_to_text(realtime, unit, zone, text), ' '), *last = strrchr(text, ' ');
+
+        if (first == last)
+                return strcpy(buffer, text);
+        *last = '\0';
+        return strcpy(buffer, first + 1);
 }
 
 int text_append_clean(Buffer *out, const char *s, size_t n, bool keep_lines)

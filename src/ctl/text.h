@@ -38,6 +38,9 @@ char *relative_to_text(usec_t realtime, usec_t now_realtime, char buffer[static 
 /* As timestamp_format(), cut to whole UNITs; "-" for USEC_INFINITY. Returns BUFFER. */
 char *time_to_text(usec_t realtime, usec_t unit, const Zone *zone, char buffer[static TIMESTAMP_MAX]);
 
+/* As above with neither weekday nor zone: "2026-11-22 10:00:00". Returns BUFFER. */
+char *time_to_short_text(usec_t realtime, usec_t unit, const Zone *zone, char buffer[static TIMESTAMP_MAX]);
+
 /*
  * Appends S with control characters as escapes ("\n", "\x1b"), so that it stays on its line and can't
  * drive the terminal; with KEEP_LINES, line breaks and tabs pass.

@@ -5,8 +5,8 @@
 #include "ctl/verb.h"
 
 static const TableColumn columns[] = {
-        { "JOB", false, 12 },    { "STATE", false, 0 },         { "NEXT", false, 0 },
-        { "LAST RUN", false, 0 }, { "DESCRIPTION", false, 12 },
+        { "JOB", false, 8 },      { "STATE", false, 0 },       { "NEXT", false, 6 },
+        { "LAST RUN", false, 6 }, { "DESCRIPTION", false, 8 },
 };
 
 typedef struct List {

@@ -9,18 +9,12 @@
 static void print_time(const Ctl *ctl, usec_t realtime)
 {
         char text[TIMESTAMP_MAX];
-        char *day, *clock, *zone;
+        const char *blank;
 
         if (realtime == USEC_INFINITY)
                 return;
-        time_to_text(realtime, USEC_PER_MSEC, ctl->zone, text);
-        /* "Sun 2026-11-22 10:00:00.25 CET" */
-        day = strchr(text, ' ');
-        clock = day ? strchr(day + 1, ' ') : NULL;
-        zone = clock ? strchr(clock + 1, ' ') : NULL;
-        if (zone)
-                *zone = '\0';
-        printf("%s%-12s%s ", style_begin(STYLE_DIM, ctl->colour), clock ? clock + 1 : text,
+        blank = strchr(time_to_short_text(realtime, USEC_PER_MSEC, ctl->zone, text), ' ');
+        printf("%s%-12s%s ", style_begin(STYLE_DIM, ctl->colour), blank ? blank + 1 : text,
                style_end(STYLE_DIM, ctl->colour));
 }
 

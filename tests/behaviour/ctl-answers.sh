@@ -120,7 +120,7 @@ expect 0 "*" "" next --json
 is_json 'v[1] == {"job": "other", "times": ["2100-01-01T00:00:00.000000Z"]}'
 expect 0 "room is paused." "" pause room
 expect 3 "" "*no job matches*" resume 'x*'
-expect 0 "RUN*17  room  succeeded  schedule  Sun 2020-11-22 10:00:00 UTC  180us  21ms  {\"t\":21.5}*1 run." "" runs
+expect 0 "RUN*17  room  succeeded  schedule  2020-11-22 10:00:00  180us  21ms  {\"t\":21.5}*1 run." "" runs
 expect 0 "*" "" runs --json
 is_json 'v[0]["run"] == 17'
 expect 1 "text" "*run 17 of room: failed (exit-status): exit 3?nagain" result 17
@@ -149,6 +149,36 @@ expect 1 "*" "" --json reload
 is_json 'v["removed"] == 3'
 expect 0 "*" "" --json info
 is_json 'v["pid"] == 5'
+
+# on a terminal: cut to its width, in colour, through the pager; for others none of it
+cat >"$dir/pager" <<'PAGER'
+#!/bin/sh
+echo paged
+cat
+PAGER
+chmod +x "$dir/pager"
+# on_terminal ARG…: prints what taktctl shows on a terminal of 50 columns
+on_terminal() {
+        COLUMNS=50 TERM=xterm python3 -c 'import pty, sys; sys.exit(pty.spawn(["taktctl"] + sys.argv[1:]))' "$@" |
+                tr -d '\r'
+}
+unset PAGER TAKT_PAGER SUDO_UID
+case $(TAKT_PAGER=$dir/pager on_terminal list) in
+paged*'[1mJOB'*'[1;32mrunning'*) ;;
+*) fail "on a terminal: $(TAKT_PAGER=$dir/pager on_terminal list)" ;;
+esac
+case $(TAKT_PAGER=$dir/pager NO_COLOR=1 on_terminal list --no-pager) in
+JOB*) ;;
+*) fail "without a pager: $(TAKT_PAGER=$dir/pager NO_COLOR=1 on_terminal list --no-pager)" ;;
+esac
+case $(PAGER=cat NO_COLOR=1 on_terminal runs -q) in
+'17  room  succeeded  sc…'*) ;;
+*) fail "with cat for a pager: $(PAGER=cat NO_COLOR=1 on_terminal runs -q)" ;;
+esac
+case $(PAGER='' NO_COLOR=1 on_terminal list -q | grep room) in
+room*…) ;;
+*) fail "not cut to the width: $(PAGER='' NO_COLOR=1 on_terminal list -q)" ;;
+esac
 
 # refusals
 error() {

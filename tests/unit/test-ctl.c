@@ -81,6 +81,7 @@ static void test_spans(_unused_ void **state)
                 { 125 * USEC_PER_SEC + 5, "2min 5s" },
                 { 3 * USEC_PER_HOUR + 61 * USEC_PER_SEC, "3h 1min" },
                 { 5 * USEC_PER_DAY + 119 * USEC_PER_MINUTE, "5d 1h" },
+                { 11 * USEC_PER_DAY + 5 * USEC_PER_HOUR, "11d" },
                 { USEC_INFINITY, "infinity" },
         };
         char text[TIMESPAN_MAX], relative[RELATIVE_MAX], time[TIMESTAMP_MAX];
@@ -94,6 +95,8 @@ static void test_spans(_unused_ void **state)
         assert_string_equal(relative_to_text(now - 5, now, relative), "now");
         assert_string_equal(relative_to_text(USEC_INFINITY, now, relative), "-");
         assert_string_equal(time_to_text(now + 123456, USEC_PER_SEC, zone_utc(), time), "Sun 2026-11-22 10:00:00 UTC");
+        assert_string_equal(time_to_short_text(now + 250000, 1, zone_utc(), time), "2026-11-22 10:00:00.25");
+        assert_string_equal(time_to_short_text(USEC_INFINITY, 1, zone_utc(), time), "-");
         assert_string_equal(time_to_text(USEC_INFINITY, USEC_PER_SEC, zone_utc(), time), "-");
 }
 
