@@ -78,7 +78,7 @@ static int parse_declaration(const char *s, Output *output, TextError *ret_error
 static int compile_output(const OutputSet *set, const char *declaration, Output *output, TextError *ret_error)
 {
         JsonPathError error;
-        size_t offset;
+        size_t offset = 0;
         int r;
 
         r = parse_declaration(declaration, output, ret_error, &offset);

@@ -218,7 +218,7 @@ static int add_field(Parser *parser, VarlinkType *type, uint32_t *allocated, Var
 static int parse_struct_or_enum(Parser *parser, VarlinkType *type)
 {
         uint32_t allocated = 0;
-        VarlinkField *field;
+        VarlinkField *field = NULL;
         int r;
 
         r = expect(parser, "(");
