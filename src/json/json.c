@@ -135,3 +135,63 @@ bool json_equal(const JsonValue *a, const JsonValue *b)
 
         return json_equal_within(a, b, &unlimited);
 }
+
+static uint64_t hash_mix(uint64_t hash, uint64_t word)
+{
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        return hash ^ hash >> 29;
+}
+
+static uint64_t hash_bytes(uint64_t hash, const char *s, size_t n)
+{
+        uint64_t word = 0;
+        size_t i = 0;
+
+        for (; i + sizeof(word) <= n; i += sizeof(word)) {
+                memcpy(&word, s + i, sizeof(word));
+                hash = hash_mix(hash, word);
+        }
+        word = 0;
+        memcpy(&word, s + i, n - i);
+        return hash_mix(hash_mix(hash, word), n);
+}
+
+static uint64_t hash_number(double number)
+{
+        uint64_t bits;
+
+        number += 0.0; /* -0.0 is 0.0 */
+        memcpy(&bits, &number, sizeof(bits));
+        return hash_mix(JSON_DOUBLE, bits);
+}
+
+uint64_t json_hash(const JsonValue *value)
+{
+        uint64_t hash = value->type;
+
+        switch (value->type) {
+        case JSON_NULL:
+                return hash_mix(hash, 0);
+        case JSON_BOOL:
+                return hash_mix(hash, value->boolean);
+        case JSON_INT:
+                return hash_number((double)value->integer);
+        case JSON_DOUBLE:
+                return hash_number(value->number);
+        case JSON_STRING:
+                return hash_bytes(hash, value->string, value->n);
+        case JSON_ARRAY:
+                for (uint32_t i = 0; i < value->n; i++)
+                        hash = hash_mix(hash, json_hash(&value->items[i]));
+                return hash_mix(hash, value->n);
+        case JSON_OBJECT:
+                /* A sum: their order does not matter. */
+                for (uint32_t i = 0; i < value->n; i++) {
+                        const JsonMember *m = &value->members[i];
+
+                        hash += hash_bytes(json_hash(&m->value), m->key, m->key_len);
+                }
+                return hash_mix(hash, value->n);
+        }
+        return hash;
+}

@@ -8,6 +8,7 @@
 #include "json/number.h"
 
 #include <float.h>
+#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -188,4 +189,76 @@ size_t json_number_format(double value, char buffer[static JSON_NUMBER_MAX])
         }
         *p = '\0';
         return (size_t)(p - buffer);
+}
+
+char *json_number_print(const JsonValue *value, char buffer[static JSON_NUMBER_MAX])
+{
+        if (value->type == JSON_INT)
+                (void)snprintf(buffer, JSON_NUMBER_MAX, "%" PRId64, value->integer);
+        else
+                (void)json_number_format(value->number, buffer);
+        return buffer;
+}
+
+static int compare_mixed(double number, int64_t integer)
+{
+        int64_t whole;
+
+        if (number >= 0x1p63)
+                return 1;
+        if (number < -0x1p63)
+                return -1;
+        whole = (int64_t)number; /* cut towards zero */
+        if (whole != integer)
+                return whole < integer ? -1 : 1;
+        return number < (double)whole ? -1 : number > (double)whole;
+}
+
+int json_number_compare(const JsonValue *a, const JsonValue *b)
+{
+        if (a->type == JSON_INT && b->type == JSON_INT)
+                return a->integer < b->integer ? -1 : a->integer > b->integer;
+        if (a->type == JSON_DOUBLE && b->type == JSON_DOUBLE)
+                return a->number < b->number ? -1 : a->number > b->number;
+        return a->type == JSON_DOUBLE ? compare_mixed(a->number, b->integer) : -compare_mixed(b->number, a->integer);
+}
+
+bool json_number_is_whole(const JsonValue *value)
+{
+        return value->type == JSON_INT || (value->type == JSON_DOUBLE && trunc(value->number) == value->number);
+}
+
+/* |VALUE| as RET_DIGITS × 10^RET. */
+static int to_decimal(const JsonValue *value, uint64_t *ret_digits)
+{
+        char digits[DBL_DECIMAL_DIG + 1];
+        int exponent, n;
+
+        if (value->type == JSON_INT) {
+                *ret_digits = value->integer < 0 ? 0 - (uint64_t)value->integer : (uint64_t)value->integer;
+                return 0;
+        }
+        n = shortest_digits(value->number, digits, &exponent);
+        *ret_digits = 0;
+        for (int i = 0; i < n; i++)
+                *ret_digits = *ret_digits * 10 + (uint64_t)(digits[i] - '0');
+        return exponent - (n - 1);
+}
+
+bool json_number_is_multiple(const JsonValue *a, const JsonValue *b)
+{
+        uint64_t dividend, divisor, rest;
+        int exponent = to_decimal(a, &dividend) - to_decimal(b, &divisor);
+
+        if (dividend == 0)
+                return true;
+        /* Either the divisor grows by powers of ten until it exceeds what it should divide … */
+        for (; exponent < 0; exponent++)
+                if (__builtin_mul_overflow(divisor, 10, &divisor) || divisor > dividend)
+                        return false;
+        /* … or the dividend does, of which only the rest counts. */
+        rest = dividend % divisor;
+        for (; exponent > 0 && rest > 0; exponent--)
+                rest = (uint64_t)((unsigned __int128)rest * 10 % divisor);
+        return rest == 0;
 }

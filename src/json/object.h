@@ -33,3 +33,6 @@ static inline int key_compare(const char *a, size_t a_len, const char *b, size_t
  * Where it is used up it is 0, and the result means nothing.
  */
 bool json_equal_within(const JsonValue *a, const JsonValue *b, size_t *budget);
+
+/* Equal values have equal hashes. */
+uint64_t json_hash(const JsonValue *value);

@@ -9,6 +9,7 @@
  */
 #include "json/path-internal.h"
 
+#include "json/number.h"
 #include "json/object.h"
 
 #define EVALUATION_MAX_DEPTH 2048U /* calls of eval_segment() in one another */
@@ -231,30 +232,6 @@ static bool is_number(const JsonValue *v)
         return v->type == JSON_INT || v->type == JSON_DOUBLE;
 }
 
-/* NUMBER against INTEGER, exactly: -1, 0, 1. */
-static int compare_mixed(double number, int64_t integer)
-{
-        int64_t whole;
-
-        if (number >= 0x1p63)
-                return 1;
-        if (number < -0x1p63)
-                return -1;
-        whole = (int64_t)number; /* cut towards zero */
-        if (whole != integer)
-                return whole < integer ? -1 : 1;
-        return number < (double)whole ? -1 : number > (double)whole;
-}
-
-static int compare_numbers(const JsonValue *a, const JsonValue *b)
-{
-        if (a->type == JSON_INT && b->type == JSON_INT)
-                return a->integer < b->integer ? -1 : a->integer > b->integer;
-        if (a->type == JSON_DOUBLE && b->type == JSON_DOUBLE)
-                return a->number < b->number ? -1 : a->number > b->number;
-        return a->type == JSON_DOUBLE ? compare_mixed(a->number, b->integer) : -compare_mixed(b->number, a->integer);
-}
-
 /* By code point, which for UTF-8 is by byte. */
 static int compare_strings(const JsonValue *a, const JsonValue *b)
 {
@@ -278,7 +255,7 @@ static bool less(const JsonValue *a, const JsonValue *b)
         if (!a || !b)
                 return false;
         if (is_number(a) && is_number(b))
-                return compare_numbers(a, b) < 0;
+                return json_number_compare(a, b) < 0;
         return a->type == JSON_STRING && b->type == JSON_STRING && compare_strings(a, b) < 0;
 }
 

@@ -238,3 +238,120 @@ int regex_translate_i_regexp(const char *pattern, size_t n, Buffer *out)
                 return -EINVAL;
         return t.error;
 }
+
+/* --- ECMAScript: nearly PCRE2's own, with a few things spelled otherwise --- */
+
+#define ECMA_BLANKS "\\s\\u00a0\\ufeff\\p{Z}"
+
+/* General categories that have a long name as well. */
+static const char *category_short_name(const char *name, size_t n)
+{
+        static const char *const names[][2] = {
+                { "Letter", "L" }, { "Cased_Letter", "L&" }, { "Uppercase_Letter", "Lu" }, { "Lowercase_Letter", "Ll" },
+                { "Titlecase_Letter", "Lt" }, { "Modifier_Letter", "Lm" }, { "Other_Letter", "Lo" },
+                { "Mark", "M" }, { "Combining_Mark", "M" }, { "Nonspacing_Mark", "Mn" }, { "Spacing_Mark", "Mc" },
+                { "Enclosing_Mark", "Me" }, { "Number", "N" }, { "Decimal_Number", "Nd" }, { "digit", "Nd" },
+                { "Letter_Number", "Nl" }, { "Other_Number", "No" }, { "Punctuation", "P" }, { "punct", "P" },
+                { "Connector_Punctuation", "Pc" }, { "Dash_Punctuation", "Pd" }, { "Open_Punctuation", "Ps" },
+                { "Close_Punctuation", "Pe" }, { "Initial_Punctuation", "Pi" }, { "Final_Punctuation", "Pf" },
+                { "Other_Punctuation", "Po" }, { "Symbol", "S" }, { "Math_Symbol", "Sm" }, { "Currency_Symbol", "Sc" },
+                { "Modifier_Symbol", "Sk" }, { "Other_Symbol", "So" }, { "Separator", "Z" }, { "Space_Separator", "Zs" },
+                { "Line_Separator", "Zl" }, { "Paragraph_Separator", "Zp" }, { "Other", "C" }, { "Control", "Cc" },
+                { "cntrl", "Cc" }, { "Format", "Cf" }, { "Surrogate", "Cs" }, { "Private_Use", "Co" },
+                { "Unassigned", "Cn" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (strlen(names[i][0]) == n && memcmp(names[i][0], name, n) == 0)
+                        return names[i][1];
+        return NULL;
+}
+
+/* At "\p{" or "\P{". */
+static void ecma_property(Translator *t)
+{
+        static const char *const keys[] = { "General_Category=", "gc=", "Script_Extensions=", "scx=", "Script=", "sc=" };
+        const char *name = t->p + 3, *close = memchr(name, '}', (size_t)(t->end - name)), *known;
+        size_t n;
+
+        put(t, t->p, 3);
+        t->p = name;
+        if (!close)
+                return;
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+                size_t k = strlen(keys[i]);
+
+                if ((size_t)(close - name) > k && memcmp(name, keys[i], k) == 0) {
+                        name += k;
+                        break;
+                }
+        }
+        n = (size_t)(close - name);
+        known = category_short_name(name, n);
+        put(t, known ? known : name, known ? strlen(known) : n);
+        t->p = close;
+}
+
+static void ecma_escape(Translator *t, bool in_class)
+{
+        char c = t->end - t->p >= 2 ? t->p[1] : '\0';
+
+        if ((c == 'p' || c == 'P') && t->end - t->p >= 3 && t->p[2] == '{')
+                return ecma_property(t);
+        if (c == 's' && in_class)
+                put(t, ECMA_BLANKS, strlen(ECMA_BLANKS));
+        else if (c == 's')
+                put(t, "[" ECMA_BLANKS "]", strlen("[" ECMA_BLANKS "]"));
+        else if (c == 'S' && !in_class)
+                put(t, "[^" ECMA_BLANKS "]", strlen("[^" ECMA_BLANKS "]"));
+        else
+                put(t, t->p, (size_t)MIN(t->end - t->p, 2));
+        t->p += MIN(t->end - t->p, 2);
+}
+
+/* PCRE2 knows groups that run code of their own: recursion, conditions, callouts, verbs. */
+static bool ecma_group_is_known(const Translator *t)
+{
+        if (t->end - t->p < 2 || (t->p[1] != '?' && t->p[1] != '*'))
+                return true;
+        return t->p[1] == '?' && t->end - t->p >= 3 && is_one_of(t->p[2], ":=!<");
+}
+
+/* At "[": where its negation and an empty class are behind. */
+static void ecma_class_begin(Translator *t)
+{
+        put(t, t->p++, 1);
+        if (peek(t, '^'))
+                put(t, t->p++, 1);
+}
+
+int regex_translate_ecma(const char *pattern, size_t n, Buffer *out)
+{
+        static const char any[] = "[^\\n\\r\\u2028\\u2029]";
+        Translator t = { .p = pattern, .end = pattern + n, .out = out };
+        bool in_class = false;
+
+        while (t.p < t.end) {
+                char c = *t.p;
+
+                if (c == '\\') {
+                        ecma_escape(&t, in_class);
+                } else if (c == '[' && !in_class) {
+                        in_class = true;
+                        ecma_class_begin(&t);
+                } else if (c == '[') {
+                        /* No POSIX class begins here. */
+                        put(&t, "\\[", 2);
+                        t.p++;
+                } else if (c == '.' && !in_class) {
+                        put(&t, any, strlen(any));
+                        t.p++;
+                } else {
+                        if (c == '(' && !in_class && !ecma_group_is_known(&t))
+                                return -EINVAL;
+                        in_class = in_class && c != ']';
+                        put(&t, t.p++, 1);
+                }
+        }
+        return t.error;
+}

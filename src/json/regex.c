@@ -34,26 +34,54 @@ Regex *regex_free(Regex *regex)
         return NULL;
 }
 
-int regex_compile(_unused_ RegexSyntax syntax, const char *pattern, size_t n, bool whole, Regex **ret)
+static const struct {
+        int (*translate)(const char *pattern, size_t n, Buffer *out);
+        uint32_t options;
+        uint32_t extra_options;
+} syntaxes[] = {
+        [REGEX_I_REGEXP] = { regex_translate_i_regexp, 0, 0 },
+        [REGEX_ECMA] = {
+                regex_translate_ecma,
+                PCRE2_ALLOW_EMPTY_CLASS | PCRE2_ALT_BSUX | PCRE2_MATCH_UNSET_BACKREF,
+                PCRE2_EXTRA_ALT_BSUX,
+        },
+};
+
+static int compile_code(RegexSyntax syntax, const Buffer *pattern, bool whole, pcre2_code **ret)
+{
+        uint32_t options = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY;
+        pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+        PCRE2_SIZE offset;
+        int error;
+
+        if (!context)
+                return -ENOMEM;
+        options |= syntaxes[syntax].options;
+        if (whole)
+                options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
+        (void)pcre2_set_compile_extra_options(context, syntaxes[syntax].extra_options);
+        *ret = pcre2_compile((PCRE2_SPTR)buffer_string(pattern), pattern->len, options, &error, &offset, context);
+        pcre2_compile_context_free(context);
+        if (*ret)
+                return 0;
+        return error == PCRE2_ERROR_NOMEMORY || error == PCRE2_ERROR_HEAP_FAILED ? -ENOMEM : -EINVAL;
+}
+
+int regex_compile(RegexSyntax syntax, const char *pattern, size_t n, bool whole, Regex **ret)
 {
         _cleanup_(regex_freep) Regex *regex = new0(Regex, 1);
         _cleanup_buffer_ Buffer translated = BUFFER_NULL;
-        uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_DOLLAR_ENDONLY | PCRE2_NO_UTF_CHECK;
-        PCRE2_SIZE offset;
-        int error, r;
+        int r;
 
         if (!regex)
                 return -ENOMEM;
         if (n > REGEX_MAX_BYTES)
                 return -EINVAL;
-        r = regex_translate_i_regexp(pattern, n, &translated);
+        r = syntaxes[syntax].translate(pattern, n, &translated);
+        if (r >= 0)
+                r = compile_code(syntax, &translated, whole, &regex->code);
         if (r < 0)
                 return r;
-        if (whole)
-                options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
-        regex->code = pcre2_compile((PCRE2_SPTR)buffer_string(&translated), translated.len, options, &error, &offset, NULL);
-        if (!regex->code)
-                return error == PCRE2_ERROR_NOMEMORY || error == PCRE2_ERROR_HEAP_FAILED ? -ENOMEM : -EINVAL;
         regex->match = pcre2_match_data_create(1, NULL);
         regex->limits = pcre2_match_context_create(NULL);
         if (!regex->match || !regex->limits)

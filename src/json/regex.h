@@ -11,6 +11,7 @@ typedef struct Regex Regex;
 
 typedef enum RegexSyntax {
         REGEX_I_REGEXP, /* RFC 9485; everything that its grammar does not have is refused */
+        REGEX_ECMA,     /* ECMAScript with its "u" flag, as far as PCRE2 has the same */
 } RegexSyntax;
 
 #define REGEX_MAX_BYTES 8192U /* of a pattern */

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The metaschema of draft 2020-12 for schemas that refer to it. It says what the published one
+ * says of the keywords, in one document rather than one for each vocabulary.
+ */
+#include "json/schema-internal.h"
+
+#define STRING "{\"type\":\"string\"}"
+#define BOOLEAN "{\"type\":\"boolean\"}"
+#define NUMBER "{\"type\":\"number\"}"
+#define SCHEMA "{\"$dynamicRef\":\"#meta\"}"
+#define DEFINED(name) "{\"$ref\":\"#/$defs/" name "\"}"
+
+const char metaschema_text[] =
+        "{\"$schema\":\"" METASCHEMA_URI "\",\"$id\":\"" METASCHEMA_URI "\","
+        "\"$dynamicAnchor\":\"meta\","
+        "\"type\":[\"object\",\"boolean\"],"
+        "\"properties\":{"
+        "\"$id\":{\"type\":\"string\",\"pattern\":\"^[^#]*#?$\"},"
+        "\"$schema\":" STRING ",\"$ref\":" STRING ",\"$dynamicRef\":" STRING ",\"$comment\":" STRING ","
+        "\"$anchor\":" DEFINED("anchor") ",\"$dynamicAnchor\":" DEFINED("anchor") ","
+        "\"$vocabulary\":{\"type\":\"object\",\"additionalProperties\":" BOOLEAN "},"
+        "\"$defs\":" DEFINED("schemaMap") ",\"definitions\":" DEFINED("schemaMap") ","
+        "\"prefixItems\":" DEFINED("schemaList") ",\"items\":" SCHEMA ",\"contains\":" SCHEMA ","
+        "\"properties\":" DEFINED("schemaMap") ",\"additionalProperties\":" SCHEMA ","
+        "\"patternProperties\":" DEFINED("schemaMap") ",\"propertyNames\":" SCHEMA ","
+        "\"dependentSchemas\":" DEFINED("schemaMap") ","
+        "\"if\":" SCHEMA ",\"then\":" SCHEMA ",\"else\":" SCHEMA ",\"not\":" SCHEMA ","
+        "\"allOf\":" DEFINED("schemaList") ",\"anyOf\":" DEFINED("schemaList") ",\"oneOf\":" DEFINED("schemaList") ","
+        "\"unevaluatedItems\":" SCHEMA ",\"unevaluatedProperties\":" SCHEMA ","
+        "\"type\":{\"anyOf\":[" DEFINED("typeName") ",{\"type\":\"array\",\"items\":" DEFINED("typeName") ","
+        "\"minItems\":1,\"uniqueItems\":true}]},"
+        "\"const\":true,\"enum\":{\"type\":\"array\"},"
+        "\"multipleOf\":{\"type\":\"number\",\"exclusiveMinimum\":0},"
+        "\"minimum\":" NUMBER ",\"maximum\":" NUMBER ",\"exclusiveMinimum\":" NUMBER ",\"exclusiveMaximum\":" NUMBER ","
+        "\"minLength\":" DEFINED("count") ",\"maxLength\":" DEFINED("count") ",\"pattern\":" STRING ","
+        "\"minItems\":" DEFINED("count") ",\"maxItems\":" DEFINED("count") ",\"uniqueItems\":" BOOLEAN ","
+        "\"minContains\":" DEFINED("count") ",\"maxContains\":" DEFINED("count") ","
+        "\"minProperties\":" DEFINED("count") ",\"maxProperties\":" DEFINED("count") ","
+        "\"required\":" DEFINED("names") ","
+        "\"dependentRequired\":{\"type\":\"object\",\"additionalProperties\":" DEFINED("names") "},"
+        "\"title\":" STRING ",\"description\":" STRING ",\"default\":true,\"examples\":{\"type\":\"array\"},"
+        "\"deprecated\":" BOOLEAN ",\"readOnly\":" BOOLEAN ",\"writeOnly\":" BOOLEAN ",\"format\":" STRING ","
+        "\"contentEncoding\":" STRING ",\"contentMediaType\":" STRING ",\"contentSchema\":" SCHEMA "},"
+        "\"$defs\":{"
+        "\"anchor\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z_][-A-Za-z0-9._]*$\"},"
+        "\"schemaMap\":{\"type\":\"object\",\"additionalProperties\":" SCHEMA "},"
+        "\"schemaList\":{\"type\":\"array\",\"minItems\":1,\"items\":" SCHEMA "},"
+        "\"typeName\":{\"enum\":[\"null\",\"boolean\",\"integer\",\"number\",\"string\",\"array\",\"object\"]},"
+        "\"count\":{\"type\":\"integer\",\"minimum\":0},"
+        "\"names\":{\"type\":\"array\",\"items\":" STRING ",\"uniqueItems\":true}}}";
