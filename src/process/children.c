@@ -79,16 +79,37 @@ static int children_from_stats(Buffer *list)
         return 0;
 }
 
+/* Each thread has children of its own. */
+static int children_of_threads(Buffer *list)
+{
+        _cleanup_(closedirp) DIR *tasks = opendir("/proc/self/task");
+        struct dirent *entry;
+
+        if (!tasks)
+                return negative_errno();
+        while ((entry = readdir(tasks))) {
+                char path[sizeof(entry->d_name) + 16];
+                int r;
+
+                if (entry->d_name[0] == '.')
+                        continue;
+                (void)snprintf(path, sizeof(path), "%s/children", entry->d_name);
+                r = read_file_at(dirfd(tasks), path, CHILDREN_MAX, list);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 int children_list(pid_t **ret, size_t *ret_n)
 {
         _cleanup_buffer_ Buffer list = BUFFER_NULL;
         _cleanup_free_ pid_t *pids = NULL;
-        char path[64], *p, *end;
+        char *p, *end;
         size_t n = 0;
         int r;
 
-        (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-        r = read_file_at(AT_FDCWD, path, CHILDREN_MAX, &list);
+        r = children_of_threads(&list);
         if (r == -ENOENT)
                 r = children_from_stats(&list);
         if (r < 0)

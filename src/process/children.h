@@ -4,7 +4,7 @@
 
 #include "base/macro.h"
 
-/* The processes whose parent is this one (its main thread), zombies too. The caller frees. 0, -ENOMEM, errno. */
+/* The processes whose parent is this one, zombies too. The caller frees. 0, -ENOMEM, errno. */
 int children_list(pid_t **ret, size_t *ret_n);
 
 typedef struct ProcessStat {

@@ -11,7 +11,6 @@
 #include "process/command-table.h"
 
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,14 +20,21 @@
 
 #define PID_BUCKETS 1024U
 
-typedef struct Command {
+struct Command {
         List commands;
+        List launching;  /* until command_table_launched() */
         List unreported; /* in the order of start; until the start has been reported */
         List killing;    /* those with a kill_due */
         List lingering;  /* exited, group not empty */
         struct Command *next_in_bucket;
         SpawnHeader header;
-        pid_t pid;
+        SpawnProgress progress;
+        pid_t pid; /* 0 until launched */
+        int fork_error;
+        int wait_status; /* of one that was reaped while launching */
+        struct rusage usage;
+        bool reaped;
+        int signal; /* to be sent once launched */
         int kill_signal;
         usec_t kill_after;
         usec_t kill_due;
@@ -38,7 +44,7 @@ typedef struct Command {
         bool stopping;
         bool killed;
         char mark[];
-} Command;
+};
 
 typedef struct Stray {
         List strays;
@@ -49,9 +55,10 @@ typedef struct Stray {
 struct CommandTable {
         CommandReport report;
         void *userdata;
-        pid_t self;
+        pid_t session; /* our own */
         bool shutting_down;
         List commands; /* oldest first */
+        List launching;
         List unreported;
         List killing;
         List lingering;
@@ -59,12 +66,9 @@ struct CommandTable {
         usec_t scan_due;
         usec_t kill_due; /* no later than the earliest of a command or stray */
         usec_t poll_due; /* of lingering groups */
-        SpawnFailure *failures; /* by slot; shared with children until they exec */
         Command *buckets[PID_BUCKETS];
         Command *slots[SPAWN_MAX_SLOTS];
 };
-
-#define FAILURES_SIZE (SPAWN_MAX_SLOTS * sizeof(SpawnFailure))
 
 int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
 {
@@ -74,18 +78,14 @@ int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
                 return -ENOMEM;
         table->report = report;
         table->userdata = userdata;
-        table->self = getpid();
+        table->session = getsid(0);
         table->scan_due = table->kill_due = table->poll_due = USEC_INFINITY;
         list_init(&table->commands);
+        list_init(&table->launching);
         list_init(&table->unreported);
         list_init(&table->killing);
         list_init(&table->lingering);
         list_init(&table->strays);
-        table->failures = mmap(NULL, FAILURES_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (table->failures == MAP_FAILED) {
-                table->failures = NULL;
-                return negative_errno();
-        }
         *ret = TAKE_PTR(table);
         return 0;
 }
@@ -114,6 +114,7 @@ static void command_free(CommandTable *table, Command *command)
                 *p = command->next_in_bucket;
         table->slots[command->header.slot] = NULL;
         list_unlink(&command->commands);
+        list_unlink(&command->launching);
         list_unlink(&command->unreported);
         list_unlink(&command->killing);
         list_unlink(&command->lingering);
@@ -137,8 +138,6 @@ CommandTable *command_table_free(CommandTable *table)
                 command_free(table, command);
         while ((stray = list_first(&table->strays, Stray, strays)))
                 stray_free(stray);
-        if (table->failures)
-                (void)munmap(table->failures, FAILURES_SIZE);
         free(table);
         return NULL;
 }
@@ -149,7 +148,7 @@ static void report(CommandTable *table, const Command *command, SpawnReportType 
                         .type = type,
                         .slot = command->header.slot,
                         .serial = command->header.serial,
-                        .pid = command->pid,
+                        .pid = command->progress.pid,
         }, table->userdata);
 }
 
@@ -164,70 +163,22 @@ void command_table_refuse(CommandTable *table, const SpawnHeader *header, SpawnS
         }, table->userdata);
 }
 
-/* --- starting --- */
-
-static Command *command_new(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload)
-{
-        size_t mark_size = strlen(payload->mark) + 1;
-        Command *command = calloc(1, sizeof(Command) + mark_size);
-
-        if (!command)
-                return NULL;
-        command->header = start->header;
-        command->kill_signal = start->kill_signal;
-        command->kill_after = start->kill_after_usec;
-        command->start_ticks = process_ticks_now();
-        command->report_due = usec_add(clock_boottime(clock_system()), COMMAND_REPORT_DELAY_USEC);
-        memcpy(command->mark, payload->mark, mark_size);
-        list_append(&table->commands, &command->commands);
-        list_append(&table->unreported, &command->unreported);
-        list_init(&command->killing);
-        list_init(&command->lingering);
-        return command;
-}
-
-int command_table_start(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload, const int fds[static 3])
-{
-        uint32_t slot = start->header.slot;
-        Command *command, **bucket;
-
-        if (table->slots[slot])
-                return -EEXIST;
-        command = command_new(table, start, payload);
-        if (!command) {
-                command_table_refuse(table, &start->header, SPAWN_STAGE_FORK, -ENOMEM);
-                return 0;
-        }
-        table->slots[slot] = command;
-        table->failures[slot] = (SpawnFailure){};
-
-        command->pid = fork();
-        if (command->pid == 0)
-                spawn_child_run(&(SpawnChild){
-                                .start = start,
-                                .payload = payload,
-                                .fds = { fds[0], fds[1], fds[2] },
-                                .parent = table->self,
-                                .failure = &table->failures[slot],
-                });
-        if (command->pid < 0) {
-                command_table_refuse(table, &start->header, SPAWN_STAGE_FORK, negative_errno());
-                command_free(table, command);
-                return 0;
-        }
-        bucket = &table->buckets[(uint32_t)command->pid % PID_BUCKETS];
-        command->next_in_bucket = *bucket;
-        *bucket = command;
-        return 0;
-}
-
 /* --- ending --- */
 
-static void command_kill(const Command *command, int signo)
+static void command_kill(Command *command, int signo)
 {
+        pid_t pid = command->progress.pid;
+
+        if (command->reaped)
+                return;
+        if (pid == 0) {
+                if (signo != SIGCONT)
+                        command->signal = signo;
+                return;
+        }
         /* A child that has not come as far as its own session is still reached by its number alone. */
-        if (kill(-command->pid, signo) < 0 && errno == ESRCH && !command->exited)
-                (void)kill(command->pid, signo);
+        if (kill(-pid, signo) < 0 && errno == ESRCH && !command->exited)
+                (void)kill(pid, signo);
 }
 
 void command_table_signal(CommandTable *table, const SpawnHeader *header)
@@ -281,13 +232,13 @@ static usec_t timeval_to_usec(const struct timeval *tv)
 
 static void command_exited(CommandTable *table, Command *command, int status, const struct rusage *usage)
 {
-        const SpawnFailure *failure = &table->failures[command->header.slot];
         SpawnReport exit = {
                 .type = SPAWN_EXITED,
                 .slot = command->header.slot,
                 .serial = command->header.serial,
                 .pid = command->pid,
-                .stage = failure->stage < _SPAWN_STAGE_MAX ? failure->stage : SPAWN_STAGE_NONE,
+                .stage = command->progress.stage,
+                .error = command->progress.error,
                 .code = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED,
                 .status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
                 .user_usec = timeval_to_usec(&usage->ru_utime),
@@ -296,8 +247,8 @@ static void command_exited(CommandTable *table, Command *command, int status, co
         };
         bool group_left;
 
-        exit.error = exit.stage != SPAWN_STAGE_NONE ? failure->error : 0;
         command->exited = true;
+        command->reaped = false;
         /* EPERM: it is there, under another user. */
         group_left = kill(-command->pid, 0) == 0 || errno != ESRCH;
         if (group_left)
@@ -329,6 +280,85 @@ static void release_empty_groups(CommandTable *table)
         }
 }
 
+/* --- starting --- */
+
+static Command *command_new(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload)
+{
+        size_t mark_size = strlen(payload->mark) + 1;
+        Command *command = calloc(1, sizeof(Command) + mark_size);
+
+        if (!command)
+                return NULL;
+        command->header = start->header;
+        command->kill_signal = start->kill_signal;
+        command->kill_after = start->kill_after_usec;
+        command->start_ticks = process_ticks_now();
+        command->report_due = usec_add(clock_boottime(clock_system()), COMMAND_REPORT_DELAY_USEC);
+        memcpy(command->mark, payload->mark, mark_size);
+        list_append(&table->commands, &command->commands);
+        list_append(&table->launching, &command->launching);
+        list_append(&table->unreported, &command->unreported);
+        list_init(&command->killing);
+        list_init(&command->lingering);
+        return command;
+}
+
+int command_table_enter(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload, Command **ret)
+{
+        uint32_t slot = start->header.slot;
+
+        if (table->slots[slot])
+                return -EEXIST;
+        table->slots[slot] = command_new(table, start, payload);
+        if (!table->slots[slot])
+                return -ENOMEM;
+        *ret = table->slots[slot];
+        return 0;
+}
+
+void command_launch(Command *command, const SpawnStart *start, const SpawnPayload *payload, const int fds[static 3])
+{
+        const SpawnChild child = {
+                .start = start,
+                .payload = payload,
+                .fds = { fds[0], fds[1], fds[2] },
+                .parent = getpid(),
+                .progress = &command->progress,
+        };
+        pid_t pid = vfork();
+
+        if (pid == 0)
+                spawn_child_run(&child);
+        command->fork_error = pid < 0 ? negative_errno() : 0;
+}
+
+bool command_table_launched(CommandTable *table, Command *command)
+{
+        Command **bucket;
+
+        list_unlink(&command->launching);
+        if (command->fork_error < 0) {
+                command_table_refuse(table, &command->header, SPAWN_STAGE_FORK, command->fork_error);
+                command_free(table, command);
+                return false;
+        }
+        command->pid = command->progress.pid;
+        bucket = &table->buckets[(uint32_t)command->pid % PID_BUCKETS];
+        command->next_in_bucket = *bucket;
+        *bucket = command;
+        if (command->reaped) {
+                command_exited(table, command, command->wait_status, &command->usage);
+                return true;
+        }
+        if (command->signal > 0) {
+                command_kill(command, command->signal);
+                command_kill(command, SIGCONT);
+        }
+        return false;
+}
+
+/* --- reaping --- */
+
 static Stray *find_stray(CommandTable *table, pid_t pid)
 {
         Stray *stray;
@@ -339,26 +369,47 @@ static Stray *find_stray(CommandTable *table, pid_t pid)
         return NULL;
 }
 
+static Command *find_launching(CommandTable *table, pid_t pid)
+{
+        Command *command;
+
+        list_foreach(command, &table->launching, Command, launching)
+                if (command->progress.pid == pid)
+                        return command;
+        return NULL;
+}
+
+static void reaped(CommandTable *table, pid_t pid, int status, const struct rusage *usage)
+{
+        Command *command = *find_by_pid(table, pid);
+        Stray *stray;
+
+        if (command && !command->exited) {
+                command_exited(table, command, status, usage);
+                return;
+        }
+        command = find_launching(table, pid);
+        if (command) {
+                command->reaped = true;
+                command->wait_status = status;
+                command->usage = *usage;
+                return;
+        }
+        stray = find_stray(table, pid);
+        if (stray)
+                stray_free(stray);
+        /* What it was the parent of is ours now. */
+        schedule_scan(table, STRAY_SCAN_SOON_USEC);
+}
+
 void command_table_reap(CommandTable *table)
 {
         struct rusage usage;
         int status;
         pid_t pid;
 
-        while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0) {
-                Command *command = *find_by_pid(table, pid);
-                Stray *stray;
-
-                if (command && !command->exited) {
-                        command_exited(table, command, status, &usage);
-                        continue;
-                }
-                stray = find_stray(table, pid);
-                if (stray)
-                        stray_free(stray);
-                /* What it was the parent of is ours now. */
-                schedule_scan(table, STRAY_SCAN_SOON_USEC);
-        }
+        while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
+                reaped(table, pid, status, &usage);
         release_empty_groups(table);
 }
 
@@ -379,6 +430,9 @@ static bool is_stray(CommandTable *table, pid_t pid)
         ProcessStat stat;
 
         if (*find_by_pid(table, pid) || process_stat_read(pid, &stat) < 0 || stat.state == 'Z')
+                return false;
+        /* On its way to be a command. */
+        if (stat.session == table->session || find_launching(table, pid))
                 return false;
         if (table->shutting_down)
                 return true;
@@ -451,7 +505,12 @@ usec_t command_table_dispatch(CommandTable *table, usec_t now)
 
         while ((command = list_first(&table->unreported, Command, unreported)) && command->report_due <= now) {
                 list_unlink(&command->unreported);
-                report(table, command, SPAWN_STARTED);
+                if (command->progress.pid > 0)
+                        report(table, command, SPAWN_STARTED);
+                else {
+                        command->report_due = usec_add(now, COMMAND_REPORT_DELAY_USEC);
+                        list_append(&table->unreported, &command->unreported);
+                }
         }
         if (table->kill_due <= now)
                 dispatch_kills(table, now);

@@ -8,6 +8,7 @@
 
 #include "process/protocol.h"
 
+typedef struct Command Command;
 typedef struct CommandTable CommandTable;
 typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
 
@@ -24,16 +25,24 @@ typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
 /* At the end no command gets more time than this to heed its kill signal. */
 #define SHUTDOWN_KILL_AFTER_USEC (5 * USEC_PER_SEC)
 
-/* REPORT is called from the functions below. 0 or -errno. */
+/*
+ * REPORT is called from the functions below. 0 or -errno. One thread at a time may be in any of them;
+ * only command_launch() needs nobody's leave.
+ */
 int command_table_new(CommandReport report, void *userdata, CommandTable **ret);
 CommandTable *command_table_free(CommandTable *table);
 DEFINE_CLEANUP(CommandTable *, command_table_free);
 
 /*
- * Starts a command; FDS are its standard streams, borrowed. Failure is reported like an exit;
- * returned is only -EEXIST (the slot is in use).
+ * A command starts in three steps: it is entered into the table, launched, which takes as long as its
+ * exec does, and then taken up by the table again. Between the first and the last it can be signalled
+ * and reaped already, and lives on. -EEXIST where the slot is in use, -ENOMEM.
  */
-int command_table_start(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload, const int fds[static 3]);
+int command_table_enter(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload, Command **ret);
+/* FDS are its standard streams, borrowed. */
+void command_launch(Command *command, const SpawnStart *start, const SpawnPayload *payload, const int fds[static 3]);
+/* True where something may be due earlier than command_table_dispatch() said last. */
+bool command_table_launched(CommandTable *table, Command *command);
 /* Reports that a command could not be started. */
 void command_table_refuse(CommandTable *table, const SpawnHeader *header, SpawnStage stage, int error);
 /* A command that has ended meanwhile is no error. */

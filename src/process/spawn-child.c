@@ -11,7 +11,7 @@
 /* Searched where the command's own environment has no PATH; systemd's and Debian's default. */
 #define DEFAULT_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-/* What the shells call "command not found". Nobody sees it: FAILURE says more. */
+/* What the shells call "command not found". Nobody sees it: its progress says more. */
 #define EXIT_NOT_EXECUTED 127
 
 /*
@@ -35,8 +35,8 @@ static int connect_stdio(const SpawnChild *child)
         for (int fd = 0; fd < 3; fd++)
                 if (dup2(child->fds[fd], fd) < 0)
                         return negative_errno();
-        /* Everything takt-spawn opens has the flag already; this holds whatever is added to it. */
-        (void)close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+        /* Here and not by exec: that may hang, and streams of other commands are among them. */
+        (void)close_range(3, ~0U, 0);
         return 0;
 }
 
@@ -128,13 +128,14 @@ static const struct {
 
 void spawn_child_run(const SpawnChild *child)
 {
+        child->progress->pid = getpid();
         for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
                 int r = steps[i].step(child);
 
                 if (r >= 0)
                         continue;
-                child->failure->error = -r;
-                child->failure->stage = steps[i].stage;
+                child->progress->error = -r;
+                child->progress->stage = steps[i].stage;
                 break;
         }
         _exit(EXIT_NOT_EXECUTED);

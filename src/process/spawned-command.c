@@ -115,10 +115,20 @@ static void on_output(_unused_ IoSource *source, _unused_ int fd, _unused_ unsig
         command_unref(command);
 }
 
+/*
+ * Has the loop read what comes. That begins when the start is told, a few milliseconds after it: what
+ * commands that are over by then have printed lies in their pipes, and the loop never wakes for it.
+ */
+static void capture_watch(SpawnCapture *capture)
+{
+        if (capture->fd >= 0 && io_source_set_events(capture->io, IO_READ) < 0)
+                capture_close(capture);
+}
+
 static int capture_init(SpawnCapture *capture, const SpawnOutput *output, int *ret_write_end)
 {
         Loop *loop = capture->command->spawner->loop;
-        int fds[2], r;
+        int fds[2];
 
         if (output->mode != SPAWN_CAPTURE)
                 return 0;
@@ -128,10 +138,9 @@ static int capture_init(SpawnCapture *capture, const SpawnOutput *output, int *r
                 return negative_errno();
         capture->fd = fds[0];
         *ret_write_end = fds[1];
-        r = fd_set_nonblocking(capture->fd);
-        if (r < 0)
-                return r;
-        return io_source_new(loop, capture->fd, IO_READ, on_output, capture, &capture->io);
+        if (fcntl(capture->fd, F_SETFL, O_NONBLOCK) < 0)
+                return negative_errno();
+        return io_source_new(loop, capture->fd, 0, on_output, capture, &capture->io);
 }
 
 /* --- end --- */
@@ -210,6 +219,12 @@ static void on_drain_over(Timer *timer, _unused_ usec_t now)
         finish(command);
 }
 
+static void watch_output(SpawnedCommand *command)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(command->captures); i++)
+                capture_watch(&command->captures[i]);
+}
+
 static void read_what_is_there(SpawnedCommand *command)
 {
         for (size_t i = 0; i < ARRAY_SIZE(command->captures); i++)
@@ -228,12 +243,21 @@ static void on_finish(Deferred *deferred)
         command_unref(command);
 }
 
-void spawned_command_on_started(SpawnedCommand *command, pid_t pid)
+static void wait_for_output(SpawnedCommand *command)
+{
+        watch_output(command);
+        if (timer_arm_after(loop_timers(command->spawner->loop), &command->drain, SPAWNER_DRAIN_USEC) < 0)
+                on_drain_over(&command->drain, 0);
+}
+
+void spawned_command_on_started(SpawnedCommand *command, pid_t pid, bool exited)
 {
         if (command->pid > 0)
                 return;
         command->pid = pid;
         command->n_ref++;
+        if (!exited)
+                watch_output(command);
         if (command->callbacks.started)
                 command->callbacks.started(command, pid, command->userdata);
         command_unref(command);
@@ -249,8 +273,8 @@ void spawned_command_on_exited(SpawnedCommand *command, const SpawnExit *exit)
                 ; /* freed by a line callback */
         else if (is_drained(command))
                 finish(command);
-        else if (timer_arm_after(loop_timers(command->spawner->loop), &command->drain, SPAWNER_DRAIN_USEC) < 0)
-                on_drain_over(&command->drain, 0);
+        else
+                wait_for_output(command);
         command_unref(command);
 }
 

@@ -75,6 +75,7 @@ struct Spawner {
         Timer restart;
         Timer orphans; /* another look for what a dead helper left */
         usec_t orphans_delay;
+        unsigned orphans_unseen; /* looks in a row that found none */
         List commands;
         List waiting;
         Buffer controls; /* SpawnHeaders that did not fit into the socket; a stop for each slot at most, and signals */
@@ -104,7 +105,8 @@ void spawner_release(Spawner *spawner, SpawnedCommand *command);
 /* Makes command, pipes and envelope. */
 int spawned_command_new(Spawner *spawner, const SpawnRequest *request, const SpawnCallbacks *callbacks, void *userdata,
                         SpawnedCommand **ret, SpawnEnvelope *ret_envelope);
-void spawned_command_on_started(SpawnedCommand *command, pid_t pid);
+/* EXITED: its end is told with its start. */
+void spawned_command_on_started(SpawnedCommand *command, pid_t pid, bool exited);
 void spawned_command_on_exited(SpawnedCommand *command, const SpawnExit *exit);
 /* Ends with ERROR at STAGE, in a turn of the loop of its own. */
 void spawned_command_fail(SpawnedCommand *command, int error, const char *stage);

@@ -47,7 +47,7 @@ static int slot_take(Spawner *spawner, SpawnedCommand *command)
                 SpawnSlot *slots;
 
                 if (n == spawner->n_slots)
-                        return -EAGAIN;
+                        return -EBUSY;
                 slots = reallocarray(spawner->slots, n, sizeof(*slots));
                 if (!slots)
                         return -ENOMEM;
@@ -274,7 +274,7 @@ static void on_report(Spawner *spawner, const SpawnReport *report)
         if (report->pid > 0)
                 slot->pid = report->pid;
         if (slot->command && report->pid > 0)
-                spawned_command_on_started(slot->command, report->pid);
+                spawned_command_on_started(slot->command, report->pid, report->type == SPAWN_EXITED);
         /* The callback may have started commands, and the table may have moved. */
         slot = &spawner->slots[report->slot];
         if (report->type == SPAWN_EXITED)
@@ -388,13 +388,15 @@ static void look_for_orphans(Spawner *spawner)
                         left++;
         }
         spawner->status.n_strays += found - left;
-        /* One that was reaped may have left children of its own: only a look that finds nothing is the last. */
-        if (r >= 0 && found == 0) {
-                spawner->orphans_delay = ORPHANS_MIN_USEC;
+        /*
+         * One that was reaped may have left children of its own, and the list may miss some while it
+         * changes: only two looks in a row that find nothing are the end.
+         */
+        spawner->orphans_unseen = r >= 0 && found == 0 ? spawner->orphans_unseen + 1 : 0;
+        if (spawner->orphans_unseen >= 2)
                 return;
-        }
+        spawner->orphans_delay = found == left ? MIN(MAX(2 * spawner->orphans_delay, ORPHANS_MIN_USEC), ORPHANS_MAX_USEC) : ORPHANS_MIN_USEC;
         arm(spawner, &spawner->orphans, spawner->orphans_delay);
-        spawner->orphans_delay = found > left ? ORPHANS_MIN_USEC : MIN(2 * spawner->orphans_delay, ORPHANS_MAX_USEC);
 }
 
 static void on_orphans(Timer *timer, _unused_ usec_t now)
@@ -426,6 +428,8 @@ static void on_helper_dead(_unused_ IoSource *source, _unused_ int fd, _unused_ 
         while (spawner->fd >= 0 && read_reports(spawner) > 0)
                 ;
         disconnect(spawner);
+        spawner->orphans_delay = 0;
+        spawner->orphans_unseen = 0;
         look_for_orphans(spawner);
         if (!spawner->said_hello)
                 fail_waiting(spawner);
@@ -486,7 +490,6 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
         spawner->loop = loop;
         spawner->fd = spawner->pid_fd = -1;
         spawner->free_slot = SPAWN_MAX_SLOTS;
-        spawner->orphans_delay = ORPHANS_MIN_USEC;
         spawner->controls = BUFFER_WITH_MAX(CONTROLS_MAX);
         spawner->restart.callback = on_restart;
         spawner->orphans.callback = on_orphans;

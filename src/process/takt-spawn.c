@@ -2,22 +2,27 @@
 /*
  * takt-spawn: starts, watches and reaps commands for taktd.
  *
- * A program of its own, and a small one, because the price of fork() is the size of who calls it.
- * fork() rather than vfork(): the child's exec, which is most of the work, then runs beside the
- * parent, and a directory or program on a dead network file system holds up nobody but the child.
+ * A program of its own, and a small one: its memory is never copied, as it starts commands by vfork(),
+ * which costs two thirds of what fork() does even from a process of this size. The thread that does so
+ * sleeps until the command is exec'd, and where a directory or program lies on a dead network file
+ * system that is for ever. Therefore several threads, the lanes, take turns: one leads, that is it waits
+ * for events and serves them; when it has a command to launch, the next lane takes the lead, and a new
+ * one is made where none is free. All else is as in a program with one thread, under one lock.
  *
  * One connection, at HELPER_FD; its end is the end of taktd. Then every command is stopped, strays
  * too, and the helper exits when all are reaped. Signals mean nothing to it: a service manager that
  * sends SIGTERM to all of a unit's processes leaves it to taktd to end runs in order.
  */
+#include <fcntl.h>
+#include <malloc.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <fcntl.h>
 
 #include "base/file.h"
 #include "process/command-table.h"
@@ -27,10 +32,17 @@
 #define REQUESTS_A_TURN 16U
 /* No request is read while so many bytes of reports wait for taktd. */
 #define REPORTS_MAX (4 * SPAWN_MESSAGE_MAX)
+/* Threads; so many launches may hang at once before the helper does. */
+#define LANES_MAX 16U
+#define LANE_STACK_SIZE (256U * 1024)
 /* After the end of the connection: what is not dead by then (under another user, in the kernel) is left. */
 #define SHUTDOWN_MAX_USEC (15 * USEC_PER_SEC)
 
 typedef struct Helper {
+        pthread_mutex_t lead; /* held by the lane that waits for events, also while it does */
+        pthread_mutex_t lock; /* protects all that follows; never held for long */
+        unsigned n_lanes;
+        unsigned n_idle; /* lanes that wait for the lead */
         int fd; /* -1: taktd is gone */
         int signal_fd;
         int null_fd;
@@ -38,17 +50,29 @@ typedef struct Helper {
         Buffer reports;
         bool reports_blocked; /* the socket is full */
         usec_t give_up_boottime;
-        char message[SPAWN_MESSAGE_MAX];
 } Helper;
 
-static void helper_deinit(Helper *helper)
-{
-        command_table_free(helper->table);
-        buffer_deinit(&helper->reports);
-        safe_close(helper->fd);
-        safe_close(helper->signal_fd);
-        safe_close(helper->null_fd);
-}
+typedef struct Descriptors {
+        int fds[SPAWN_MAX_FDS];
+        unsigned n;
+        bool truncated; /* some did not fit: too many, or no descriptor was free */
+} Descriptors;
+
+/* A command that is to be launched. */
+typedef struct Launch {
+        Command *command; /* NULL: there is none */
+        SpawnStart start;
+        SpawnPayload payload;
+        char *outside; /* the payload, where it came as a file */
+        Descriptors descriptors;
+        int fds[3];
+} Launch;
+
+typedef struct Lane {
+        Helper *helper;
+        Launch launch;
+        char message[SPAWN_MESSAGE_MAX];
+} Lane;
 
 static void on_report(const SpawnReport *report, void *userdata)
 {
@@ -120,33 +144,35 @@ static void send_reports(Helper *helper)
 
 /* --- requests --- */
 
-typedef struct Descriptors {
-        int fds[SPAWN_MAX_FDS];
-        unsigned n;
-        bool truncated; /* some did not fit: too many, or no descriptor was free */
-} Descriptors;
-
 static void descriptors_close(Descriptors *descriptors)
 {
         for (unsigned i = 0; i < descriptors->n; i++)
                 safe_close(descriptors->fds[i]);
 }
 
+static void launch_deinit(Launch *launch)
+{
+        descriptors_close(&launch->descriptors);
+        spawn_payload_deinit(&launch->payload);
+        free(launch->outside);
+        *launch = (Launch){};
+}
+
 /* Bytes of the next message; 0 at the end. */
-static ssize_t receive(Helper *helper, Descriptors *ret)
+static ssize_t receive(Lane *lane, Descriptors *ret)
 {
         union {
                 char bytes[CMSG_SPACE(SPAWN_MAX_FDS * sizeof(int))];
                 struct cmsghdr header;
         } control;
-        struct iovec iov = { .iov_base = helper->message, .iov_len = sizeof(helper->message) };
+        struct iovec iov = { .iov_base = lane->message, .iov_len = sizeof(lane->message) };
         struct msghdr message = {
                 .msg_iov = &iov,
                 .msg_iovlen = 1,
                 .msg_control = &control,
                 .msg_controllen = sizeof(control),
         };
-        ssize_t n = recvmsg(helper->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+        ssize_t n = recvmsg(lane->helper->fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
 
         if (n < 0)
                 return negative_errno();
@@ -173,68 +199,67 @@ static int read_payload(int fd, size_t n, char **ret)
         return 0;
 }
 
-static int start_command(Helper *helper, const SpawnStart *start, const Descriptors *descriptors)
+static int prepare_launch(Lane *lane)
 {
-        _cleanup_(spawn_payload_deinit) SpawnPayload payload = SPAWN_PAYLOAD_NULL;
-        _cleanup_free_ char *outside = NULL;
-        const char *data = helper->message + sizeof(SpawnStart);
-        int fds[3] = { helper->null_fd, helper->null_fd, helper->null_fd };
+        Helper *helper = lane->helper;
+        Launch *launch = &lane->launch;
+        const SpawnStart *start = &launch->start;
+        const char *data = lane->message + sizeof(SpawnStart);
         unsigned next = 0;
         int r;
 
-        if (descriptors->truncated || descriptors->n != spawn_flags_n_fds(start->flags))
+        if (launch->descriptors.truncated || launch->descriptors.n != spawn_flags_n_fds(start->flags))
                 return -EMFILE;
         for (unsigned i = 0; i < 3; i++)
-                if (start->flags & (SPAWN_WITH_INPUT << i))
-                        fds[i] = descriptors->fds[next++];
+                launch->fds[i] = start->flags & (SPAWN_WITH_INPUT << i) ? launch->descriptors.fds[next++] : helper->null_fd;
         if (start->flags & SPAWN_WITH_PAYLOAD) {
-                r = read_payload(descriptors->fds[next], start->payload_size, &outside);
+                r = read_payload(launch->descriptors.fds[next], start->payload_size, &launch->outside);
                 if (r < 0)
                         return r;
-                data = outside;
+                data = launch->outside;
         }
-        r = spawn_payload_decode(start, data, start->payload_size, &payload);
+        r = spawn_payload_decode(start, data, start->payload_size, &launch->payload);
         if (r < 0)
                 return r;
-        return command_table_start(helper->table, start, &payload, fds);
+        return command_table_enter(helper->table, start, &launch->payload, &launch->command);
 }
 
-/* 0 once nothing is left to read. */
-static int serve_request(Helper *helper)
+/* 0 once nothing is left to read, or there is a command to launch. */
+static int serve_request(Lane *lane)
 {
-        _cleanup_(descriptors_close) Descriptors descriptors = {};
-        SpawnStart start;
+        Helper *helper = lane->helper;
+        Launch *launch = &lane->launch;
         ssize_t n;
         int r;
 
-        n = receive(helper, &descriptors);
+        n = receive(lane, &launch->descriptors);
         if (n == -EAGAIN || n == -EINTR)
                 return 0;
-        r = n > 0 ? spawn_request_decode(helper->message, (size_t)n, &start) : -EPIPE;
-        /* An end, or a peer that makes no sense: both sides would no longer mean the same by a slot. */
-        if (r < 0) {
-                connection_lost(helper);
-                return 0;
-        }
+        r = n > 0 ? spawn_request_decode(lane->message, (size_t)n, &launch->start) : -EPIPE;
         switch (r) {
         case SPAWN_START:
-                r = start_command(helper, &start, &descriptors);
-                if (r < 0)
-                        command_table_refuse(helper->table, &start.header, SPAWN_STAGE_REQUEST, r);
+                r = prepare_launch(lane);
+                if (r >= 0)
+                        return 0;
+                command_table_refuse(helper->table, &launch->start.header, SPAWN_STAGE_REQUEST, r);
                 break;
         case SPAWN_SIGNAL:
-                command_table_signal(helper->table, &start.header);
+                command_table_signal(helper->table, &launch->start.header);
                 break;
         case SPAWN_STOP:
-                command_table_stop(helper->table, &start.header);
+                command_table_stop(helper->table, &launch->start.header);
                 break;
+        default:
+                /* An end, or a peer that makes no sense: both sides would no longer mean the same by a slot. */
+                connection_lost(helper);
         }
-        return 1;
+        launch_deinit(launch);
+        return helper->fd >= 0;
 }
 
-/* --- loop --- */
+/* --- lanes --- */
 
-static int wait_for_events(Helper *helper, usec_t until)
+static void wait_for_events(Helper *helper, usec_t until, bool *ret_signal, bool *ret_message)
 {
         struct pollfd fds[] = {
                 { .fd = helper->signal_fd, .events = POLLIN },
@@ -247,50 +272,142 @@ static int wait_for_events(Helper *helper, usec_t until)
                 .tv_sec = (time_t)(left / USEC_PER_SEC),
                 .tv_nsec = (long)(left % USEC_PER_SEC * NSEC_PER_USEC),
         };
-        struct signalfd_siginfo info;
 
+        (void)pthread_mutex_unlock(&helper->lock);
         if (ppoll(fds, ARRAY_SIZE(fds), until == USEC_INFINITY ? NULL : &timeout, NULL) < 0)
-                return errno == EINTR ? 0 : negative_errno();
-        if (fds[0].revents) {
-                (void)!read(helper->signal_fd, &info, sizeof(info));
-                command_table_reap(helper->table);
-        }
-        if (helper->fd >= 0 && fds[1].revents & (POLLIN | POLLHUP | POLLERR))
-                for (unsigned i = 0; i < REQUESTS_A_TURN && helper->fd >= 0 && serve_request(helper) > 0; i++)
-                        ;
-        return 0;
+                fds[0].revents = fds[1].revents = 0;
+        (void)pthread_mutex_lock(&helper->lock);
+        *ret_signal = fds[0].revents;
+        *ret_message = fds[1].revents & (POLLIN | POLLHUP | POLLERR);
 }
 
-static int helper_run(Helper *helper)
+/* Serves events until there is a command to launch. Does not return once nothing is left to do at all. */
+static void lead(Lane *lane)
 {
-        on_report(&(SpawnReport){ .type = SPAWN_HELLO, .status = SPAWN_PROTOCOL_VERSION }, helper);
+        Helper *helper = lane->helper;
+
         for (;;) {
                 usec_t now = clock_boottime(clock_system());
                 usec_t next = command_table_dispatch(helper->table, now);
-                int r;
+                bool signalled, message;
 
                 send_reports(helper);
                 if (helper->fd < 0) {
                         if (command_table_is_empty(helper->table) || now >= helper->give_up_boottime)
-                                return 0;
+                                exit(EXIT_SUCCESS);
                         next = MIN(next, helper->give_up_boottime);
                 }
-                r = wait_for_events(helper, next);
-                if (r < 0)
-                        return r;
+                wait_for_events(helper, next, &signalled, &message);
+                if (signalled) {
+                        struct signalfd_siginfo info;
+
+                        (void)!read(helper->signal_fd, &info, sizeof(info));
+                        command_table_reap(helper->table);
+                }
+                for (unsigned i = 0; message && helper->fd >= 0 && i < REQUESTS_A_TURN && serve_request(lane) > 0; i++)
+                        ;
+                if (lane->launch.command)
+                        return;
         }
+}
+
+static int lane_add(Helper *helper);
+
+static _noreturn_ void lane_run(Lane *lane)
+{
+        Helper *helper = lane->helper;
+
+        for (;;) {
+                bool more;
+
+                (void)pthread_mutex_lock(&helper->lead);
+                (void)pthread_mutex_lock(&helper->lock);
+                helper->n_idle--;
+                lead(lane);
+                /* What ended in this turn is told before a launch that may take long. */
+                send_reports(helper);
+                /* Without another lane this one leads again after the launch. */
+                if (helper->n_idle == 0 && helper->n_lanes < LANES_MAX)
+                        (void)lane_add(helper);
+                (void)pthread_mutex_unlock(&helper->lock);
+                (void)pthread_mutex_unlock(&helper->lead);
+
+                command_launch(lane->launch.command, &lane->launch.start, &lane->launch.payload, lane->launch.fds);
+
+                (void)pthread_mutex_lock(&helper->lock);
+                more = command_table_launched(helper->table, lane->launch.command);
+                send_reports(helper);
+                /* The leader sleeps by what was due before, and for what it saw. */
+                if (more || helper->reports_blocked)
+                        (void)kill(getpid(), SIGCHLD);
+                helper->n_idle++;
+                (void)pthread_mutex_unlock(&helper->lock);
+                launch_deinit(&lane->launch);
+        }
+}
+
+static void *lane_main(void *userdata)
+{
+        lane_run(userdata);
+}
+
+static int lane_new(Helper *helper, Lane **ret)
+{
+        Lane *lane = new0(Lane, 1);
+
+        if (!lane)
+                return -ENOMEM;
+        lane->helper = helper;
+        helper->n_lanes++;
+        helper->n_idle++;
+        *ret = lane;
+        return 0;
+}
+
+static int lane_add(Helper *helper)
+{
+        pthread_attr_t attributes;
+        pthread_t thread;
+        Lane *lane;
+        int r;
+
+        r = lane_new(helper, &lane);
+        if (r < 0)
+                return r;
+        (void)pthread_attr_init(&attributes);
+        (void)pthread_attr_setstacksize(&attributes, LANE_STACK_SIZE);
+        (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+        r = -pthread_create(&thread, &attributes, lane_main, lane);
+        (void)pthread_attr_destroy(&attributes);
+        if (r < 0) {
+                helper->n_lanes--;
+                helper->n_idle--;
+                free(lane);
+        }
+        return r;
 }
 
 int main(void)
 {
-        static Helper helper = { .fd = -1, .signal_fd = -1, .null_fd = -1 };
+        static Helper helper = {
+                .lead = PTHREAD_MUTEX_INITIALIZER,
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .fd = -1,
+                .signal_fd = -1,
+                .null_fd = -1,
+        };
+        Lane *lane;
         int r;
 
+        /* Lanes rarely allocate at the same time: no heap for each. */
+        (void)mallopt(M_ARENA_MAX, 1);
         r = helper_init(&helper);
         if (r >= 0)
-                r = helper_run(&helper);
-        if (r < 0)
+                r = lane_new(&helper, &lane);
+        if (r < 0) {
                 (void)dprintf(STDERR_FILENO, "takt-spawn: %s\n", strerror(-r));
-        helper_deinit(&helper);
-        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+                return EXIT_FAILURE;
+        }
+        on_report(&(SpawnReport){ .type = SPAWN_HELLO, .status = SPAWN_PROTOCOL_VERSION }, &helper);
+        lane_run(lane);
 }
