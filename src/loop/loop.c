@@ -23,6 +23,7 @@ struct Loop {
         struct event *timer_event;
         usec_t armed_boottime; /* what the timerfd is set to */
         struct event *deferred_event;
+        bool in_deferred;
         Deferred *deferred;
         Deferred **deferred_tail;
         int exit_code;
@@ -79,12 +80,25 @@ static void on_timer_fd(_unused_ evutil_socket_t fd, _unused_ short what, void *
         arm_timer_fd(loop);
 }
 
+/*
+ * An event that is activated from its own callback runs again before libevent looks at descriptors,
+ * so that the next batch goes through a timeout, of which libevent takes care after them.
+ */
+static void schedule_deferred(Loop *loop)
+{
+        static const struct timeval now = {};
+
+        if (event_add(loop->deferred_event, &now) < 0)
+                event_active(loop->deferred_event, 0, 0);
+}
+
 static void on_deferred(_unused_ evutil_socket_t fd, _unused_ short what, void *userdata)
 {
         Loop *loop = userdata;
         Deferred *batch = loop->deferred;
 
         /* What is deferred from here on belongs to the next turn. */
+        loop->in_deferred = true;
         loop->deferred = NULL;
         if (batch)
                 batch->slot = &batch;
@@ -99,6 +113,9 @@ static void on_deferred(_unused_ evutil_socket_t fd, _unused_ short what, void *
                 d->slot = NULL;
                 d->callback(d);
         }
+        loop->in_deferred = false;
+        if (loop->deferred)
+                schedule_deferred(loop);
 }
 
 int loop_new(Clock *clock, Loop **ret)
@@ -281,7 +298,8 @@ void loop_defer(Loop *loop, Deferred *deferred)
         deferred->slot = loop->deferred_tail;
         *loop->deferred_tail = deferred;
         loop->deferred_tail = &deferred->next;
-        event_active(loop->deferred_event, 0, 0);
+        if (!loop->in_deferred)
+                event_active(loop->deferred_event, 0, 0);
 }
 
 void deferred_cancel(Loop *loop, Deferred *deferred)

@@ -58,7 +58,8 @@ DEFINE_CLEANUP(SignalSource *, signal_source_free);
 
 /*
  * A call that is made from the loop, not from where it was asked for: after the callbacks that are
- * running now, before the loop sleeps. Embedded in its owner; asked for twice it is made once.
+ * running now, before the loop sleeps. Embedded in its owner; asked for twice it is made once. What
+ * is deferred by such a call comes in the next turn, behind the descriptors that are ready then.
  */
 struct Deferred {
         void (*callback)(Deferred *deferred);

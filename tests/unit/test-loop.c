@@ -117,7 +117,7 @@ static void on_first(Deferred *deferred)
 
         note(t, '1');
         if (t->n == 2)
-                loop_defer(t->loop, deferred); /* once more, in the next turn */
+                loop_defer(t->loop, deferred); /* once more, in the next turn, behind its descriptors */
 }
 
 static void on_pipe(IoSource *source, int fd, unsigned events, void *userdata)
@@ -165,7 +165,7 @@ static void test_loop(_unused_ void **state)
         assert_ok(signal_source_new(t.loop, SIGUSR1, on_usr1, &t, &usr1));
         assert_ok(timer_arm_after(loop_timers(t.loop), &t.timer, 2000));
         assert_int_equal(loop_run(t.loop), 42);
-        assert_string_equal(t.order, "t121ps");
+        assert_string_equal(t.order, "t12p1s");
         signal_source_free(usr1);
         loop_free(t.loop);
         close(t.pipe[0]);
@@ -227,6 +227,42 @@ static void test_hangup(_unused_ void **state)
         loop_free(t.loop);
 }
 
+static void on_again(Deferred *deferred)
+{
+        LoopTest *t = container_of(deferred, LoopTest, first);
+
+        loop_defer(t->loop, deferred);
+}
+
+static void on_again_timer(Timer *timer, _unused_ usec_t now)
+{
+        note(container_of(timer, LoopTest, timer), 't');
+}
+
+/* Calls that ask for themselves again and again keep neither descriptors nor timers nor signals waiting. */
+static void test_deferred_again(_unused_ void **state)
+{
+        LoopTest t = { .timer.callback = on_again_timer, .first.callback = on_again };
+        SignalSource *usr1;
+        IoSource *source;
+
+        assert_ok(loop_new(clock_system(), &t.loop));
+        assert_int_equal(pipe(t.pipe), 0);
+        assert_int_equal(write(t.pipe[1], "x", 1), 1);
+        assert_ok(io_source_new(t.loop, t.pipe[0], IO_READ, on_pipe, &t, &source));
+        assert_ok(signal_source_new(t.loop, SIGUSR1, on_usr1, &t, &usr1));
+        assert_ok(timer_arm_after(loop_timers(t.loop), &t.timer, 0));
+        loop_defer(t.loop, &t.first);
+        assert_int_equal(loop_run(t.loop), 42);
+        assert_int_equal(t.n, 3);
+        assert_non_null(memchr(t.order, 't', t.n));
+        deferred_cancel(t.loop, &t.first);
+        signal_source_free(usr1);
+        loop_free(t.loop);
+        close(t.pipe[0]);
+        close(t.pipe[1]);
+}
+
 static void test_deferred_cancel(_unused_ void **state)
 {
         LoopTest t = { .first.callback = on_first, .second.callback = on_second };
@@ -246,7 +282,8 @@ static void test_deferred_cancel(_unused_ void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_heap_order), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_hangup), RUN(test_deferred_cancel),
+                RUN(test_heap_order), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_hangup),
+                RUN(test_deferred_again), RUN(test_deferred_cancel),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
