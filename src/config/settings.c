@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "config/settings.h"
+
+#include <unistd.h>
+
+#define SETTING(member, type_) .type = &config_type_##type_, .offset = offsetof(Settings, member)
+
+static const char *const level_names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", NULL };
+
+static const ConfigKey settings_keys[] = {
+        { "Listen", SETTING(listen, string),
+          .help = "Where the status pages /healthz and /metrics are served: 127.0.0.1:PORT, [::1]:PORT or the path of a UNIX socket. Off unless set." },
+        { "MaxRuns", SETTING(max_runs, unsigned), .min = 1, .max = 10000000, .default_value = "10000",
+          .help = "The most runs of all jobs that are under way at a time; others wait." },
+        { "MaxQueued", SETTING(max_queued, unsigned), .min = 1, .max = 10000000, .default_value = "100000",
+          .help = "The most runs of all jobs that wait for a place; others are skipped." },
+        { "KeepRuns", SETTING(keep_runs, unsigned), .max = 1000000, .default_value = "100",
+          .help = "How many ended runs of a job are kept." },
+        { "KeepRunsTotal", SETTING(keep_runs_total, unsigned), .max = 10000000, .default_value = "20000",
+          .help = "How many ended runs of all jobs are kept." },
+        { "LogLevel", SETTING(log_level, choice), .choices = level_names, .default_value = "info",
+          .help = "The least important messages that are logged." },
+        { "StopTimeoutSec", SETTING(stop_timeout, span), .default_value = "20s",
+          .help = "How long runs under way may take to end when the daemon is stopped." },
+        { "SysfsRoot", SETTING(sysfs_root, string), .default_value = "/sys", .help = "Where sysfs is; for tests with a copy of it." },
+        { "HttpMaxConnections", SETTING(http_max_connections, unsigned), .min = 1, .max = 100000, .default_value = "1024",
+          .help = "The most connections of http jobs at a time; further requests wait." },
+        { "HttpMaxHostConnections", SETTING(http_max_host_connections, unsigned), .min = 1, .max = 100000, .default_value = "256",
+          .help = "As above, to one host and port." },
+        { "MaxConnections", SETTING(max_connections, unsigned), .min = 1, .max = 100000, .default_value = "4096",
+          .help = "The most connections to the control socket." },
+        { "MaxConnectionsPerUser", SETTING(max_connections_per_user, unsigned), .min = 1, .max = 100000, .default_value = "1024",
+          .help = "As above, of one user." },
+        { "MaxWatchers", SETTING(max_watchers, unsigned), .min = 1, .max = 100000, .default_value = "2000",
+          .help = "The most clients that watch events at a time." },
+        {},
+};
+
+const ConfigSection settings_section = { "Daemon", settings_keys, sizeof(Settings) };
+
+Settings *settings_free(Settings *settings)
+{
+        if (!settings)
+                return NULL;
+        config_section_deinit(&settings_section, settings);
+        free(settings);
+        return NULL;
+}
+
+int settings_load(const char *path, ConfigReport *report, Settings **ret)
+{
+        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+        _cleanup_(settings_freep) Settings *settings = new0(Settings, 1);
+        int r;
+
+        if (!settings)
+                return -ENOMEM;
+        r = config_section_init(&settings_section, settings);
+        if (r >= 0 && access(path, F_OK) == 0)
+                r = config_parse_file_with_dropins(path, &items, report);
+        if (r == -ENOMEM)
+                return r;
+        for (size_t i = 0; i < items.n; i++) {
+                int k = streq(items.items[i].section, settings_section.name) ?
+                                config_section_apply(&settings_section, &items.items[i], settings, report) :
+                                config_item_key_error(&items.items[i], report, "there is no section [%s]; takt.conf has [%s]",
+                                                      items.items[i].section, settings_section.name);
+
+                if (k == -ENOMEM)
+                        return k;
+                r = r < 0 ? r : k;
+        }
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(settings);
+        return 0;
+}

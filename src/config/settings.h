@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* takt.conf: the settings of an environment. */
+
+#include "config/key.h"
+
+/* [Daemon] */
+typedef struct Settings {
+        char *listen; /* of the status pages; NULL: off */
+        unsigned max_runs;
+        unsigned max_queued;
+        unsigned keep_runs;
+        unsigned keep_runs_total;
+        int log_level; /* as in syslog.h */
+        usec_t stop_timeout;
+        char *sysfs_root;
+        unsigned http_max_connections;
+        unsigned http_max_host_connections;
+        unsigned max_connections; /* of the control socket */
+        unsigned max_connections_per_user;
+        unsigned max_watchers;
+} Settings;
+
+extern const ConfigSection settings_section;
+
+/* PATH may be missing: then all is as by default. -EBADMSG with problems in REPORT, -ENOMEM. */
+int settings_load(const char *path, ConfigReport *report, Settings **ret);
+Settings *settings_free(Settings *settings);
+DEFINE_CLEANUP(Settings *, settings_free);
