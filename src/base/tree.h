@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Intrusive red-black trees: BSD's <sys/tree.h>, as libbsd has it. */
+
+#include <sys/tree.h>
+
+/* libbsd's RB_GENERATE_STATIC() wants a `__unused` that glibc does not define. */
+#define TREE_GENERATE(name, type, field, compare) \
+        RB_GENERATE_INTERNAL(name, type, field, compare, __attribute__((__unused__)) static)

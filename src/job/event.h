@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * What happened to a job or a run. Events are made on the stack and handed to observers in the
+ * order in which these subscribed; what an observer keeps it copies.
+ */
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "json/writer.h"
+
+typedef struct Event Event;
+typedef struct EventBus EventBus;
+typedef struct EventObserver EventObserver;
+
+typedef enum EventType {
+        /* of a run */
+        EVENT_QUEUED,
+        EVENT_RUNNING,
+        EVENT_PROGRESS, /* of a kind: a flash, a count */
+        EVENT_RETRYING,
+        EVENT_SUCCEEDED,
+        EVENT_FAILED,
+        EVENT_TIMEOUT,
+        EVENT_CANCELLED,
+        EVENT_SKIPPED,
+        EVENT_MISSED,
+        EVENT_LOST,
+        /* of a job */
+        EVENT_ADDED,
+        EVENT_CHANGED,
+        EVENT_REMOVED,
+        EVENT_PAUSED,
+        EVENT_RESUMED,
+        EVENT_REFUSED, /* its file is broken; an old definition goes on */
+        _EVENT_TYPE_MAX,
+} EventType;
+
+struct Job;
+struct Run;
+
+struct Event {
+        EventType type;
+        uint64_t sequence; /* set by the bus: 1, 2, … */
+        usec_t realtime;   /* set by the bus where it is 0 */
+        const char *job;   /* name; never NULL */
+        const struct Run *run;
+        const char *message; /* for people; NULL: none */
+        const char *data;    /* JSON text; NULL: none */
+};
+
+struct EventObserver {
+        void (*notify)(EventObserver *observer, const Event *event);
+        List link;
+};
+
+struct EventBus {
+        Clock *clock;
+        uint64_t sequence;
+        List observers;
+};
+
+void event_bus_init(EventBus *bus, Clock *clock);
+/* OBSERVER is borrowed; it is told of all that happens from now on. */
+void event_bus_subscribe(EventBus *bus, EventObserver *observer);
+void event_bus_unsubscribe(EventObserver *observer);
+/* Numbers EVENT and tells everyone. */
+void event_bus_emit(EventBus *bus, Event *event);
+
+const char *event_type_to_string(EventType type);
+/* -EINVAL */
+int event_type_from_string(const char *s);
+/* Adds the keys of an Event object as the io.takt.Runs interface has it to the open object. */
+void event_write(const Event *event, JsonWriter *w);

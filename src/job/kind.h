@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * What a job does: one JobKind a file in kinds/, found by its name in the registry. Scheduling
+ * knows kinds by this table only.
+ */
+
+#include "config/key.h"
+
+typedef struct JobKind JobKind;
+typedef struct JobSpec JobSpec;
+typedef struct Run Run;
+
+struct JobKind {
+        const char *name; /* Type= */
+        const char *help; /* one sentence */
+
+        /* The kind's own section; its structure is allocated zeroed with the spec. NULL: none. */
+        const ConfigSection *section;
+
+        /* TimeoutSec= where the file says none; 0: infinity. */
+        usec_t default_timeout;
+
+        /*
+         * Called once all keys are read: checks across keys, work that need not be done a run.
+         * Adds problems to REPORT, placed by config_items_error(), and returns -EBADMSG; -ENOMEM.
+         * NULL: nothing to check.
+         */
+        int (*load)(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report);
+        /* Frees what load() made; the section's own values are freed by its rows. */
+        void (*unload)(void *config);
+
+        /* Bytes of the kind's own state in each Run, zeroed before start(). */
+        size_t run_size;
+
+        /*
+         * Begins an attempt. The run ends, now or later from the loop, by exactly one call of
+         * run_succeed() or run_fail(). Must not block.
+         */
+        void (*start)(Run *run);
+        /*
+         * Asks a started attempt to end soon: at most one call an attempt; the run still ends by
+         * run_succeed() or run_fail(). Never called for what has ended.
+         */
+        void (*cancel)(Run *run);
+        /* Frees the kind's state, after the end of each attempt. NULL: nothing to free. */
+        void (*reset)(Run *run);
+};
+
+/* The registry, ended by NULL; in kinds/registry.c. A new kind is one file and one line there. */
+extern const JobKind *const job_kinds[];
+
+/* NULL where there is none of that name. */
+const JobKind *job_kind_find(const char *name);

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "job/run.h"
+
+#include <assert.h>
+
+#include "base/buffer.h"
+#include "base/string-util.h"
+#include "job/job.h"
+#include "job/spec.h"
+
+static const char *const state_names[_RUN_STATE_MAX] = {
+        [RUN_QUEUED] = "queued",       [RUN_RUNNING] = "running", [RUN_RETRYING] = "retrying",
+        [RUN_SUCCEEDED] = "succeeded", [RUN_FAILED] = "failed",   [RUN_TIMEOUT] = "timeout",
+        [RUN_CANCELLED] = "cancelled", [RUN_SKIPPED] = "skipped", [RUN_MISSED] = "missed",
+        [RUN_LOST] = "lost",
+};
+
+static const char *const trigger_names[_RUN_TRIGGER_MAX] = {
+        [RUN_TRIGGER_SCHEDULE] = "schedule",
+        [RUN_TRIGGER_STARTUP] = "startup",
+        [RUN_TRIGGER_MANUAL] = "manual",
+};
+
+int run_new(size_t kind_size, Run **ret)
+{
+        Run *run = calloc(1, sizeof(Run) + kind_size);
+
+        if (!run)
+                return -ENOMEM;
+        list_init(&run->link);
+        list_init(&run->queue);
+        *ret = run;
+        return 0;
+}
+
+Run *run_free(Run *run)
+{
+        if (!run)
+                return NULL;
+        free(run->params);
+        json_doc_free(run->params_doc);
+        free(run->result);
+        free(run->outputs);
+        free(run->details);
+        free(run->error_kind);
+        free(run->error_message);
+        job_spec_unref(run->spec);
+        free(run);
+        return NULL;
+}
+
+const void *run_config(const Run *run)
+{
+        return run->spec->config;
+}
+
+Run *run_from_state(void *kind_state)
+{
+        return (Run *)(void *)((char *)kind_state - offsetof(Run, kind_state));
+}
+
+const JsonValue *run_params(const Run *run)
+{
+        return run->params_doc ? json_root(run->params_doc) : NULL;
+}
+
+static void run_end(Run *run, bool failed)
+{
+        assert(run->state == RUN_RUNNING && !run->ended);
+        run->failed = failed;
+        run->ended = true;
+        /* A kind may end inside its start(): the scheduler looks when that returns. */
+        if (!run->starting)
+                run->on_end(run);
+}
+
+void run_set_result(Run *run, char *result, size_t result_len)
+{
+        free(run->result);
+        run->result = result;
+        run->result_len = result ? result_len : 0;
+}
+
+void run_set_outputs(Run *run, char *outputs)
+{
+        free(run->outputs);
+        run->outputs = outputs;
+}
+
+void run_set_details(Run *run, char *details)
+{
+        free(run->details);
+        run->details = details;
+}
+
+void run_succeed(Run *run, char *result, size_t result_len)
+{
+        run_set_result(run, result, result_len);
+        run_end(run, false);
+}
+
+void run_fail(Run *run, const char *kind, const char *format, ...)
+{
+        _cleanup_buffer_ Buffer message = BUFFER_NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        (void)buffer_appendv(&message, format, ap);
+        va_end(ap);
+        free(run->error_kind);
+        free(run->error_message);
+        /* Where there is no memory for the words, the failure still counts. */
+        run->error_kind = strdup(kind);
+        run->error_message = buffer_steal(&message);
+        run_end(run, true);
+}
+
+void run_progress(Run *run, const char *message, const char *data)
+{
+        if (run->on_progress)
+                run->on_progress(run, message, data);
+}
+
+const char *run_state_to_string(RunState state)
+{
+        return state_names[state];
+}
+
+int run_state_from_string(const char *s)
+{
+        for (int i = 0; i < _RUN_STATE_MAX; i++)
+                if (streq(state_names[i], s))
+                        return i;
+        return -EINVAL;
+}
+
+const char *run_trigger_to_string(RunTrigger trigger)
+{
+        return trigger_names[trigger];
+}
+
+usec_t run_lateness(const Run *run)
+{
+        return run->started_boottime > 0 ? usec_sub(run->started_boottime, run->due_boottime) : 0;
+}
+
+static void write_error(const Run *run, JsonWriter *w)
+{
+        const char *message = run->error_message ?: "";
+
+        if (!run->error_kind) {
+                json_null(w);
+                return;
+        }
+        json_begin_object(w);
+        json_key(w, "kind");
+        json_string(w, run->error_kind);
+        json_key(w, "message");
+        json_string_lossy(w, message, strlen(message));
+        json_end_object(w);
+}
+
+static void write_span(JsonWriter *w, bool known, usec_t span)
+{
+        if (known)
+                json_uint(w, span);
+        else
+                json_null(w);
+}
+
+void run_write_head(const Run *run, JsonWriter *w)
+{
+        const char *params = run->params ?: "{}";
+
+        json_key(w, "run");
+        json_uint(w, run->id);
+        json_key(w, "job");
+        json_string(w, run->job->name);
+        json_key(w, "params");
+        json_raw(w, params, strlen(params));
+        json_key(w, "trigger");
+        json_string(w, trigger_names[run->trigger]);
+        json_key(w, "state");
+        json_string(w, state_names[run->state]);
+        json_key(w, "scheduled");
+        json_realtime(w, run->scheduled_realtime);
+        json_key(w, "started");
+        json_realtime(w, run->started_realtime);
+        json_key(w, "finished");
+        json_realtime(w, run->finished_realtime);
+        json_key(w, "latenessUsec");
+        write_span(w, run->started_boottime > 0 && run->scheduled_realtime > 0, run_lateness(run));
+        json_key(w, "durationUsec");
+        write_span(w, run->finished_boottime > 0 && run->started_boottime > 0,
+                   usec_sub(run->finished_boottime, run->started_boottime));
+        json_key(w, "attempts");
+        json_uint(w, run->attempts);
+}
+
+void run_write_tail(const Run *run, JsonWriter *w)
+{
+        const char *outputs = run->outputs ?: "{}";
+
+        json_key(w, "outputs");
+        json_raw(w, outputs, strlen(outputs));
+        json_key(w, "details");
+        if (run->details)
+                json_raw(w, run->details, strlen(run->details));
+        else
+                json_null(w);
+        json_key(w, "error");
+        write_error(run, w);
+}
+
+void run_write(const Run *run, JsonWriter *w)
+{
+        run_write_head(run, w);
+        json_key(w, "result");
+        if (run->result)
+                json_raw(w, run->result, run->result_len);
+        else
+                json_null(w);
+        run_write_tail(run, w);
+}

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * One execution of a job. Owned by the scheduler from its creation to its end; a kind sees it from
+ * start() to the one call that ends the attempt.
+ */
+
+#include "base/tree.h"
+
+#include "base/list.h"
+#include "job/event.h"
+#include "job/services.h"
+#include "json/json.h"
+#include "json/writer.h"
+#include "loop/timer.h"
+
+typedef struct Job Job;
+typedef struct JobSpec JobSpec;
+typedef struct Run Run;
+
+typedef enum RunState {
+        RUN_QUEUED,
+        RUN_RUNNING,
+        RUN_RETRYING,
+        RUN_SUCCEEDED,
+        RUN_FAILED,
+        RUN_TIMEOUT,
+        RUN_CANCELLED,
+        RUN_SKIPPED,
+        RUN_MISSED,
+        RUN_LOST,
+        _RUN_STATE_MAX,
+} RunState;
+
+/* What started it. */
+typedef enum RunTrigger {
+        RUN_TRIGGER_SCHEDULE,
+        RUN_TRIGGER_STARTUP,
+        RUN_TRIGGER_MANUAL,
+        _RUN_TRIGGER_MAX,
+} RunTrigger;
+
+/* Why it was asked to end before its time. */
+typedef enum RunStop {
+        RUN_STOP_NONE,
+        RUN_STOP_CANCEL,
+        RUN_STOP_TIMEOUT,
+        RUN_STOP_REPLACED,
+        RUN_STOP_SHUTDOWN,
+        _RUN_STOP_MAX,
+} RunStop;
+
+struct Run {
+        uint64_t id;
+        Job *job;
+        JobSpec *spec; /* the definition it began with; a reload does not change it */
+        const Services *services;
+        RunState state;
+        RunTrigger trigger;
+        RunStop stop;
+        bool starting; /* inside kind->start() */
+        bool ended;    /* the attempt ended while starting */
+        bool failed;   /* how the attempt ended */
+        unsigned attempts;
+
+        usec_t scheduled_realtime;
+        usec_t created_realtime;
+        usec_t started_realtime; /* of the first attempt; 0: never */
+        usec_t finished_realtime;
+        usec_t due_boottime;
+        usec_t started_boottime;
+        usec_t finished_boottime;
+
+        Timer timer; /* of the attempt's timeout, or of the next attempt */
+        List link;   /* in its job's list of runs */
+        List queue;  /* in the scheduler's queue */
+        RB_ENTRY(Run) by_id;
+
+        char *params; /* JSON text of an object; NULL: {} */
+        JsonDoc *params_doc;
+        char *result; /* JSON text; NULL: none */
+        size_t result_len;
+        char *outputs; /* JSON text of an object; NULL: {} */
+        char *details; /* JSON text of an object: what the kind measured; NULL: none */
+        char *error_kind;
+        char *error_message;
+
+        /* The scheduler's: called when an attempt ended outside start(), and for progress. */
+        void (*on_end)(Run *run);
+        void (*on_progress)(Run *run, const char *message, const char *data);
+
+        _Alignas(max_align_t) char kind_state[];
+};
+
+/* --- for kinds --- */
+
+/* The kind's section as the run's definition has it. */
+const void *run_config(const Run *run);
+/* The kind's own state: run_size bytes, zeroed before each attempt. */
+static inline void *run_state(Run *run)
+{
+        return run->kind_state;
+}
+Run *run_from_state(void *kind_state);
+
+/* The parameters as an object; NULL where there are none. */
+const JsonValue *run_params(const Run *run);
+
+/*
+ * Ends the attempt well. RESULT is JSON text that is taken over, NULL for null. Outputs, where the
+ * kind has made them, are set before with run_set_outputs().
+ */
+void run_succeed(Run *run, char *result, size_t result_len);
+/* Ends the attempt badly: KIND is one of the stable words of takt.job(5), the message is for people. */
+void run_fail(Run *run, const char *kind, const char *format, ...) _printf_(3, 4);
+/* A result that a failed attempt leaves (a response that was not expected, output of a command); taken over. */
+void run_set_result(Run *run, char *result, size_t result_len);
+/* JSON text of an object, taken over. */
+void run_set_outputs(Run *run, char *outputs);
+/* What was measured on the way (phases of a transfer, processor time): JSON text of an object, taken over. */
+void run_set_details(Run *run, char *details);
+
+/* Tells watchers of progress. DATA is JSON text or NULL. */
+void run_progress(Run *run, const char *message, const char *data);
+
+static inline bool run_is_stopping(const Run *run)
+{
+        return run->stop != RUN_STOP_NONE;
+}
+
+/* --- for the scheduler and those who look on --- */
+
+/* KIND_SIZE bytes of kind state. -ENOMEM. */
+int run_new(size_t kind_size, Run **ret);
+Run *run_free(Run *run);
+DEFINE_CLEANUP(Run *, run_free);
+
+static inline bool run_state_is_final(RunState state)
+{
+        return state >= RUN_SUCCEEDED;
+}
+
+const char *run_state_to_string(RunState state);
+int run_state_from_string(const char *s);
+const char *run_trigger_to_string(RunTrigger trigger);
+
+/* How late it started; 0 for what began by hand or never. */
+usec_t run_lateness(const Run *run);
+/* Adds the keys of a Run object, as io.takt.Runs has it, to the open object. */
+void run_write(const Run *run, JsonWriter *w);
+/* The same in two parts with the result left out in between, for who keeps them apart. */
+void run_write_head(const Run *run, JsonWriter *w);
+void run_write_tail(const Run *run, JsonWriter *w);

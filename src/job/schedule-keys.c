@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "job/schedule-keys.h"
+
+#include "base/string-util.h"
+#include "job/spec.h"
+#include "when/timespan.h"
+#include "when/timestamp.h"
+
+/* Read by schedule_settings_finish(): what they mean hangs on the zone. */
+static int parse_later(_unused_ const ConfigKey *key, _unused_ const char *value, _unused_ const ConfigSite *site,
+                       _unused_ void *target)
+{
+        return 0;
+}
+
+static void clear_schedule(_unused_ const ConfigKey *key, void *target)
+{
+        schedule_deinit(target);
+}
+
+static const ConfigType type_trigger_span = { .metavar = "TIMESPAN", .parse = parse_later, .clear = clear_schedule };
+static const ConfigType type_trigger_time = { .metavar = "TIMESTAMP", .repeatable = true, .parse = parse_later, .clear = clear_schedule };
+static const ConfigType type_trigger_calendar = { .metavar = "CALENDAR", .repeatable = true, .parse = parse_later, .clear = clear_schedule };
+static const ConfigType type_trigger_cron = { .metavar = "CRON", .repeatable = true, .parse = parse_later, .clear = clear_schedule };
+static const ConfigType type_until = { .metavar = "TIMESTAMP", .parse = parse_later, .clear = clear_schedule };
+static const ConfigType type_align = { .metavar = "BOOLEAN|TIMESTAMP", .parse = parse_later, .clear = clear_schedule };
+static const ConfigType type_zone = { .metavar = "ZONE", .parse = parse_later, .clear = clear_schedule };
+
+static const char *const overlap_names[] = { "skip", "queue", "replace", "parallel", NULL };
+static const char *const gap_names[] = { "after", "skip", NULL };
+static const char *const fold_names[] = { "first", "second", "both", NULL };
+
+#define SCHEDULE(type_) .type = &type_, .offset = offsetof(ScheduleSettings, schedule)
+
+const ConfigKey schedule_keys[] = {
+        { "Every", SCHEDULE(type_trigger_span), .help = "A fixed rate: run k is due at the start plus k times this, whatever the runs take." },
+        { "After", SCHEDULE(type_trigger_span), .help = "A fixed delay after the end of the run before; the first is due at once." },
+        { "OnStartup", SCHEDULE(type_trigger_span), .help = "Once, so long after the start of the daemon." },
+        { "At", SCHEDULE(type_trigger_time), .help = "Once, at this date and time." },
+        { "OnCalendar", SCHEDULE(type_trigger_calendar), .help = "A calendar expression as in systemd.time(7)." },
+        { "Cron", SCHEDULE(type_trigger_cron), .help = "A cron expression of five fields, or six with seconds first." },
+        { "Exclude", SCHEDULE(type_trigger_calendar), .help = "A calendar expression of times at which nothing is due." },
+        { "TimeZone", SCHEDULE(type_zone), .help = "The zone of the times above; the machine's own where it is not given." },
+        { "Align", SCHEDULE(type_align), .help = "Puts the grid of Every= on the wall clock, or on this date and time." },
+        { "Until", SCHEDULE(type_until), .help = "Nothing is due after this date and time." },
+        { "Count", .type = &config_type_unsigned, .offset = offsetof(ScheduleSettings, schedule.max_count), .max = UINT32_MAX - 1,
+          .default_value = "0", .help = "So many runs by schedule in all; 0 for no limit." },
+        { "DstGap", .type = &config_type_choice, .offset = offsetof(ScheduleSettings, schedule.gap), .choices = gap_names,
+          .default_value = "after", .help = "What becomes of a fixed time that a change of the clock skips." },
+        { "DstFold", .type = &config_type_choice, .offset = offsetof(ScheduleSettings, schedule.fold), .choices = fold_names,
+          .default_value = "first", .help = "Which one counts of a fixed time that a change of the clock repeats." },
+        { "Overlap", .type = &config_type_choice, .offset = offsetof(ScheduleSettings, overlap), .choices = overlap_names,
+          .default_value = "skip", .help = "What becomes of a run that is due while one of the job is under way." },
+        { "MaxParallel", .type = &config_type_unsigned, .offset = offsetof(ScheduleSettings, max_parallel), .max = 1000000,
+          .default_value = "0", .help = "The most runs of the job at a time with Overlap=parallel; 0 for no limit but MaxRuns=." },
+        { "MaxQueued", .type = &config_type_unsigned, .offset = offsetof(ScheduleSettings, max_queued), .min = 1, .max = 1000000,
+          .default_value = "100", .help = "The most runs of the job that wait with Overlap=queue." },
+        {},
+};
+
+static int item_when_error(const ConfigItem *item, ConfigReport *report, int r, const WhenError *error)
+{
+        return r == -ENOMEM ? r : config_item_error(item, report, error->offset, "%s", error->message);
+}
+
+static int add_span(ScheduleSettings *settings, TriggerType type, usec_t min, const ConfigItem *item, ConfigReport *report)
+{
+        char least[TIMESPAN_MAX];
+        WhenError error = {};
+        usec_t span;
+        int r = timespan_parse(item->value, &span, &error);
+
+        if (r < 0)
+                return item_when_error(item, report, r, &error);
+        if (span < min)
+                return config_item_error(item, report, 0, "must be at least %s", timespan_format(min, least));
+        if (span == USEC_INFINITY)
+                return config_item_error(item, report, 0, "would never fire; leave the key out instead");
+        return schedule_add_trigger(&settings->schedule, (Trigger){ .type = type, .span = span });
+}
+
+static int read_every(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        return add_span(settings, TRIGGER_EVERY, SCHEDULE_PERIOD_MIN, item, report);
+}
+
+static int read_after(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        return add_span(settings, TRIGGER_AFTER, 1, item, report);
+}
+
+static int read_on_startup(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        return add_span(settings, TRIGGER_STARTUP, 0, item, report);
+}
+
+static int read_at(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        Trigger trigger = { .type = TRIGGER_AT };
+        WhenError error = {};
+        int r = timestamp_parse(item->value, settings->schedule.zone, &trigger.at_realtime, &error);
+
+        return r < 0 ? item_when_error(item, report, r, &error) : schedule_add_trigger(&settings->schedule, trigger);
+}
+
+static int read_on_calendar(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        Trigger trigger = { .type = TRIGGER_CALENDAR };
+        WhenError error = {};
+        int r = calendar_parse(item->value, &trigger.calendar, &error);
+
+        return r < 0 ? item_when_error(item, report, r, &error) : schedule_add_trigger(&settings->schedule, trigger);
+}
+
+static int read_cron(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        Trigger trigger = { .type = TRIGGER_CRON };
+        WhenError error = {};
+        int r = cron_parse(item->value, &trigger.cron, &error);
+
+        return r < 0 ? item_when_error(item, report, r, &error) : schedule_add_trigger(&settings->schedule, trigger);
+}
+
+static int read_exclude(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        WhenError error = {};
+        Calendar *calendar;
+        int r = calendar_parse(item->value, &calendar, &error);
+
+        return r < 0 ? item_when_error(item, report, r, &error) : schedule_add_exclude(&settings->schedule, calendar);
+}
+
+static int read_time_zone(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        WhenError error = {};
+        Zone *zone;
+        int r = zone_load(item->value, &zone, &error);
+
+        if (r < 0)
+                return item_when_error(item, report, r, &error);
+        zone_unref(settings->schedule.zone);
+        settings->schedule.zone = zone;
+        return 0;
+}
+
+static int read_align(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        WhenError error = {};
+        int r = schedule_parse_align(&settings->schedule, item->value, &error);
+
+        return r < 0 ? item_when_error(item, report, r, &error) : 0;
+}
+
+static int read_until(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
+{
+        WhenError error = {};
+        int r = timestamp_parse(item->value, settings->schedule.zone, &settings->schedule.until_realtime, &error);
+
+        return r < 0 ? item_when_error(item, report, r, &error) : 0;
+}
+
+/* In the order in which they are read: the zone is needed by all that name a time. */
+static const struct ScheduleReader {
+        const char *key;
+        int (*read)(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report);
+        bool repeatable;
+        bool trigger;
+} readers[] = {
+        { "TimeZone", read_time_zone, false, false },
+        { "Every", read_every, false, true },
+        { "After", read_after, false, true },
+        { "OnStartup", read_on_startup, false, true },
+        { "At", read_at, true, true },
+        { "OnCalendar", read_on_calendar, true, true },
+        { "Cron", read_cron, true, true },
+        { "Exclude", read_exclude, true, false },
+        { "Align", read_align, false, false },
+        { "Until", read_until, false, false },
+};
+
+bool schedule_key_is_trigger(const char *key)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
+                if (streq(readers[i].key, key))
+                        return readers[i].trigger;
+        return false;
+}
+
+static bool is_assignment_of(const ConfigItem *item, const char *key)
+{
+        return streq(item->section, "Schedule") && streq(item->key, key);
+}
+
+/* The assignments of one key that count: since the last empty one, and only the last where it is not repeatable. */
+static int read_key(const struct ScheduleReader *reader, ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report)
+{
+        size_t first = 0;
+        bool bad = false;
+
+        for (size_t i = 0; i < items->n; i++)
+                if (is_assignment_of(&items->items[i], reader->key)) {
+                        if (items->items[i].value[0] == '\0')
+                                first = i + 1;
+                        else if (!reader->repeatable)
+                                first = i;
+                }
+        for (size_t i = first; i < items->n; i++) {
+                int r = 0;
+
+                if (is_assignment_of(&items->items[i], reader->key))
+                        r = reader->read(settings, &items->items[i], report);
+                if (r == -ENOMEM)
+                        return r;
+                if (r == -E2BIG)
+                        r = config_item_error(&items->items[i], report, 0, "more triggers than a job may have");
+                bad = bad || r < 0;
+        }
+        return bad ? -EBADMSG : 0;
+}
+
+static int check(const ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report)
+{
+        const ScheduleNow now = {
+                .boottime = clock_boottime(clock_system()),
+                .realtime = clock_realtime(clock_system()),
+        };
+        WhenError error = {};
+
+        /* Times that have all passed are no fault of the file: the job is finished. */
+        if (schedule_check(&settings->schedule, &now, &error) != -EINVAL)
+                return 0;
+        /* Which of several triggers and limits is to blame no one can tell: the last trigger is shown. */
+        for (size_t i = items->n; i-- > 0;)
+                if (streq(items->items[i].section, "Schedule") && schedule_key_is_trigger(items->items[i].key) &&
+                    items->items[i].value[0])
+                        return config_item_error(&items->items[i], report, 0, "%s", error.message);
+        return config_report_add(report, items->files[0], 0, 0, "%s", error.message);
+}
+
+int schedule_settings_finish(ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report)
+{
+        bool bad = false;
+        int r;
+
+        settings->schedule.until_realtime = USEC_INFINITY;
+        if (!settings->schedule.zone) {
+                r = zone_load(ZONE_LOCAL, &settings->schedule.zone, NULL);
+                if (r == -ENOMEM)
+                        return r;
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
+                r = read_key(&readers[i], settings, items, report);
+                if (r == -ENOMEM)
+                        return r;
+                bad = bad || r < 0;
+        }
+        for (size_t i = 0; i < settings->schedule.n_triggers; i++)
+                settings->counts_from_end = settings->counts_from_end || settings->schedule.triggers[i].type == TRIGGER_AFTER;
+        return bad ? -EBADMSG : check(settings, items, report);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * What a run may use of the process it lives in. Filled by daemon/ once at start, passed down to
+ * kinds by pointer. Members that a program has no use for are NULL there (a simulation has a
+ * clock and timers only); a kind that needs one says so in its NEEDS and is refused at load.
+ */
+
+#include "loop/timer.h"
+
+struct Loop;
+struct HttpClient;
+struct Spawner;
+struct LedSet;
+struct Environment;
+
+typedef struct Services {
+        Clock *clock;
+        TimerQueue *timers;
+        struct Loop *loop;
+        struct HttpClient *http;
+        struct Spawner *spawner;
+        struct LedSet *leds;
+        const struct Environment *environment;
+        const char *credentials_directory; /* NULL: none */
+} Services;

@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "job/spec.h"
+
+#include <ctype.h>
+
+#include "base/string-util.h"
+#include "job/schedule-keys.h"
+#include "job/types.h"
+
+static int parse_output(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        OutputSet **set = target;
+        TextError error = {};
+        int r;
+
+        if (!*set)
+                *set = output_set_new();
+        if (!*set)
+                return -ENOMEM;
+        r = output_set_add(*set, value, &error);
+        return r == -EBADMSG ? config_item_error(site->item, site->report, error.offset, "%s", error.message) : r;
+}
+
+static void clear_output(_unused_ const ConfigKey *key, void *target)
+{
+        OutputSet **set = target;
+
+        *set = output_set_free(*set);
+}
+
+static const ConfigType type_output = {
+        .metavar = "NAME: PATH", .repeatable = true, .parse = parse_output, .clear = clear_output,
+};
+
+static const char *const format_names[] = { "auto", "json", "text", "number", "lines", "none", NULL };
+static const char *const success_levels[] = { "debug", "info", "notice", NULL };
+
+#define JOB(member, type_) .type = &config_type_##type_, .offset = offsetof(JobSettings, member)
+
+static const ConfigKey job_keys[] = {
+        { "Type", JOB(type, string), .help = "What the job does; one of the kinds." },
+        { "Description", JOB(description, string), .help = "A line for people." },
+        { "Documentation", JOB(documentation, strings), .help = "Where to read more: a URI." },
+        { "Enabled", JOB(enabled, bool), .default_value = "yes",
+          .help = "Whether the schedule is in force. The job can be started by hand either way." },
+        { "TimeoutSec", JOB(timeout, span), .min = 1000,
+          .help = "How long an attempt may take; then it is ended and counts as a timeout." },
+        { "Retries", JOB(retries, unsigned), .max = 1000,
+          .help = "How often a run that failed or timed out is tried again." },
+        { "RetryDelaySec", JOB(retry_delay, span), .default_value = "1s", .min = 1000,
+          .help = "The time before the first retry. It doubles each time, and each is shortened at random by up to half." },
+        { "RetryMaxDelaySec", JOB(retry_max_delay, span), .default_value = "5min", .min = 1000,
+          .help = "The most that the time before a retry grows to." },
+        { "Parameter", JOB(parameters, parameter), .help = "A value that a run is given: its name, type and default." },
+        { "LogSuccess", JOB(log_level_success, choice), .choices = success_levels, .default_value = "debug",
+          .help = "The level at which runs that succeed are logged." },
+        {},
+};
+
+static const ConfigKey result_keys[] = {
+        { "Format", .type = &config_type_choice, .offset = offsetof(ResultSettings, format), .choices = format_names,
+          .default_value = "auto", .help = "How what the run gave is read. auto: as the kind says." },
+        { "Output", .type = &type_output, .offset = offsetof(ResultSettings, outputs),
+          .help = "A named value taken from the result by a JSONPath." },
+        {},
+};
+
+
+const ConfigSection job_sections[] = {
+        { "Job", job_keys, sizeof(JobSettings) },
+        { "Schedule", schedule_keys, sizeof(ScheduleSettings) },
+        { "Result", result_keys, sizeof(ResultSettings) },
+        {},
+};
+
+bool job_name_is_valid(const char *name)
+{
+        if (name[0] == '\0' || name[0] == '.' || name[0] == '-' || strlen(name) > JOB_NAME_MAX)
+                return false;
+        for (const char *c = name; *c; c++)
+                if (!isalnum((unsigned char)*c) && !strchr(":-_.@", *c))
+                        return false;
+        return true;
+}
+
+int job_name_from_path(const char *path, char **ret)
+{
+        const char *base = strrchr(path, '/');
+        _cleanup_free_ char *name = NULL;
+        size_t n;
+
+        base = base ? base + 1 : path;
+        n = strlen(base);
+        if (n > 4 && streq(base + n - 4, ".job"))
+                n -= 4;
+        name = strndup(base, n);
+        if (!name)
+                return -ENOMEM;
+        if (!job_name_is_valid(name))
+                return -EINVAL;
+        *ret = TAKE_PTR(name);
+        return 0;
+}
+
+const char *job_name_instance(const char *name)
+{
+        const char *at = strchr(name, '@');
+
+        return at ? at + 1 : NULL;
+}
+
+/* Puts the instance's name where the value says %i. */
+static int expand_instance(ConfigItem *item, const char *instance)
+{
+        _cleanup_buffer_ Buffer out = BUFFER_NULL;
+        const char *p = item->value, *found;
+        char *value;
+        int r;
+
+        while ((found = strstr(p, "%i"))) {
+                r = buffer_append(&out, p, (size_t)(found - p));
+                if (r >= 0)
+                        r = buffer_append_string(&out, instance);
+                if (r < 0)
+                        return r;
+                p = found + 2;
+        }
+        if (p == item->value)
+                return 0;
+        r = buffer_append_string(&out, p);
+        if (r < 0)
+                return r;
+        value = buffer_steal(&out);
+        if (!value)
+                return -ENOMEM;
+        free(item->value);
+        item->value = value;
+        return 0;
+}
+
+/* The kind comes first: it says which sections there may be. */
+static int find_kind(const ConfigItems *items, ConfigReport *report, const JobKind **ret)
+{
+        _cleanup_buffer_ Buffer names = BUFFER_NULL;
+        const ConfigItem *item = config_items_find(items, "Job", "Type");
+        const JobKind *kind;
+
+        if (item && (kind = job_kind_find(item->value))) {
+                *ret = kind;
+                return 0;
+        }
+        for (size_t i = 0; job_kinds[i]; i++)
+                (void)buffer_appendf(&names, "%s%s", i > 0 ? job_kinds[i + 1] ? ", " : " or " : "", job_kinds[i]->name);
+        if (item)
+                return config_item_error(item, report, 0, "'%s' is no kind of job; say %s", item->value, buffer_string(&names));
+        return config_report_add(report, items->n_files > 0 ? items->files[0] : "job", 0, 0,
+                                 "[Job] has no Type=; say %s", buffer_string(&names));
+}
+
+typedef struct SectionTarget {
+        const ConfigSection *section;
+        void *structure;
+} SectionTarget;
+
+static SectionTarget find_section(JobSpec *spec, const char *name)
+{
+        void *structures[] = { &spec->job, &spec->schedule, &spec->result };
+
+        for (size_t i = 0; job_sections[i].name; i++)
+                if (streq(job_sections[i].name, name))
+                        return (SectionTarget){ &job_sections[i], structures[i] };
+        if (spec->kind->section && streq(spec->kind->section->name, name))
+                return (SectionTarget){ spec->kind->section, spec->config };
+        return (SectionTarget){};
+}
+
+static int unknown_section(const JobSpec *spec, const ConfigItem *item, ConfigReport *report)
+{
+        for (size_t i = 0; job_kinds[i]; i++)
+                if (job_kinds[i]->section && streq(job_kinds[i]->section->name, item->section))
+                        return config_item_key_error(item, report, "[%s] belongs to Type=%s, and this job is Type=%s",
+                                                     item->section, job_kinds[i]->name, spec->kind->name);
+        return config_item_key_error(item, report, "there is no section [%s]; this job may have [Job], [Schedule], [Result]%s%s%s",
+                                     item->section, spec->kind->section ? " and [" : "",
+                                     spec->kind->section ? spec->kind->section->name : "", spec->kind->section ? "]" : "");
+}
+
+static int apply_items(JobSpec *spec, const ConfigItems *items, ConfigReport *report)
+{
+        bool bad = false;
+
+        for (size_t i = 0; i < items->n; i++) {
+                const ConfigItem *item = &items->items[i];
+                SectionTarget target = find_section(spec, item->section);
+                int r;
+
+                r = target.section ? config_section_apply(target.section, item, target.structure, report) :
+                                     unknown_section(spec, item, report);
+                if (r == -ENOMEM)
+                        return r;
+                bad = bad || r < 0;
+        }
+        return bad ? -EBADMSG : 0;
+}
+
+/* What tells one definition from another: every assignment, in order; comments and blanks don't count. */
+static int make_identities(JobSpec *spec, const ConfigItems *items)
+{
+        _cleanup_buffer_ Buffer all = BUFFER_NULL, schedule = BUFFER_NULL;
+
+        for (size_t i = 0; i < items->n; i++) {
+                const ConfigItem *item = &items->items[i];
+                bool is_schedule = streq(item->section, "Schedule");
+                int r = buffer_appendf(&all, "%s.%s=%s\n", item->section, item->key, item->value);
+
+                if (r >= 0 && is_schedule)
+                        r = buffer_appendf(&schedule, "%s=%s\n", item->key, item->value);
+                if (r >= 0 && is_schedule && schedule_key_is_trigger(item->key) && item->value[0]) {
+                        _cleanup_free_ char *text = xasprintf("%s=%s", item->key, item->value);
+
+                        r = text ? string_list_append(&spec->triggers, text) : -ENOMEM;
+                }
+                if (r < 0)
+                        return r;
+        }
+        spec->identity = buffer_steal(&all);
+        spec->schedule_identity = buffer_steal(&schedule);
+        return spec->identity && spec->schedule_identity ? 0 : -ENOMEM;
+}
+
+static bool knows_parameter(const char *name, bool *ret_is_time, void *userdata)
+{
+        const JobSpec *spec = userdata;
+        size_t i;
+
+        if (!parameter_set_find(spec->job.parameters, name, &i))
+                return false;
+        *ret_is_time = parameter_set_type(spec->job.parameters, i) == PARAMETER_TIME;
+        return true;
+}
+
+static bool knows_output(const char *name, void *userdata)
+{
+        const JobSpec *spec = userdata;
+
+        return spec->result.outputs && output_set_has(spec->result.outputs, name);
+}
+
+static bool knows_zone(const char *name, _unused_ void *userdata)
+{
+        Zone *zone;
+
+        if (zone_load(name, &zone, NULL) < 0)
+                return false;
+        zone_unref(zone);
+        return true;
+}
+
+static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *report)
+{
+        const TemplateNames names = {
+                .parameter = knows_parameter, .output = knows_output, .zone = knows_zone, .userdata = spec,
+        };
+        int r;
+
+        r = schedule_settings_finish(&spec->schedule, items, report);
+        if (r < 0)
+                return r;
+        if (spec->kind->section) {
+                r = config_section_check_templates(spec->kind->section, spec->config, items, &names, report);
+                if (r < 0)
+                        return r;
+                spec->has_secret = config_section_has_credential(spec->kind->section, spec->config);
+        }
+        if (!config_items_find(items, "Job", "TimeoutSec"))
+                spec->job.timeout = spec->kind->default_timeout > 0 ? spec->kind->default_timeout : USEC_INFINITY;
+        return spec->kind->load ? spec->kind->load(spec, spec->config, items, report) : 0;
+}
+
+static int new_spec(const char *name, const JobKind *kind, const ConfigItems *items, JobSpec **ret)
+{
+        _cleanup_(job_spec_unrefp) JobSpec *spec = new0(JobSpec, 1);
+        int r = 0;
+
+        if (!spec)
+                return -ENOMEM;
+        spec->n_ref = 1;
+        spec->kind = kind;
+        spec->name = strdup(name);
+        if (!spec->name)
+                return -ENOMEM;
+        if (kind->section) {
+                spec->config = calloc(1, kind->section->size);
+                if (!spec->config)
+                        return -ENOMEM;
+                r = config_section_init(kind->section, spec->config);
+        }
+        for (size_t i = 0; r >= 0 && job_sections[i].name; i++)
+                r = config_section_init(&job_sections[i], find_section(spec, job_sections[i].name).structure);
+        for (size_t i = 0; r >= 0 && i < items->n_files; i++)
+                r = string_list_append(&spec->files, items->files[i]);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(spec);
+        return 0;
+}
+
+int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *report, JobSpec **ret)
+{
+        _cleanup_(job_spec_unrefp) JobSpec *spec = NULL;
+        const char *instance = job_name_instance(name);
+        const JobKind *kind;
+        int r;
+
+        for (size_t i = 0; instance && i < items->n; i++) {
+                r = expand_instance(&items->items[i], instance);
+                if (r < 0)
+                        return r;
+        }
+        r = find_kind(items, report, &kind);
+        if (r < 0)
+                return r;
+        r = new_spec(name, kind, items, &spec);
+        if (r >= 0)
+                r = apply_items(spec, items, report);
+        if (r >= 0)
+                r = finish_spec(spec, items, report);
+        if (r >= 0)
+                r = make_identities(spec, items);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(spec);
+        return 0;
+}
+
+int job_spec_load_file(const char *path, ConfigReport *report, JobSpec **ret)
+{
+        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+        _cleanup_free_ char *name = NULL;
+        int r, k;
+
+        r = job_name_from_path(path, &name);
+        if (r == -EINVAL)
+                return config_report_add(report, path, 0, 0,
+                                         "no name for a job: letters, digits and :-_.@ only, and at most %u of them", JOB_NAME_MAX);
+        if (r < 0)
+                return r;
+        r = config_parse_file_with_dropins(path, &items, report);
+        if (r == -ENOMEM || items.n_files == 0)
+                return r;
+        /* Where the grammar is broken, what could be read is checked too: all problems in one go. */
+        k = job_spec_load_items(name, &items, report, ret);
+        if (r < 0 && k >= 0)
+                *ret = job_spec_unref(*ret);
+        return r < 0 ? r : k;
+}
+
+JobSpec *job_spec_ref(JobSpec *spec)
+{
+        spec->n_ref++;
+        return spec;
+}
+
+JobSpec *job_spec_unref(JobSpec *spec)
+{
+        if (!spec || --spec->n_ref > 0)
+                return NULL;
+        if (spec->config) {
+                if (spec->kind->unload)
+                        spec->kind->unload(spec->config);
+                config_section_deinit(spec->kind->section, spec->config);
+                free(spec->config);
+        }
+        for (size_t i = 0; job_sections[i].name; i++)
+                config_section_deinit(&job_sections[i], find_section(spec, job_sections[i].name).structure);
+        string_list_deinit(&spec->files);
+        string_list_deinit(&spec->triggers);
+        free(spec->identity);
+        free(spec->schedule_identity);
+        free(spec->name);
+        free(spec);
+        return NULL;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * A job's definition, as its file and drop-ins give it: immutable once loaded, reference-counted,
+ * shared by the job and the runs that began with it.
+ */
+
+#include "config/key.h"
+#include "job/kind.h"
+#include "job/parameter.h"
+#include "result/output.h"
+#include "when/schedule.h"
+
+#define JOB_NAME_MAX 255U
+
+typedef struct JobSpec JobSpec;
+
+/* [Job] */
+typedef struct JobSettings {
+        char *type;
+        char *description;
+        StringList documentation;
+        bool enabled;
+        usec_t timeout; /* of an attempt; USEC_INFINITY: none */
+        unsigned retries;
+        usec_t retry_delay;
+        usec_t retry_max_delay;
+        ParameterSet *parameters; /* NULL: none */
+        int log_level_success; /* index of its choices */
+} JobSettings;
+
+typedef enum JobOverlap {
+        OVERLAP_SKIP,
+        OVERLAP_QUEUE,
+        OVERLAP_REPLACE,
+        OVERLAP_PARALLEL,
+} JobOverlap;
+
+/* [Schedule] */
+typedef struct ScheduleSettings ScheduleSettings;
+struct ScheduleSettings {
+        Schedule schedule;
+        bool counts_from_end;  /* has an After= trigger */
+        int overlap;           /* JobOverlap */
+        unsigned max_parallel; /* of Overlap=parallel; 0: only the environment's cap */
+        unsigned max_queued;   /* of Overlap=queue */
+};
+
+/* [Result] */
+typedef struct ResultSettings {
+        int format; /* ResultFormat */
+        OutputSet *outputs; /* NULL: none */
+} ResultSettings;
+
+struct JobSpec {
+        unsigned n_ref;
+        const JobKind *kind;
+        char *name;
+        StringList files;
+        StringList triggers;     /* as written: "Every=1s"; for people */
+        char *identity;          /* all assignments; equal text is an equal definition */
+        char *schedule_identity; /* those of [Schedule] alone */
+        JobSettings job;
+        struct ScheduleSettings schedule;
+        ResultSettings result;
+        void *config; /* of the kind's section */
+        bool has_secret;
+};
+
+/* The sections that every job may have; for manuals and fuzz seeds. Ended by a NULL name. */
+extern const ConfigSection job_sections[];
+
+/* Whether NAME can be a job's: letters, digits, and ":-_.@", not beginning with a dot, at most JOB_NAME_MAX bytes. */
+bool job_name_is_valid(const char *name);
+/* The job's name out of a file's: "blink" of "/etc/takt/jobs/blink.job". -EINVAL, -ENOMEM. */
+int job_name_from_path(const char *path, char **ret);
+/* "x" of "NAME@x", "" of "NAME@"; NULL where NAME is no instance. */
+const char *job_name_instance(const char *name);
+
+/*
+ * Reads PATH with its drop-ins. -EBADMSG: problems were added to REPORT; -ENOMEM. A file that
+ * vanished is a problem like any other.
+ */
+int job_spec_load_file(const char *path, ConfigReport *report, JobSpec **ret);
+/* As above, out of assignments that were read before. NAME is copied. */
+int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *report, JobSpec **ret);
+
+JobSpec *job_spec_ref(JobSpec *spec);
+JobSpec *job_spec_unref(JobSpec *spec);
+DEFINE_CLEANUP(JobSpec *, job_spec_unref);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Types of configuration keys that are compiled at load and expanded a run. */
+
+#include "config/key.h"
+#include "job/template.h"
+#include "job/words.h"
+
+#define TEMPLATE_LIST_MAX 256U /* values of one repeatable key */
+
+typedef struct TemplateList {
+        Template **templates;
+        size_t n;
+} TemplateList;
+
+/* The row's DATA is the TemplateEscape. */
+extern const ConfigType config_type_template;  /* Template * */
+extern const ConfigType config_type_templates; /* TemplateList, repeatable */
+extern const ConfigType config_type_command;   /* CommandLine * */
+extern const ConfigType config_type_parameter; /* struct ParameterSet *, repeatable */
+
+/* Checks that all templates of STRUCTURE name what NAMES knows; problems are placed at the last item of their key. */
+int config_section_check_templates(const ConfigSection *section, const void *structure, const ConfigItems *items,
+                                   const TemplateNames *names, ConfigReport *report);
+/* A secret is put in somewhere in STRUCTURE. */
+bool config_section_has_credential(const ConfigSection *section, const void *structure);
