@@ -1,0 +1,498 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A run from its admission to its end:
+ *
+ *      scheduler_run ─ overlap ─┬─ skipped
+ *                               ├─ waits in its job (Overlap=queue, replace)
+ *                               └─ waits for a place under max_runs ─ attempt ─┬─ retrying ─ attempt …
+ *                                                                              └─ finished
+ *
+ * What waits is moved on by the pump, a timer that is due at once, and not by the run that ended:
+ * thousands of runs that end in their own start() would else nest as deep.
+ */
+#include "sched/internal.h"
+
+#include <assert.h>
+
+#include "base/buffer.h"
+#include "base/string-util.h"
+#include "when/timespan.h"
+
+/* Runs that one turn of the pump starts; other timers and descriptors come in between. */
+#define PUMP_STARTS_A_TURN 128U
+
+static const char *const stop_kinds[_RUN_STOP_MAX] = {
+        [RUN_STOP_CANCEL] = "cancelled",
+        [RUN_STOP_TIMEOUT] = "timeout",
+        [RUN_STOP_REPLACED] = "replaced",
+        [RUN_STOP_SHUTDOWN] = "shutdown",
+};
+
+static const char *const stop_messages[_RUN_STOP_MAX] = {
+        [RUN_STOP_CANCEL] = "cancelled on request",
+        [RUN_STOP_REPLACED] = "replaced by a newer run of the job",
+        [RUN_STOP_SHUTDOWN] = "the daemon was stopped",
+};
+
+static int run_compare(const Run *a, const Run *b)
+{
+        return a->id < b->id ? -1 : a->id > b->id;
+}
+
+RB_GENERATE(RunTree, Run, by_id, run_compare)
+
+static void attempt(Scheduler *s, Run *run);
+static void attempt_ended(Scheduler *s, Run *run);
+
+static Scheduler *run_scheduler(Run *run)
+{
+        return run->job->scheduler;
+}
+
+static void emit_run(Scheduler *s, Run *run, EventType type, const char *message, const char *data)
+{
+        Event event = { .type = type, .job = run->job->name, .run = run, .message = message, .data = data };
+
+        event_bus_emit(s->events, &event);
+}
+
+static void set_error(Run *run, const char *kind, const char *message)
+{
+        (void)free_and_strdup(&run->error_kind, kind);
+        (void)free_and_strdup(&run->error_message, message);
+}
+
+static void pump_soon(Scheduler *s)
+{
+        if (!timer_is_armed(&s->pump))
+                (void)timer_arm(s->services->timers, &s->pump, scheduler_boottime(s));
+}
+
+static void on_run_end(Run *run)
+{
+        attempt_ended(run_scheduler(run), run);
+}
+
+static void on_run_progress(Run *run, const char *message, const char *data)
+{
+        emit_run(run_scheduler(run), run, EVENT_PROGRESS, message, data);
+}
+
+/* The run is over: told to everyone and freed. The job may be gone as well afterwards. */
+static void finish(Scheduler *s, Run *run, RunState state)
+{
+        Job *job = run->job;
+
+        if (run->state == RUN_RUNNING)
+                s->n_active--;
+        if (run->state == RUN_RUNNING || run->state == RUN_RETRYING)
+                job->n_active--;
+        else
+                s->n_queued--;
+        timer_disarm(s->services->timers, &run->timer);
+        run->state = state;
+        run->finished_boottime = scheduler_boottime(s);
+        run->finished_realtime = scheduler_realtime(s);
+        s->statistics.by_state[state]++;
+        job->n_ended[state - RUN_SUCCEEDED]++;
+        if (state == RUN_SUCCEEDED && run->outputs) {
+                job->last_outputs_doc = json_doc_free(job->last_outputs_doc);
+                (void)free_and_strdup(&job->last_outputs, run->outputs);
+        }
+        emit_run(s, run, (EventType)(EVENT_SUCCEEDED + (state - RUN_SUCCEEDED)), run->error_message, NULL);
+
+        list_unlink(&run->link);
+        list_unlink(&run->queue);
+        RB_REMOVE(RunTree, &s->runs, run);
+        job->n_runs--;
+        s->n_unfinished--;
+        run_free(run);
+        if (s->n_queued > 0)
+                pump_soon(s);
+        scheduler_job_run_ended(s, job);
+        execute_shutdown_if_idle(s);
+}
+
+static int new_run(Scheduler *s, Job *job, Run **ret)
+{
+        Run *run;
+        int r;
+
+        /* Room for all timers of jobs and runs, so that arming one finds it. */
+        r = timer_queue_reserve(s->services->timers, s->n_jobs + s->n_unfinished + 2);
+        if (r < 0)
+                return r;
+        r = run_new(job->spec->kind->run_size, &run);
+        if (r < 0)
+                return r;
+        run->id = run_ids_next(s->ids);
+        run->job = job;
+        run->spec = job_spec_ref(job->spec);
+        run->services = s->services;
+        run->on_end = on_run_end;
+        run->on_progress = on_run_progress;
+        run->state = RUN_QUEUED;
+        run->created_realtime = scheduler_realtime(s);
+        list_append(&job->runs, &run->link);
+        job->n_runs++;
+        (void)RB_INSERT(RunTree, &s->runs, run);
+        s->n_unfinished++;
+        s->n_queued++;
+        *ret = run;
+        return 0;
+}
+
+int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message)
+{
+        Run *run;
+        int r = new_run(s, job, &run);
+
+        if (r < 0)
+                return r;
+        run->trigger = RUN_TRIGGER_SCHEDULE;
+        run->scheduled_realtime = scheduled_realtime;
+        set_error(run, kind, message);
+        finish(s, run, state);
+        return 0;
+}
+
+static void on_timeout(Timer *timer, _unused_ usec_t now)
+{
+        Run *run = container_of(timer, Run, timer);
+
+        run->stop = RUN_STOP_TIMEOUT;
+        run->spec->kind->cancel(run);
+}
+
+static void on_retry(Timer *timer, _unused_ usec_t now)
+{
+        Run *run = container_of(timer, Run, timer);
+        Scheduler *s = run_scheduler(run);
+
+        if (s->n_active < s->limits.max_runs) {
+                attempt(s, run);
+                return;
+        }
+        /* Retries come before what never ran: the run goes to the head of the queue. */
+        run->state = RUN_QUEUED;
+        run->job->n_active--;
+        s->n_queued++;
+        list_prepend(&s->queue, &run->queue);
+        emit_run(s, run, EVENT_QUEUED, NULL, NULL);
+}
+
+static void attempt(Scheduler *s, Run *run)
+{
+        const JobKind *kind = run->spec->kind;
+        usec_t now = scheduler_boottime(s);
+
+        if (run->state == RUN_QUEUED) {
+                s->n_queued--;
+                run->job->n_active++;
+        }
+        list_unlink(&run->queue);
+        run->state = RUN_RUNNING;
+        run->stop = RUN_STOP_NONE;
+        run->ended = run->failed = false;
+        s->n_active++;
+        if (run->attempts++ == 0) {
+                run->started_boottime = now;
+                run->started_realtime = scheduler_realtime(s);
+                if (run->scheduled_realtime > 0)
+                        s->statistics.max_lateness = MAX(s->statistics.max_lateness, run_lateness(run));
+        } else {
+                run_set_result(run, NULL, 0);
+                run_set_outputs(run, NULL);
+                run_set_details(run, NULL);
+                set_error(run, NULL, NULL);
+                memset(run->kind_state, 0, kind->run_size);
+        }
+        if (run->spec->job.timeout != USEC_INFINITY) {
+                run->timer.callback = on_timeout;
+                (void)timer_arm(s->services->timers, &run->timer, usec_add(now, run->spec->job.timeout));
+        }
+        emit_run(s, run, EVENT_RUNNING, NULL, NULL);
+
+        run->starting = true;
+        kind->start(run);
+        run->starting = false;
+        if (run->ended)
+                attempt_ended(s, run);
+}
+
+/* Doubles with each attempt up to the maximum, then loses a random half: those that failed together part. */
+static usec_t retry_delay(Scheduler *s, const Run *run)
+{
+        const JobSettings *job = &run->spec->job;
+        unsigned doublings = MIN(run->attempts - 1, 63U);
+        usec_t delay = job->retry_max_delay;
+
+        if (job->retry_delay < (job->retry_max_delay >> doublings))
+                delay = job->retry_delay << doublings;
+        return delay - scheduler_random(s) % (delay / 2 + 1);
+}
+
+static void retry(Scheduler *s, Run *run)
+{
+        usec_t delay = retry_delay(s, run);
+        char span[TIMESPAN_MAX];
+        _cleanup_free_ char *message = NULL;
+
+        s->n_active--;
+        run->state = RUN_RETRYING;
+        run->stop = RUN_STOP_NONE;
+        run->timer.callback = on_retry;
+        (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), delay));
+        message = xasprintf("attempt %u of %u failed (%s); the next in %s", run->attempts, run->spec->job.retries + 1,
+                            run->error_message ?: "", timespan_format(delay - delay % USEC_PER_MSEC, span));
+        emit_run(s, run, EVENT_RETRYING, message, NULL);
+        if (s->n_queued > 0)
+                pump_soon(s);
+}
+
+static RunState final_state(const Run *run)
+{
+        if (!run->failed)
+                return RUN_SUCCEEDED;
+        if (run->stop == RUN_STOP_TIMEOUT)
+                return RUN_TIMEOUT;
+        return run->stop == RUN_STOP_NONE ? RUN_FAILED : RUN_CANCELLED;
+}
+
+static void attempt_ended(Scheduler *s, Run *run)
+{
+        RunState state = final_state(run);
+        char span[TIMESPAN_MAX];
+
+        timer_disarm(s->services->timers, &run->timer);
+        if (run->spec->kind->reset)
+                run->spec->kind->reset(run);
+        if (state == RUN_TIMEOUT) {
+                _cleanup_free_ char *message = xasprintf("no end within %s (TimeoutSec=)",
+                                                         timespan_format(run->spec->job.timeout, span));
+
+                set_error(run, stop_kinds[RUN_STOP_TIMEOUT], message);
+        } else if (state == RUN_CANCELLED) {
+                set_error(run, stop_kinds[run->stop], stop_messages[run->stop]);
+        }
+        if ((state == RUN_FAILED || state == RUN_TIMEOUT) && run->attempts <= run->spec->job.retries && !s->shutting_down)
+                retry(s, run);
+        else
+                finish(s, run, state);
+}
+
+static void stop_run(Scheduler *s, Run *run, RunStop stop)
+{
+        switch (run->state) {
+        case RUN_QUEUED:
+        case RUN_RETRYING:
+                run->stop = stop;
+                set_error(run, stop_kinds[stop], stop_messages[stop]);
+                finish(s, run, RUN_CANCELLED);
+                break;
+        case RUN_RUNNING:
+                /* The first reason stands; a timed-out run that is cancelled as well is still a timeout. */
+                if (run->stop != RUN_STOP_NONE || run->ended)
+                        break;
+                run->stop = stop;
+                timer_disarm(s->services->timers, &run->timer);
+                run->spec->kind->cancel(run);
+                break;
+        default:
+                assert(false);
+        }
+}
+
+void scheduler_cancel(Scheduler *s, Run *run)
+{
+        stop_run(s, run, RUN_STOP_CANCEL);
+}
+
+void execute_stop_all(Scheduler *s, Job *job, RunStop stop, const Run *except)
+{
+        /* Ending one may end others, or the job: the list is walked by id, from the tree. */
+        uint64_t after = 0;
+        unsigned n = job->n_runs;
+
+        for (; n > 0; n--) {
+                Run *run, *found = NULL;
+
+                list_foreach(run, &job->runs, Run, link)
+                        if (!found && run->id > after && run != except)
+                                found = run;
+                if (!found)
+                        return;
+                after = found->id;
+                stop_run(s, found, stop);
+        }
+}
+
+/* What keeps the newest run of JOB from starting by its job's rules; NULL: nothing. *RET_WAIT: it may wait for that to pass. */
+static const char *overlap_obstacle(const Job *job, bool *ret_wait)
+{
+        const ScheduleSettings *rules = &job->spec->schedule;
+        unsigned others = job->n_runs - 1;
+
+        *ret_wait = false;
+        if (others == 0)
+                return NULL;
+        switch ((JobOverlap)rules->overlap) {
+        case OVERLAP_SKIP:
+                return "the run before is still under way (Overlap=skip)";
+        case OVERLAP_PARALLEL:
+                return rules->max_parallel > 0 && others >= rules->max_parallel ?
+                               "as many runs are under way as may be (MaxParallel=)" : NULL;
+        case OVERLAP_QUEUE:
+                *ret_wait = others - job->n_active < rules->max_queued;
+                return *ret_wait ? "waits for the run before" : "as many runs are waiting as may be (MaxQueued=)";
+        case OVERLAP_REPLACE:
+                *ret_wait = true;
+                return "waits for the run that it replaces to end";
+        }
+        return NULL;
+}
+
+static void enqueue(Scheduler *s, Run *run)
+{
+        list_append(&s->queue, &run->queue);
+        if (s->n_active < s->limits.max_runs)
+                pump_soon(s);
+}
+
+/* Applies the rules to a new run: it starts, waits, or ends as skipped. */
+static void admit(Scheduler *s, Run *run)
+{
+        Job *job = run->job;
+        const char *obstacle;
+        bool wait;
+
+        obstacle = overlap_obstacle(job, &wait);
+        if (obstacle && !wait) {
+                set_error(run, "overlap", obstacle);
+                finish(s, run, RUN_SKIPPED);
+        } else if (obstacle) {
+                emit_run(s, run, EVENT_QUEUED, obstacle, NULL);
+                if (job->spec->schedule.overlap == OVERLAP_REPLACE)
+                        execute_stop_all(s, job, RUN_STOP_REPLACED, run);
+        } else if (s->n_active < s->limits.max_runs && list_is_empty(&s->queue)) {
+                attempt(s, run);
+        } else if (s->n_queued > s->limits.max_queued) {
+                set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
+                finish(s, run, RUN_SKIPPED);
+        } else {
+                emit_run(s, run, EVENT_QUEUED, "waits for a place (MaxRuns=)", NULL);
+                enqueue(s, run);
+        }
+}
+
+int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *ret_id)
+{
+        Run *run;
+        int r;
+
+        r = new_run(s, job, &run);
+        if (r < 0)
+                return r;
+        run->trigger = request->trigger;
+        run->scheduled_realtime = request->scheduled_realtime;
+        run->due_boottime = request->due_boottime > 0 ? request->due_boottime : scheduler_boottime(s);
+        if (ret_id)
+                *ret_id = run->id;
+        if (request->params) {
+                run->params = strdup(request->params);
+                if (!run->params || json_parse(run->params, strlen(run->params), NULL, &run->params_doc, NULL) < 0) {
+                        set_error(run, "memory", "no memory for the parameters");
+                        finish(s, run, RUN_FAILED);
+                        return 0;
+                }
+        }
+        if (s->shutting_down) {
+                set_error(run, stop_kinds[RUN_STOP_SHUTDOWN], stop_messages[RUN_STOP_SHUTDOWN]);
+                finish(s, run, RUN_CANCELLED);
+                return 0;
+        }
+        admit(s, run);
+        return 0;
+}
+
+/* The first run of JOB that waits for an earlier one, where nothing stands in its way any more. */
+static Run *next_of_job(Job *job)
+{
+        Run *run;
+
+        if (job->n_active > 0 || job->n_runs == 0)
+                return NULL;
+        run = list_first(&job->runs, Run, link);
+        return run->state == RUN_QUEUED && list_is_empty(&run->queue) ? run : NULL;
+}
+
+void execute_on_pump(Timer *timer, _unused_ usec_t now)
+{
+        Scheduler *s = container_of(timer, Scheduler, pump);
+
+        for (unsigned n = 0; n < PUMP_STARTS_A_TURN; n++) {
+                Run *run = list_first(&s->queue, Run, queue);
+
+                if (!run || s->n_active >= s->limits.max_runs)
+                        return;
+                attempt(s, run);
+        }
+        if (!list_is_empty(&s->queue) && s->n_active < s->limits.max_runs)
+                pump_soon(s);
+}
+
+/* A run of JOB ended: the next one that waited for it joins the queue of all. */
+void execute_job_advance(Scheduler *s, Job *job)
+{
+        Run *run = next_of_job(job);
+
+        if (run)
+                enqueue(s, run);
+}
+
+Run *scheduler_find_run(Scheduler *s, uint64_t id)
+{
+        return RB_FIND(RunTree, &s->runs, &(Run){ .id = id });
+}
+
+Run *scheduler_next_run(Scheduler *s, Run *run)
+{
+        return run ? RB_NEXT(RunTree, &s->runs, run) : RB_MIN(RunTree, &s->runs);
+}
+
+size_t scheduler_n_running(const Scheduler *s)
+{
+        return s->n_unfinished - s->n_queued;
+}
+
+size_t scheduler_n_queued(const Scheduler *s)
+{
+        return s->n_queued;
+}
+
+void execute_shutdown_if_idle(Scheduler *s)
+{
+        void (*done)(void *) = s->shutdown_done;
+
+        if (!s->shutting_down || s->n_unfinished > 0 || !done)
+                return;
+        s->shutdown_done = NULL;
+        done(s->shutdown_userdata);
+}
+
+void scheduler_shutdown(Scheduler *s, void (*done)(void *userdata), void *userdata)
+{
+        Run *run;
+        uint64_t after = 0;
+
+        s->shutting_down = true;
+        s->shutdown_done = done;
+        s->shutdown_userdata = userdata;
+        timer_disarm(s->services->timers, &s->pump);
+        /* A run may take others with it: the next one is looked up by its id. */
+        while ((run = RB_NFIND(RunTree, &s->runs, &(Run){ .id = after + 1 }))) {
+                after = run->id;
+                stop_run(s, run, RUN_STOP_SHUTDOWN);
+        }
+        execute_shutdown_if_idle(s);
+}

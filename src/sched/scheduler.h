@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * The scheduler: owns jobs and the runs under way; turns due times into runs by the jobs' rules of
+ * overlap, caps, timeouts and retries. It knows kinds by their table only, reads the clock that it
+ * is given, and tells of everything through the event bus.
+ */
+
+#include "job/job.h"
+#include "job/services.h"
+#include "job/spec.h"
+#include "sched/run-id.h"
+
+typedef struct Scheduler Scheduler;
+
+/* Caps; 0 takes the default. */
+typedef struct SchedulerLimits {
+        unsigned max_runs;   /* under way at a time, of all jobs: SCHEDULER_MAX_RUNS */
+        unsigned max_queued; /* waiting for their turn, of all jobs: SCHEDULER_MAX_QUEUED */
+        uint64_t seed;       /* of random delays: equal seeds, equal traces */
+} SchedulerLimits;
+
+#define SCHEDULER_MAX_RUNS 10000U
+#define SCHEDULER_MAX_QUEUED 100000U
+
+/* All arguments are borrowed and outlive the scheduler. -ENOMEM. */
+int scheduler_new(const Services *services, EventBus *events, RunIds *ids, const SchedulerLimits *limits, Scheduler **ret);
+/* No run may be under way: see scheduler_shutdown(). */
+Scheduler *scheduler_free(Scheduler *scheduler);
+DEFINE_CLEANUP(Scheduler *, scheduler_free);
+
+void scheduler_set_limits(Scheduler *scheduler, const SchedulerLimits *limits);
+/* Puts the schedules of all jobs in force; jobs that are added later begin at once. */
+void scheduler_begin(Scheduler *scheduler);
+
+/* --- jobs --- */
+
+/* -EEXIST where there is one of that name, -ENOMEM. */
+int scheduler_add_job(Scheduler *scheduler, JobSpec *spec, Job **ret);
+/*
+ * Gives JOB a new definition of the same name. Runs under way keep the old one; the phase of the
+ * schedule stays where [Schedule] says the same as before.
+ */
+void scheduler_change_job(Scheduler *scheduler, Job *job, JobSpec *spec);
+/* Its runs go on to their end; no new one begins. JOB must not be used afterwards. */
+void scheduler_remove_job(Scheduler *scheduler, Job *job);
+
+/* Holds the schedule back, and lets it go on. False where it was so already. */
+bool scheduler_pause_job(Scheduler *scheduler, Job *job);
+bool scheduler_resume_job(Scheduler *scheduler, Job *job);
+
+Job *scheduler_find_job(Scheduler *scheduler, const char *name);
+/* In the order of their names; JOB NULL: the first. NULL at the end. */
+Job *scheduler_next_job(Scheduler *scheduler, Job *job);
+size_t scheduler_n_jobs(const Scheduler *scheduler);
+
+/* The next scheduled times of JOB, at most N. Returns their number. */
+size_t scheduler_job_times(Scheduler *scheduler, const Job *job, usec_t *times, size_t n);
+
+/* --- runs --- */
+
+typedef struct RunRequest {
+        RunTrigger trigger;
+        const char *params; /* JSON text of an object, complete and checked; NULL: {} */
+        usec_t scheduled_realtime; /* 0: by hand */
+        usec_t due_boottime;       /* 0: now */
+} RunRequest;
+
+/*
+ * Creates a run and starts it, queues it, or ends it as skipped, as the job's rules say. By the time
+ * of return it may have ended: RET_ID (may be NULL) is its id either way, and the events tell all else.
+ * -ENOMEM; -EBUSY: max_queued reached.
+ */
+int scheduler_run(Scheduler *scheduler, Job *job, const RunRequest *request, uint64_t *ret_id);
+
+/* A run that is queued, running or retrying; NULL for all others. */
+Run *scheduler_find_run(Scheduler *scheduler, uint64_t id);
+/* As scheduler_next_job(), in the order of ids. */
+Run *scheduler_next_run(Scheduler *scheduler, Run *run);
+/* Runs that are running or retrying; and those that wait for their turn. */
+size_t scheduler_n_running(const Scheduler *scheduler);
+size_t scheduler_n_queued(const Scheduler *scheduler);
+
+/* Asks the run to end. It may have ended, and be gone, by the time of return. */
+void scheduler_cancel(Scheduler *scheduler, Run *run);
+
+/*
+ * Ends everything: no schedule is in force any more, queued runs are cancelled, others asked to end.
+ * DONE is called once nothing is under way, possibly before this returns.
+ */
+void scheduler_shutdown(Scheduler *scheduler, void (*done)(void *userdata), void *userdata);
+
+typedef struct SchedulerStatistics {
+        uint64_t n_due; /* occurrences that came due */
+        uint64_t by_state[_RUN_STATE_MAX]; /* runs that ended */
+        usec_t max_lateness;
+} SchedulerStatistics;
+
+const SchedulerStatistics *scheduler_statistics(const Scheduler *scheduler);
