@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One block a record: the run's JSON text in three parts behind a small header. Records hang in the
+ * list of their job and in the list of all, both in the order in which they ended, and in a tree by
+ * id. The oldest of a job goes when the job has too many, the oldest of all when all are too many.
+ */
+#include "store/store.h"
+
+#include <fnmatch.h>
+
+#include "base/buffer.h"
+
+typedef struct JobRecords {
+        RB_ENTRY(JobRecords) by_name;
+        List records;
+        unsigned n;
+        char name[];
+} JobRecords;
+
+typedef struct Record {
+        RB_ENTRY(Record) by_id;
+        List in_job;
+        List in_all;
+        JobRecords *job;
+        uint64_t id;
+        RunState state;
+        size_t head_len, result_len, tail_len;
+        char text[];
+} Record;
+
+RB_HEAD(RecordTree, Record);
+RB_HEAD(JobRecordsTree, JobRecords);
+
+typedef struct MemoryStore {
+        Store store;
+        struct RecordTree records;
+        struct JobRecordsTree jobs;
+        List all;
+        size_t n;
+        unsigned keep_runs;
+        unsigned keep_runs_total;
+        Buffer scratch;
+} MemoryStore;
+
+static int record_compare(const Record *a, const Record *b)
+{
+        return a->id < b->id ? -1 : a->id > b->id;
+}
+
+static int job_records_compare(const JobRecords *a, const JobRecords *b)
+{
+        return strcmp(a->name, b->name);
+}
+
+TREE_GENERATE(RecordTree, Record, by_id, record_compare)
+TREE_GENERATE(JobRecordsTree, JobRecords, by_name, job_records_compare)
+
+static JobRecords *find_job(MemoryStore *m, const char *name)
+{
+        JobRecords *job = RB_ROOT(&m->jobs);
+
+        while (job) {
+                int order = strcmp(name, job->name);
+
+                if (order == 0)
+                        return job;
+                job = order < 0 ? RB_LEFT(job, by_name) : RB_RIGHT(job, by_name);
+        }
+        return NULL;
+}
+
+static JobRecords *find_or_add_job(MemoryStore *m, const char *name)
+{
+        JobRecords *job = find_job(m, name);
+        size_t n = strlen(name) + 1;
+
+        if (job)
+                return job;
+        job = calloc(1, sizeof(*job) + n);
+        if (!job)
+                return NULL;
+        memcpy(job->name, name, n);
+        list_init(&job->records);
+        (void)RB_INSERT(JobRecordsTree, &m->jobs, job);
+        return job;
+}
+
+static void drop(MemoryStore *m, Record *record)
+{
+        JobRecords *job = record->job;
+
+        RB_REMOVE(RecordTree, &m->records, record);
+        list_unlink(&record->in_job);
+        list_unlink(&record->in_all);
+        free(record);
+        m->n--;
+        if (--job->n > 0)
+                return;
+        RB_REMOVE(JobRecordsTree, &m->jobs, job);
+        free(job);
+}
+
+static void trim(MemoryStore *m)
+{
+        while (m->n > m->keep_runs_total)
+                drop(m, list_first(&m->all, Record, in_all));
+}
+
+static int format(MemoryStore *m, const Run *run, size_t *ret_head)
+{
+        JsonWriter w;
+
+        buffer_clear(&m->scratch);
+        json_writer_init(&w, &m->scratch, 0);
+        json_begin_object(&w);
+        run_write_head(run, &w);
+        *ret_head = m->scratch.len;
+        run_write_tail(run, &w);
+        json_end_object(&w);
+        return json_writer_end(&w);
+}
+
+static void memory_append(Store *store, const Run *run)
+{
+        MemoryStore *m = container_of(store, MemoryStore, store);
+        const char *result = run->result ?: "null";
+        size_t head, result_len = run->result ? run->result_len : 4, tail;
+        JobRecords *job;
+        Record *record;
+
+        if (m->keep_runs == 0 || m->keep_runs_total == 0)
+                return;
+        job = find_or_add_job(m, run->job->name);
+        if (!job || format(m, run, &head) < 0)
+                goto lost;
+        tail = m->scratch.len - head;
+        record = malloc(sizeof(*record) + m->scratch.len + result_len);
+        if (!record)
+                goto lost;
+        *record = (Record){
+                .job = job, .id = run->id, .state = run->state, .head_len = head, .result_len = result_len, .tail_len = tail,
+        };
+        memcpy(record->text, m->scratch.data, head);
+        memcpy(record->text + head, result, result_len);
+        memcpy(record->text + head + result_len, m->scratch.data + head, tail);
+        if (job->n >= m->keep_runs) {
+                /* The new one is in its list first, so that the job is not dropped with its last record. */
+                list_append(&job->records, &record->in_job);
+                job->n++;
+                while (job->n > m->keep_runs)
+                        drop(m, list_first(&job->records, Record, in_job));
+        } else {
+                list_append(&job->records, &record->in_job);
+                job->n++;
+        }
+        list_append(&m->all, &record->in_all);
+        (void)RB_INSERT(RecordTree, &m->records, record);
+        m->n++;
+        trim(m);
+        return;
+lost:
+        store->n_lost++;
+        if (job && job->n == 0) {
+                RB_REMOVE(JobRecordsTree, &m->jobs, job);
+                free(job);
+        }
+}
+
+static StoreRecord to_public(const Record *record)
+{
+        return (StoreRecord){
+                .id = record->id,
+                .job = record->job->name,
+                .state = record->state,
+                .head = record->text,
+                .result = record->text + record->head_len,
+                .tail = record->text + record->head_len + record->result_len,
+                .head_len = record->head_len,
+                .result_len = record->result_len,
+                .tail_len = record->tail_len,
+        };
+}
+
+static bool matches(const StoreQuery *query, const Record *record)
+{
+        if (query->states != 0 && !(query->states & (1U << record->state)))
+                return false;
+        if (query->n_jobs == 0)
+                return true;
+        for (size_t i = 0; i < query->n_jobs; i++)
+                if (fnmatch(query->jobs[i], record->job->name, 0) == 0)
+                        return true;
+        return false;
+}
+
+/* The newest record with an id below BEFORE (0: of all). */
+static Record *newest_before(MemoryStore *m, uint64_t before)
+{
+        Record *found;
+
+        if (before == 0)
+                return RB_MAX(RecordTree, &m->records);
+        found = RB_NFIND(RecordTree, &m->records, &(Record){ .id = before });
+        return found ? RB_PREV(RecordTree, &m->records, found) : RB_MAX(RecordTree, &m->records);
+}
+
+/* One job by its name, without a look at the records of others. */
+static void query_job(MemoryStore *m, const StoreQuery *query, const StoreAnswer *answer)
+{
+        JobRecords *job = find_job(m, query->jobs[0]);
+        size_t n = 0;
+
+        for (List *l = job ? job->records.prev : NULL; l && l != &job->records; l = l->prev) {
+                Record *record = container_of(l, Record, in_job);
+                StoreRecord r = to_public(record);
+
+                if ((query->before > 0 && record->id >= query->before) || !matches(query, record))
+                        continue;
+                if (!answer->found(&r, answer->userdata) || ++n == query->limit)
+                        break;
+        }
+}
+
+static void memory_query(Store *store, const StoreQuery *query, const StoreAnswer *answer)
+{
+        MemoryStore *m = container_of(store, MemoryStore, store);
+        size_t n = 0;
+
+        if (query->id > 0) {
+                Record *record = RB_FIND(RecordTree, &m->records, &(Record){ .id = query->id });
+
+                if (record && matches(query, record)) {
+                        StoreRecord r = to_public(record);
+
+                        (void)answer->found(&r, answer->userdata);
+                }
+        } else if (query->n_jobs == 1 && !strpbrk(query->jobs[0], "*?[\\")) {
+                query_job(m, query, answer);
+        } else {
+                for (Record *record = newest_before(m, query->before); record; record = RB_PREV(RecordTree, &m->records, record)) {
+                        StoreRecord r = to_public(record);
+
+                        if (!matches(query, record))
+                                continue;
+                        if (!answer->found(&r, answer->userdata) || ++n == query->limit)
+                                break;
+                }
+        }
+}
+
+static void memory_set_limits(Store *store, unsigned keep_runs, unsigned keep_runs_total)
+{
+        MemoryStore *m = container_of(store, MemoryStore, store);
+
+        m->keep_runs = keep_runs;
+        m->keep_runs_total = keep_runs_total;
+        trim(m);
+}
+
+static Store *memory_free(Store *store)
+{
+        MemoryStore *m = container_of(store, MemoryStore, store);
+
+        while (m->n > 0)
+                drop(m, list_first(&m->all, Record, in_all));
+        buffer_deinit(&m->scratch);
+        free(m);
+        return NULL;
+}
+
+static const StoreOperations memory_operations = {
+        .append = memory_append,
+        .query = memory_query,
+        .set_limits = memory_set_limits,
+        .free = memory_free,
+};
+
+int memory_store_new(Store **ret)
+{
+        MemoryStore *m = new0(MemoryStore, 1);
+
+        if (!m)
+                return -ENOMEM;
+        m->store.operations = &memory_operations;
+        m->keep_runs = STORE_KEEP_RUNS;
+        m->keep_runs_total = STORE_KEEP_RUNS_TOTAL;
+        RB_INIT(&m->records);
+        RB_INIT(&m->jobs);
+        list_init(&m->all);
+        *ret = &m->store;
+        return 0;
+}
+
+void store_record_write(const StoreRecord *record, bool omit_result, JsonWriter *w)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+        /* The head ends inside the object: the three are joined before the writer sees a value. */
+        (void)buffer_append(&text, record->head, record->head_len);
+        (void)buffer_append_string(&text, ",\"result\":");
+        if (omit_result)
+                (void)buffer_append_string(&text, "null");
+        else
+                (void)buffer_append(&text, record->result, record->result_len);
+        if (buffer_append(&text, record->tail, record->tail_len) < 0)
+                w->error = w->error ?: -ENOMEM;
+        else
+                json_raw(w, text.data, text.len);
+}
