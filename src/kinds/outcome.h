@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* From the bytes that a run gave to its end: what kinds with a result have in common. */
+
+#include "job/run.h"
+#include "result/output.h"
+#include "result/result.h"
+
+/* The format that [Result] Format= asks for, or FALLBACK where it says auto. */
+ResultFormat run_result_format(const Run *run, ResultFormat fallback);
+
+/*
+ * Decodes BODY, takes the outputs out of it and ends the run: well, or with "bad-json",
+ * "bad-number", "too-large" or "output-missing". RUN may be gone afterwards.
+ */
+void run_finish_with_bytes(Run *run, ResultFormat format, const char *bytes, size_t n);
