@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/internal.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+
+static void on_event(EventObserver *observer, const Event *event)
+{
+        Api *api = container_of(observer, Api, observer);
+
+        /* Watchers first: who waits for a run sees its end in the stream no later than in the answer. */
+        api_watches_notify(api, event);
+        api_waits_notify(api, event);
+}
+
+int api_new(const ApiContext *context, VarlinkServer *server, Api **ret)
+{
+        _cleanup_(api_freep) Api *api = new0(Api, 1);
+        int r;
+
+        if (!api)
+                return -ENOMEM;
+        api->context = *context;
+        list_init(&api->watches);
+        list_init(&api->waits);
+        api->observer.notify = on_event;
+        event_bus_subscribe(context->events, &api->observer);
+        r = varlink_server_add_interface(server, api_manager_text, api_manager_methods, api);
+        if (r >= 0)
+                r = varlink_server_add_interface(server, api_jobs_text, api_jobs_methods, api);
+        if (r >= 0)
+                r = varlink_server_add_interface(server, api_runs_text, api_runs_methods, api);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(api);
+        return 0;
+}
+
+Api *api_free(Api *api)
+{
+        if (!api)
+                return NULL;
+        api_stop(api);
+        event_bus_unsubscribe(&api->observer);
+        free(api);
+        return NULL;
+}
+
+void api_stop(Api *api)
+{
+        api_waits_stop(api);
+        api_watches_stop(api);
+}
+
+int api_strings(const JsonValue *array, const char ***ret, size_t *ret_n)
+{
+        const char **strings;
+
+        *ret = NULL;
+        *ret_n = 0;
+        if (!array || array->type != JSON_ARRAY)
+                return 0;
+        strings = new0(const char *, (size_t)array->n + 1);
+        if (!strings)
+                return -ENOMEM;
+        for (uint32_t i = 0; i < array->n; i++)
+                strings[i] = json_string_or_null(&array->items[i]) ?: "";
+        *ret = strings;
+        *ret_n = array->n;
+        return 0;
+}
+
+bool api_is_pattern(const char *s)
+{
+        return strpbrk(s, "*?[") != NULL;
+}
+
+bool api_matches(const char *const *patterns, size_t n, const char *name)
+{
+        for (size_t i = 0; i < n; i++)
+                if (fnmatch(patterns[i], name, 0) == 0)
+                        return true;
+        return n == 0;
+}
+
+int api_no_such_job(VarlinkCall *call, const char *job)
+{
+        return varlink_call_error(call, "io.takt.Jobs.NoSuchJob", "job", job);
+}
+
+int api_no_such_run(VarlinkCall *call, uint64_t run)
+{
+        JsonWriter *w = varlink_call_begin_error(call, "io.takt.Runs.NoSuchRun");
+
+        json_key(w, "run");
+        json_uint(w, run);
+        return varlink_call_end(call, false);
+}
+
+bool api_refuse_unknown_job(Api *api, VarlinkCall *call, const char *const *names, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (!api_is_pattern(names[i]) && !scheduler_find_job(api->context.scheduler, names[i])) {
+                        (void)api_no_such_job(call, names[i]);
+                        return true;
+                }
+        return false;
+}
+
+void api_write_run(const Run *run, bool omit_result, JsonWriter *w)
+{
+        json_begin_object(w);
+        if (omit_result) {
+                run_write_head(run, w);
+                json_key(w, "result");
+                json_null(w);
+                run_write_tail(run, w);
+        } else {
+                run_write(run, w);
+        }
+        json_end_object(w);
+}
+
+typedef struct FindRun {
+        ApiRunText *text;
+        bool omit_result;
+        int r;
+} FindRun;
+
+static bool on_found(const StoreRecord *record, void *userdata)
+{
+        FindRun *find = userdata;
+        JsonWriter w;
+
+        json_writer_init(&w, &find->text->text, 0);
+        store_record_write(record, find->omit_result, &w);
+        find->text->state = record->state;
+        find->r = json_writer_end(&w);
+        if (find->r >= 0)
+                find->r = 1;
+        return false;
+}
+
+int api_find_run(Api *api, uint64_t id, bool omit_result, ApiRunText *ret)
+{
+        FindRun find = { .text = ret, .omit_result = omit_result };
+        Run *run = scheduler_find_run(api->context.scheduler, id);
+        JsonWriter w;
+        int r;
+
+        if (!run) {
+                store_query(api->context.store, &(StoreQuery){ .id = id, .limit = 1 },
+                            &(StoreAnswer){ .found = on_found, .userdata = &find });
+                return find.r;
+        }
+        json_writer_init(&w, &ret->text, 0);
+        api_write_run(run, omit_result, &w);
+        ret->state = run->state;
+        r = json_writer_end(&w);
+        return r < 0 ? r : 1;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* What the files of api/ share. */
+
+#include "api/api.h"
+
+struct WaitSlot;
+RB_HEAD(WaitTree, WaitSlot);
+
+struct Api {
+        ApiContext context;
+        EventObserver observer;
+        List watches; /* Watch calls */
+        List waits;   /* Start and Wait calls */
+        struct WaitTree wait_slots; /* by the runs that they wait for */
+        size_t n_watches;
+};
+
+extern const VarlinkMethod api_manager_methods[];
+extern const VarlinkMethod api_jobs_methods[];
+extern const VarlinkMethod api_runs_methods[];
+
+/* Generated from the .varlink files. */
+extern const char api_manager_text[], api_jobs_text[], api_runs_text[];
+
+/* waits.c: runs that somebody waits for. */
+void api_waits_notify(Api *api, const Event *event);
+void api_waits_stop(Api *api);
+int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdata);
+int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata);
+
+/* watch.c: the stream of events. */
+void api_watches_notify(Api *api, const Event *event);
+void api_watches_stop(Api *api);
+int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdata);
+
+/* common.c */
+
+/* The strings of an array parameter, which is absent or checked against the interface. Lives as long as PARAMETERS. */
+int api_strings(const JsonValue *array, const char ***ret, size_t *ret_n);
+/* Answers NoSuchJob where a name without a wildcard is no job's. True: answered. */
+bool api_refuse_unknown_job(Api *api, VarlinkCall *call, const char *const *names, size_t n);
+/* Whether NAME is one of PATTERNS, or there are none. */
+bool api_matches(const char *const *patterns, size_t n, const char *name);
+bool api_is_pattern(const char *s);
+
+int api_no_such_job(VarlinkCall *call, const char *job);
+int api_no_such_run(VarlinkCall *call, uint64_t run);
+
+/* The run with this id, under way or ended, written as a value: 1; 0 where there is none. */
+typedef struct ApiRunText {
+        Buffer text; /* JSON */
+        RunState state;
+} ApiRunText;
+int api_find_run(Api *api, uint64_t id, bool omit_result, ApiRunText *ret);
+void api_write_run(const Run *run, bool omit_result, JsonWriter *w);

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/internal.h"
+
+#include <fcntl.h>
+
+#include "base/file.h"
+
+#define JOB_NEXT_MAX 1000U
+
+static void write_string_or_null(JsonWriter *w, const char *key, const char *value)
+{
+        json_key(w, key);
+        if (value)
+                json_string_lossy(w, value, strlen(value));
+        else
+                json_null(w);
+}
+
+static void write_strings(JsonWriter *w, const char *key, const StringList *list)
+{
+        json_key(w, key);
+        json_begin_array(w);
+        for (size_t i = 0; i < list->n; i++)
+                json_string_lossy(w, list->strings[i], strlen(list->strings[i]));
+        json_end_array(w);
+}
+
+static void write_limit(JsonWriter *w, const char *key, bool limited, uint64_t value)
+{
+        json_key(w, key);
+        if (limited)
+                json_uint(w, value);
+        else
+                json_null(w);
+}
+
+/* What a list shows of a job's last run, out of the record's JSON text. */
+static bool write_last(const StoreRecord *record, void *userdata)
+{
+        static const char *const keys[] = { "run", "state", "scheduled", "started", "finished", "durationUsec", "error" };
+        JsonWriter *w = userdata;
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        JsonWriter text_writer;
+
+        json_writer_init(&text_writer, &text, 0);
+        store_record_write(record, true, &text_writer);
+        if (json_writer_end(&text_writer) < 0 || json_parse(text.data, text.len, NULL, &doc, NULL) < 0)
+                return false;
+        json_key(w, "last");
+        json_begin_object(w);
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+                const JsonValue *value = json_get(json_root(doc), keys[i]);
+
+                json_key(w, keys[i]);
+                if (value)
+                        json_value(w, value);
+                else
+                        json_null(w);
+        }
+        json_end_object(w);
+        return false;
+}
+
+static void write_job(Api *api, const Job *job, JsonWriter *w)
+{
+        static const char *const overlaps[] = { "skip", "queue", "replace", "parallel" };
+        /* Skips and misses are no answer to how the last run went. */
+        static const unsigned went = 1U << RUN_SUCCEEDED | 1U << RUN_FAILED | 1U << RUN_TIMEOUT | 1U << RUN_CANCELLED | 1U << RUN_LOST;
+        const JobSpec *spec = job->spec;
+        const char *name = job->name;
+
+        json_begin_object(w);
+        json_key(w, "job");
+        json_string(w, name);
+        json_key(w, "kind");
+        json_string(w, spec->kind->name);
+        write_string_or_null(w, "description", spec->job.description);
+        write_strings(w, "documentation", &spec->job.documentation);
+        json_key(w, "state");
+        json_string(w, job_state_to_string(job));
+        json_key(w, "enabled");
+        json_bool(w, spec->job.enabled);
+        json_key(w, "paused");
+        json_bool(w, job->paused_realtime > 0);
+        json_key(w, "refused");
+        json_bool(w, job->refused);
+        write_strings(w, "files", &spec->files);
+        write_strings(w, "schedule", &spec->triggers);
+        json_key(w, "overlap");
+        json_string(w, overlaps[spec->schedule.overlap]);
+        write_limit(w, "maxParallel", spec->schedule.max_parallel > 0, spec->schedule.max_parallel);
+        write_limit(w, "timeoutUsec", spec->job.timeout != USEC_INFINITY, spec->job.timeout);
+        json_key(w, "retries");
+        json_uint(w, spec->job.retries);
+        json_key(w, "next");
+        json_realtime(w, job->next_realtime);
+        json_key(w, "running");
+        json_uint(w, job->n_active);
+        json_key(w, "queued");
+        json_uint(w, job->n_runs - job->n_active);
+        store_query(api->context.store, &(StoreQuery){ .jobs = &name, .n_jobs = 1, .states = went, .limit = 1 },
+                    &(StoreAnswer){ .found = write_last, .userdata = w });
+        json_key(w, "runs");
+        json_begin_object(w);
+        for (int state = RUN_SUCCEEDED; state < _RUN_STATE_MAX; state++) {
+                json_key(w, run_state_to_string((RunState)state));
+                json_uint(w, job->n_ended[state - RUN_SUCCEEDED]);
+        }
+        json_end_object(w);
+        json_end_object(w);
+}
+
+static int method_list(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        _cleanup_free_ const char **patterns = NULL;
+        size_t n;
+        Job *job = NULL;
+        JsonWriter *w;
+        int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
+
+        if (r < 0)
+                return r;
+        if (api_refuse_unknown_job(api, call, patterns, n))
+                return 0;
+        w = varlink_call_begin(call);
+        json_key(w, "jobs");
+        json_begin_array(w);
+        while ((job = scheduler_next_job(api->context.scheduler, job)))
+                if (api_matches(patterns, n, job->name))
+                        write_job(api, job, w);
+        json_end_array(w);
+        return varlink_call_end(call, false);
+}
+
+/* The job that the parameter names; NULL: the call was answered with an error. */
+static Job *find_job(Api *api, VarlinkCall *call, const JsonValue *parameters)
+{
+        const char *name = json_string_or_null(json_get(parameters, "job")) ?: "";
+        Job *job = scheduler_find_job(api->context.scheduler, name);
+
+        if (!job)
+                (void)api_no_such_job(call, name);
+        return job;
+}
+
+static int method_get(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        Job *job = find_job(api, call, parameters);
+        JsonWriter *w;
+
+        if (!job)
+                return 0;
+        w = varlink_call_begin(call);
+        json_key(w, "job");
+        write_job(api, job, w);
+        return varlink_call_end(call, false);
+}
+
+static void write_file(const Job *job, const char *path, JsonWriter *w)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+        /* A file that is gone is shown as empty: what counts was read at load. */
+        (void)read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX_BYTES, &text);
+        json_begin_object(w);
+        json_key(w, "job");
+        json_string(w, job->name);
+        write_string_or_null(w, "path", path);
+        json_key(w, "text");
+        json_string_lossy(w, buffer_string(&text), text.len);
+        json_end_object(w);
+}
+
+static int method_cat(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        _cleanup_free_ const char **patterns = NULL;
+        size_t n;
+        Job *job = NULL;
+        JsonWriter *w;
+        int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
+
+        if (r < 0)
+                return r;
+        if (api_refuse_unknown_job(api, call, patterns, n))
+                return 0;
+        w = varlink_call_begin(call);
+        json_key(w, "files");
+        json_begin_array(w);
+        while ((job = scheduler_next_job(api->context.scheduler, job)))
+                for (size_t i = 0; api_matches(patterns, n, job->name) && i < job->spec->files.n; i++)
+                        write_file(job, job->spec->files.strings[i], w);
+        json_end_array(w);
+        return varlink_call_end(call, false);
+}
+
+static int method_next(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        const JsonValue *count = json_get(parameters, "count");
+        int64_t n = json_is(count, JSON_INT) ? count->integer : 1;
+        Job *job = find_job(api, call, parameters);
+        usec_t times[JOB_NEXT_MAX];
+        JsonWriter *w;
+        size_t found;
+
+        if (!job)
+                return 0;
+        if (n < 1 || n > JOB_NEXT_MAX)
+                return varlink_call_invalid_parameter(call, "count");
+        found = scheduler_job_times(api->context.scheduler, job, times, (size_t)n);
+        w = varlink_call_begin(call);
+        json_key(w, "times");
+        json_begin_array(w);
+        for (size_t i = 0; i < found; i++)
+                json_realtime(w, times[i]);
+        json_end_array(w);
+        return varlink_call_end(call, false);
+}
+
+static int for_each_job(VarlinkCall *call, const JsonValue *parameters, Api *api, bool (*change)(Scheduler *, Job *))
+{
+        _cleanup_free_ const char **patterns = NULL;
+        size_t n;
+        Job *job, *next;
+        JsonWriter *w;
+        int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
+
+        if (r < 0)
+                return r;
+        if (n == 0)
+                return varlink_call_invalid_parameter(call, "jobs");
+        if (api_refuse_unknown_job(api, call, patterns, n))
+                return 0;
+        /* First the change, which tells watchers on this connection too, then the answer. */
+        for (job = scheduler_next_job(api->context.scheduler, NULL); job; job = next) {
+                next = scheduler_next_job(api->context.scheduler, job);
+                if (api_matches(patterns, n, job->name))
+                        (void)change(api->context.scheduler, job);
+        }
+        w = varlink_call_begin(call);
+        json_key(w, "jobs");
+        json_begin_array(w);
+        for (job = scheduler_next_job(api->context.scheduler, NULL); job; job = scheduler_next_job(api->context.scheduler, job))
+                if (api_matches(patterns, n, job->name))
+                        json_string(w, job->name);
+        json_end_array(w);
+        return varlink_call_end(call, false);
+}
+
+static int method_pause(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        return for_each_job(call, parameters, userdata, scheduler_pause_job);
+}
+
+static int method_resume(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        return for_each_job(call, parameters, userdata, scheduler_resume_job);
+}
+
+const VarlinkMethod api_jobs_methods[] = {
+        { "io.takt.Jobs.List", method_list, API_READ },
+        { "io.takt.Jobs.Get", method_get, API_READ },
+        { "io.takt.Jobs.Cat", method_cat, API_READ },
+        { "io.takt.Jobs.Next", method_next, API_READ },
+        { "io.takt.Jobs.Pause", method_pause, API_CONTROL },
+        { "io.takt.Jobs.Resume", method_resume, API_CONTROL },
+        {},
+};

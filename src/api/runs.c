@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/internal.h"
+
+#define RUNS_LIST_DEFAULT 100U
+
+static int reply_run(VarlinkCall *call, const ApiRunText *text)
+{
+        JsonWriter *w = varlink_call_begin(call);
+
+        json_key(w, "run");
+        json_raw(w, text->text.data, text->text.len);
+        return varlink_call_end(call, false);
+}
+
+static int method_get(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        uint64_t id = (uint64_t)json_get(parameters, "run")->integer;
+        ApiRunText text = {};
+        int r = api_find_run(api, id, false, &text);
+
+        if (r > 0)
+                r = reply_run(call, &text);
+        else if (r == 0)
+                r = api_no_such_run(call, id);
+        buffer_deinit(&text.text);
+        return r;
+}
+
+static bool on_last(const StoreRecord *record, void *userdata)
+{
+        JsonWriter w;
+        ApiRunText *text = userdata;
+
+        json_writer_init(&w, &text->text, 0);
+        store_record_write(record, false, &w);
+        (void)json_writer_end(&w);
+        return false;
+}
+
+static int method_get_last(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        const char *job = json_string_or_null(json_get(parameters, "job")) ?: "";
+        ApiRunText text = {};
+        int r;
+
+        store_query(api->context.store, &(StoreQuery){ .jobs = &job, .n_jobs = 1, .states = 1U << RUN_SUCCEEDED, .limit = 1 },
+                    &(StoreAnswer){ .found = on_last, .userdata = &text });
+        if (text.text.len > 0)
+                r = reply_run(call, &text);
+        else if (!scheduler_find_job(api->context.scheduler, job))
+                r = api_no_such_job(call, job);
+        else
+                r = varlink_call_error(call, "io.takt.Runs.NoResult", "job", job);
+        buffer_deinit(&text.text);
+        return r;
+}
+
+typedef struct ListState {
+        JsonWriter *w;
+        bool omit_results;
+} ListState;
+
+static bool on_listed(const StoreRecord *record, void *userdata)
+{
+        ListState *list = userdata;
+
+        store_record_write(record, list->omit_results, list->w);
+        return true;
+}
+
+/* Runs under way, newest first, as the query asks for them. Returns how many were written. */
+static size_t write_active(Api *api, const StoreQuery *query, ListState *list)
+{
+        _cleanup_free_ Run **runs = NULL;
+        size_t n = 0, written = 0;
+        Run *run = NULL;
+
+        while ((run = scheduler_next_run(api->context.scheduler, run)))
+                n++;
+        runs = new0(Run *, n + 1);
+        if (!runs) {
+                list->w->error = -ENOMEM;
+                return 0;
+        }
+        for (n = 0; (run = scheduler_next_run(api->context.scheduler, run)); n++)
+                runs[n] = run;
+        while (n-- > 0 && written < query->limit) {
+                run = runs[n];
+                if ((query->states != 0 && !(query->states & (1U << run->state))) ||
+                    (query->before > 0 && run->id >= query->before) || !api_matches(query->jobs, query->n_jobs, run->job->name))
+                        continue;
+                api_write_run(run, list->omit_results, list->w);
+                written++;
+        }
+        return written;
+}
+
+static unsigned read_states(const JsonValue *states)
+{
+        unsigned bits = 0;
+
+        for (uint32_t i = 0; json_is(states, JSON_ARRAY) && i < states->n; i++) {
+                int state = run_state_from_string(json_string_or_null(&states->items[i]) ?: "");
+
+                if (state >= 0)
+                        bits |= 1U << state;
+        }
+        return bits;
+}
+
+static int method_list(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        const JsonValue *before = json_get(parameters, "before"), *limit = json_get(parameters, "limit"),
+                        *omit = json_get(parameters, "omitResults");
+        _cleanup_free_ const char **patterns = NULL;
+        ListState list = { .omit_results = json_is(omit, JSON_BOOL) && omit->boolean };
+        StoreQuery query = { .states = read_states(json_get(parameters, "states")), .limit = RUNS_LIST_DEFAULT };
+        size_t n;
+        int r = api_strings(json_get(parameters, "jobs"), &patterns, &query.n_jobs);
+
+        if (r < 0)
+                return r;
+        query.jobs = patterns;
+        if (json_is(before, JSON_INT) && before->integer < 1)
+                return varlink_call_invalid_parameter(call, "before");
+        if (json_is(limit, JSON_INT) && limit->integer < 1)
+                return varlink_call_invalid_parameter(call, "limit");
+        if (json_is(before, JSON_INT))
+                query.before = (uint64_t)before->integer;
+        if (json_is(limit, JSON_INT))
+                query.limit = (size_t)limit->integer;
+        list.w = varlink_call_begin(call);
+        json_key(list.w, "runs");
+        json_begin_array(list.w);
+        n = write_active(api, &query, &list);
+        if (n < query.limit) {
+                query.limit -= n;
+                store_query(api->context.store, &query, &(StoreAnswer){ .found = on_listed, .userdata = &list });
+        }
+        json_end_array(list.w);
+        return varlink_call_end(call, false);
+}
+
+/* Ends what is under way of the ids and of the jobs, and keeps the ids of all that were named. */
+typedef struct CancelSet {
+        uint64_t *ids;
+        size_t n;
+} CancelSet;
+
+static int cancel_add(CancelSet *set, uint64_t id)
+{
+        uint64_t *ids = reallocarray(set->ids, set->n + 1, sizeof(*ids));
+
+        if (!ids)
+                return -ENOMEM;
+        set->ids = ids;
+        ids[set->n++] = id;
+        return 0;
+}
+
+static int cancel_collect(Api *api, VarlinkCall *call, const JsonValue *runs, const char *const *patterns, size_t n_patterns, CancelSet *set)
+{
+        Run *run = NULL;
+        int r = 0;
+
+        for (uint32_t i = 0; r >= 0 && json_is(runs, JSON_ARRAY) && i < runs->n; i++) {
+                uint64_t id = (uint64_t)runs->items[i].integer;
+                ApiRunText text = {};
+
+                r = api_find_run(api, id, true, &text);
+                buffer_deinit(&text.text);
+                if (r == 0) {
+                        (void)api_no_such_run(call, id);
+                        return 0;
+                }
+                if (r > 0)
+                        r = cancel_add(set, id);
+        }
+        while (r >= 0 && n_patterns > 0 && (run = scheduler_next_run(api->context.scheduler, run)))
+                if (api_matches(patterns, n_patterns, run->job->name))
+                        r = cancel_add(set, run->id);
+        return r < 0 ? r : 1;
+}
+
+static int method_cancel(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        _cleanup_free_ const char **patterns = NULL;
+        CancelSet set = {};
+        JsonWriter *w;
+        size_t n;
+        int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
+
+        if (r < 0)
+                return r;
+        if (api_refuse_unknown_job(api, call, patterns, n))
+                return 0;
+        r = cancel_collect(api, call, json_get(parameters, "runs"), patterns, n, &set);
+        if (r <= 0) {
+                free(set.ids);
+                return r;
+        }
+        for (size_t i = 0; i < set.n; i++) {
+                Run *run = scheduler_find_run(api->context.scheduler, set.ids[i]);
+
+                if (run)
+                        scheduler_cancel(api->context.scheduler, run);
+        }
+        w = varlink_call_begin(call);
+        json_key(w, "runs");
+        json_begin_array(w);
+        for (size_t i = 0; i < set.n; i++) {
+                ApiRunText text = {};
+
+                if (api_find_run(api, set.ids[i], true, &text) > 0)
+                        json_raw(w, text.text.data, text.text.len);
+                buffer_deinit(&text.text);
+        }
+        json_end_array(w);
+        free(set.ids);
+        return varlink_call_end(call, false);
+}
+
+const VarlinkMethod api_runs_methods[] = {
+        { "io.takt.Runs.Start", api_runs_start, API_CONTROL },
+        { "io.takt.Runs.Wait", api_runs_wait, API_READ },
+        { "io.takt.Runs.Cancel", method_cancel, API_CONTROL },
+        { "io.takt.Runs.Get", method_get, API_READ },
+        { "io.takt.Runs.GetLast", method_get_last, API_READ },
+        { "io.takt.Runs.List", method_list, API_READ },
+        { "io.takt.Runs.Watch", api_runs_watch, API_READ },
+        {},
+};

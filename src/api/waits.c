@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Start and Wait: calls that are answered when runs end. Each (call, run) is a slot in one tree by
+ * run id, so that the end of a run finds those who wait for it, be they none or ten thousand.
+ */
+#include "api/internal.h"
+
+#define WAIT_MAX_RUNS 100000U /* of one call */
+
+typedef struct Wait Wait;
+
+typedef struct WaitSlot {
+        RB_ENTRY(WaitSlot) by_run;
+        Wait *wait;
+        uint64_t run;
+        char *text; /* the Run as JSON, once it has ended */
+        bool pending;
+} WaitSlot;
+
+struct Wait {
+        Api *api;
+        List link;
+        VarlinkCall *call;
+        Timer timer;
+        bool stream;      /* each run in a reply of its own */
+        bool every_state; /* Start with `more`: a reply a change of state */
+        size_t n_pending;
+        size_t n;
+        WaitSlot slots[];
+};
+
+static int slot_compare(const WaitSlot *a, const WaitSlot *b)
+{
+        if (a->run != b->run)
+                return a->run < b->run ? -1 : 1;
+        return a < b ? -1 : a > b;
+}
+
+TREE_GENERATE(WaitTree, WaitSlot, by_run, slot_compare)
+
+static struct WaitTree *tree(Api *api)
+{
+        return &api->wait_slots;
+}
+
+static void wait_free(Wait *wait)
+{
+        for (size_t i = 0; i < wait->n; i++) {
+                if (wait->slots[i].pending)
+                        RB_REMOVE(WaitTree, tree(wait->api), &wait->slots[i]);
+                free(wait->slots[i].text);
+        }
+        timer_disarm(wait->api->context.services->timers, &wait->timer);
+        list_unlink(&wait->link);
+        varlink_call_set_gone(wait->call, NULL, NULL);
+        varlink_call_unref(wait->call);
+        free(wait);
+}
+
+static void on_gone(_unused_ VarlinkCall *call, void *userdata)
+{
+        wait_free(userdata);
+}
+
+static void on_wait_timeout(Timer *timer, _unused_ usec_t now)
+{
+        Wait *wait = container_of(timer, Wait, timer);
+        JsonWriter *w = varlink_call_begin_error(wait->call, "io.takt.Runs.TimedOut");
+
+        json_key(w, "runs");
+        json_begin_array(w);
+        for (size_t i = 0; i < wait->n; i++)
+                if (wait->slots[i].pending)
+                        json_uint(w, wait->slots[i].run);
+        json_end_array(w);
+        (void)varlink_call_end(wait->call, false);
+        wait_free(wait);
+}
+
+static Wait *wait_new(Api *api, VarlinkCall *call, size_t n)
+{
+        Wait *wait = calloc(1, sizeof(Wait) + n * sizeof(WaitSlot));
+
+        if (!wait)
+                return NULL;
+        wait->api = api;
+        wait->call = varlink_call_ref(call);
+        wait->stream = varlink_call_wants_more(call);
+        wait->timer.callback = on_wait_timeout;
+        wait->n = n;
+        list_append(&api->waits, &wait->link);
+        varlink_call_set_gone(call, on_gone, wait);
+        return wait;
+}
+
+static void slot_pend(Wait *wait, WaitSlot *slot)
+{
+        slot->pending = true;
+        wait->n_pending++;
+        (void)RB_INSERT(WaitTree, tree(wait->api), slot);
+}
+
+/* One reply with one run: of Start, in "run"; of a streaming Wait, in "runs". */
+static void reply_one(Wait *wait, const char *text, size_t n, bool continues)
+{
+        JsonWriter *w = varlink_call_begin(wait->call);
+
+        json_key(w, wait->every_state ? "run" : "runs");
+        if (!wait->every_state)
+                json_begin_array(w);
+        json_raw(w, text, n);
+        if (!wait->every_state)
+                json_end_array(w);
+        (void)varlink_call_end(wait->call, continues);
+}
+
+static void reply_all(Wait *wait)
+{
+        JsonWriter *w = varlink_call_begin(wait->call);
+
+        json_key(w, "runs");
+        json_begin_array(w);
+        for (size_t i = 0; i < wait->n; i++)
+                json_raw(w, wait->slots[i].text, strlen(wait->slots[i].text));
+        json_end_array(w);
+        (void)varlink_call_end(wait->call, false);
+}
+
+static int format_run(const Run *run, Buffer *out)
+{
+        JsonWriter w;
+
+        json_writer_init(&w, out, 0);
+        api_write_run(run, false, &w);
+        return json_writer_end(&w);
+}
+
+/* The run of SLOT has ended. WAIT may be gone afterwards. */
+static void slot_ended(Wait *wait, WaitSlot *slot, const Buffer *text)
+{
+        RB_REMOVE(WaitTree, tree(wait->api), slot);
+        slot->pending = false;
+        wait->n_pending--;
+        if (wait->stream) {
+                reply_one(wait, text->data, text->len, wait->n_pending > 0);
+        } else {
+                slot->text = strndup(text->data, text->len);
+                if (!slot->text) {
+                        wait_free(wait);
+                        return;
+                }
+                if (wait->n_pending == 0)
+                        reply_all(wait);
+        }
+        if (wait->n_pending == 0)
+                wait_free(wait);
+}
+
+void api_waits_notify(Api *api, const Event *event)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        WaitSlot first, *slot, *next;
+        bool final;
+
+        if (!event->run || event->type == EVENT_PROGRESS || list_is_empty(&api->waits))
+                return;
+        final = run_state_is_final(event->run->state);
+        first = (WaitSlot){ .run = event->run->id };
+        for (slot = RB_NFIND(WaitTree, tree(api), &first); slot && slot->run == event->run->id; slot = next) {
+                next = RB_NEXT(WaitTree, tree(api), slot);
+                if (!final && !slot->wait->every_state)
+                        continue;
+                if (text.len == 0 && format_run(event->run, &text) < 0)
+                        return;
+                if (final)
+                        slot_ended(slot->wait, slot, &text);
+                else
+                        reply_one(slot->wait, text.data, text.len, true);
+        }
+}
+
+void api_waits_stop(Api *api)
+{
+        Wait *wait;
+
+        /* Their runs have ended by now, or are not waited for by the daemon any longer either. */
+        list_foreach(wait, &api->waits, Wait, link)
+                wait_free(wait);
+}
+
+static int bind_parameters(Api *api, VarlinkCall *call, const Job *job, const JsonValue *parameters, Buffer *out)
+{
+        const ParameterContext context = { .now_realtime = clock_realtime(api->context.services->clock) };
+        _cleanup_free_ const char **args = NULL;
+        ParameterError error = {};
+        JsonWriter *w;
+        size_t n;
+        int r = api_strings(json_get(parameters, "args"), &args, &n);
+
+        if (r >= 0)
+                r = parameter_bind(job->spec->job.parameters, json_get(parameters, "params"), args, n, &context, out, &error);
+        if (r != -EINVAL && r != -E2BIG)
+                return r;
+        w = varlink_call_begin_error(call, "io.takt.Runs.BadParameter");
+        json_key(w, "job");
+        json_string(w, job->name);
+        json_key(w, "parameter");
+        json_string_lossy(w, error.name, strlen(error.name));
+        json_key(w, "message");
+        json_string_lossy(w, error.message, strlen(error.message));
+        (void)varlink_call_end(call, false);
+        return r;
+}
+
+int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        const char *name = json_string_or_null(json_get(parameters, "job")) ?: "";
+        Job *job = scheduler_find_job(api->context.scheduler, name);
+        _cleanup_buffer_ Buffer params = BUFFER_NULL, text = BUFFER_NULL;
+        ApiRunText found = {};
+        uint64_t id = 0;
+        Wait *wait;
+        int r;
+
+        if (!job)
+                return api_no_such_job(call, name);
+        r = bind_parameters(api, call, job, parameters, &params);
+        if (r < 0)
+                return r == -EINVAL || r == -E2BIG ? 0 : r;
+        r = scheduler_run(api->context.scheduler, job,
+                          &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL, .params = buffer_string(&params) }, &id);
+        if (r < 0)
+                return r;
+        r = api_find_run(api, id, false, &found);
+        text = found.text;
+        if (r <= 0)
+                /* It ended at once, and nothing is kept (KeepRuns=0). */
+                return r < 0 ? r : api_no_such_run(call, id);
+        wait = wait_new(api, call, 1);
+        if (!wait)
+                return -ENOMEM;
+        wait->every_state = true;
+        wait->slots[0] = (WaitSlot){ .wait = wait, .run = id };
+        if (!wait->stream || run_state_is_final(found.state)) {
+                reply_one(wait, text.data, text.len, false);
+                wait_free(wait);
+                return 0;
+        }
+        slot_pend(wait, &wait->slots[0]);
+        reply_one(wait, text.data, text.len, true);
+        return 0;
+}
+
+/* The present state of each run that is asked for. 1: the call is to wait, 0: it was answered. */
+static int fill_slots(Api *api, Wait *wait, const JsonValue *runs)
+{
+        for (uint32_t i = 0; i < runs->n; i++) {
+                WaitSlot *slot = &wait->slots[i];
+                ApiRunText text = {};
+                int r;
+
+                *slot = (WaitSlot){ .wait = wait, .run = (uint64_t)runs->items[i].integer };
+                if (scheduler_find_run(api->context.scheduler, slot->run)) {
+                        slot_pend(wait, slot);
+                        continue;
+                }
+                r = api_find_run(api, slot->run, false, &text);
+                if (r <= 0) {
+                        buffer_deinit(&text.text);
+                        return r < 0 ? r : api_no_such_run(wait->call, slot->run);
+                }
+                slot->text = buffer_steal(&text.text);
+        }
+        return 1;
+}
+
+int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        const JsonValue *runs = json_get(parameters, "runs"), *timeout = json_get(parameters, "timeoutUsec");
+        Wait *wait;
+        size_t ended = 0;
+        int r;
+
+        if (runs->n == 0 || runs->n > WAIT_MAX_RUNS)
+                return varlink_call_invalid_parameter(call, "runs");
+        if (json_is(timeout, JSON_INT) && timeout->integer < 0)
+                return varlink_call_invalid_parameter(call, "timeoutUsec");
+        wait = wait_new(api, call, runs->n);
+        if (!wait)
+                return -ENOMEM;
+        r = fill_slots(api, wait, runs);
+        if (r <= 0) {
+                wait_free(wait);
+                return r;
+        }
+        for (size_t i = 0; i < wait->n && wait->stream; i++)
+                if (!wait->slots[i].pending) {
+                        ended++;
+                        reply_one(wait, wait->slots[i].text, strlen(wait->slots[i].text), ended < wait->n);
+                }
+        if (wait->n_pending == 0) {
+                if (!wait->stream)
+                        reply_all(wait);
+                wait_free(wait);
+                return 0;
+        }
+        if (json_is(timeout, JSON_INT))
+                return timer_arm_after(api->context.services->timers, &wait->timer, (usec_t)timeout->integer);
+        return 0;
+}

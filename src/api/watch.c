@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Watch: the stream of events. An event is formatted once, whoever watches. A watcher that does
+ * not read as fast as things happen loses events above WATCH_QUEUE_MAX and is told how many.
+ */
+#include "api/internal.h"
+
+#define WATCH_QUEUE_MAX (4U * 1024 * 1024) /* bytes that wait for one watcher */
+
+typedef struct Watch {
+        Api *api;
+        List link;
+        VarlinkCall *call;
+        const char **patterns; /* point into STRINGS */
+        size_t n_patterns;
+        const char **events;
+        size_t n_events;
+        JsonDoc *strings;
+        uint64_t n_lost;
+} Watch;
+
+static void watch_free(Watch *watch)
+{
+        list_unlink(&watch->link);
+        watch->api->n_watches--;
+        varlink_call_set_gone(watch->call, NULL, NULL);
+        varlink_call_set_drained(watch->call, NULL, NULL);
+        varlink_call_unref(watch->call);
+        json_doc_free(watch->strings);
+        free(watch->patterns);
+        free(watch->events);
+        free(watch);
+}
+
+static void on_gone(_unused_ VarlinkCall *call, void *userdata)
+{
+        watch_free(userdata);
+}
+
+static void send_text(Watch *watch, const char *text, size_t n)
+{
+        JsonWriter *w = varlink_call_begin(watch->call);
+
+        json_key(w, "event");
+        json_raw(w, text, n);
+        (void)varlink_call_end(watch->call, true);
+}
+
+/* An event of the stream itself: "present", "live", "overflow". */
+static void send_own(Watch *watch, const char *name, const char *job, const Run *run, const char *state, uint64_t lost)
+{
+        JsonWriter *w = varlink_call_begin(watch->call);
+
+        json_key(w, "event");
+        json_begin_object(w);
+        json_key(w, "seq");
+        json_uint(w, watch->api->context.events->sequence);
+        json_key(w, "time");
+        json_realtime(w, clock_realtime(watch->api->context.services->clock));
+        json_key(w, "event");
+        json_string(w, name);
+        if (job) {
+                json_key(w, "job");
+                json_string(w, job);
+        }
+        if (run) {
+                json_key(w, "run");
+                json_uint(w, run->id);
+        }
+        if (state) {
+                json_key(w, "state");
+                json_string(w, state);
+        }
+        if (lost > 0) {
+                json_key(w, "lost");
+                json_uint(w, lost);
+        }
+        json_end_object(w);
+        (void)varlink_call_end(watch->call, true);
+}
+
+static void on_drained(_unused_ VarlinkCall *call, void *userdata)
+{
+        Watch *watch = userdata;
+        uint64_t lost = watch->n_lost;
+
+        if (lost == 0)
+                return;
+        watch->n_lost = 0;
+        send_own(watch, "overflow", NULL, NULL, NULL, lost);
+}
+
+static bool wants_event(const Watch *watch, const Event *event)
+{
+        const char *name = event_type_to_string(event->type);
+        bool found = watch->n_events == 0;
+
+        for (size_t i = 0; i < watch->n_events && !found; i++)
+                found = streq(watch->events[i], name);
+        return found && api_matches(watch->patterns, watch->n_patterns, event->job);
+}
+
+static int format_event(const Event *event, Buffer *out)
+{
+        JsonWriter w;
+
+        json_writer_init(&w, out, 0);
+        json_begin_object(&w);
+        event_write(event, &w);
+        if (event->run && !event->data && run_state_is_final(event->run->state)) {
+                json_key(&w, "data");
+                api_write_run(event->run, true, &w);
+        }
+        json_end_object(&w);
+        return json_writer_end(&w);
+}
+
+void api_watches_notify(Api *api, const Event *event)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        Watch *watch;
+
+        list_foreach(watch, &api->watches, Watch, link) {
+                if (!wants_event(watch, event))
+                        continue;
+                if (watch->n_lost > 0 || varlink_call_queued(watch->call) > WATCH_QUEUE_MAX) {
+                        watch->n_lost++;
+                        continue;
+                }
+                if (text.len == 0 && format_event(event, &text) < 0)
+                        return;
+                send_text(watch, text.data, text.len);
+        }
+}
+
+void api_watches_stop(Api *api)
+{
+        Watch *watch;
+
+        list_foreach(watch, &api->watches, Watch, link)
+                watch_free(watch);
+}
+
+static void send_present(Watch *watch)
+{
+        Scheduler *scheduler = watch->api->context.scheduler;
+        Job *job = NULL;
+        Run *run = NULL;
+
+        while ((job = scheduler_next_job(scheduler, job)) && varlink_call_queued(watch->call) <= WATCH_QUEUE_MAX)
+                if (api_matches(watch->patterns, watch->n_patterns, job->name))
+                        send_own(watch, "present", job->name, NULL, job_state_to_string(job), 0);
+        for (; job; job = scheduler_next_job(scheduler, job))
+                watch->n_lost++;
+        while ((run = scheduler_next_run(scheduler, run)))
+                if (api_matches(watch->patterns, watch->n_patterns, run->job->name)) {
+                        if (varlink_call_queued(watch->call) <= WATCH_QUEUE_MAX)
+                                send_own(watch, "present", run->job->name, run, run_state_to_string(run->state), 0);
+                        else
+                                watch->n_lost++;
+                }
+        send_own(watch, "live", NULL, NULL, NULL, 0);
+}
+
+/* The filters must outlive the call's parameters: they are read anew from a copy. */
+static int copy_filters(Watch *watch, const JsonValue *parameters)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        int r = json_format(parameters, 0, &text);
+
+        if (r >= 0)
+                r = json_parse(text.data, text.len, NULL, &watch->strings, NULL);
+        if (r >= 0)
+                r = api_strings(json_get(json_root(watch->strings), "jobs"), &watch->patterns, &watch->n_patterns);
+        if (r >= 0)
+                r = api_strings(json_get(json_root(watch->strings), "events"), &watch->events, &watch->n_events);
+        return r;
+}
+
+int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        Watch *watch;
+        int r;
+
+        if (!varlink_call_wants_more(call))
+                return varlink_call_error(call, "org.varlink.service.ExpectedMore", NULL, NULL);
+        if (api->n_watches >= api->context.settings(api->context.userdata)->max_watchers)
+                return varlink_call_error(call, "io.takt.Runs.TooManyWatchers", "limit", "MaxWatchers");
+        watch = new0(Watch, 1);
+        if (!watch)
+                return -ENOMEM;
+        watch->api = api;
+        watch->call = varlink_call_ref(call);
+        list_append(&api->watches, &watch->link);
+        api->n_watches++;
+        varlink_call_set_gone(call, on_gone, watch);
+        varlink_call_set_drained(call, on_drained, watch);
+        r = copy_filters(watch, parameters);
+        if (r < 0) {
+                watch_free(watch);
+                return r;
+        }
+        if (api_refuse_unknown_job(api, call, watch->patterns, watch->n_patterns)) {
+                watch_free(watch);
+                return 0;
+        }
+        send_present(watch);
+        return 0;
+}
