@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/engine.h"
+
+#include <sys/random.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "process/helper.h"
+
+static void on_event(EventObserver *observer, const Event *event)
+{
+        Engine *engine = container_of(observer, Engine, store_observer);
+
+        if (event->run && event->type != EVENT_PROGRESS && run_state_is_final(event->run->state))
+                store_append(engine->store, event->run);
+}
+
+static int start_spawner(Engine *engine)
+{
+        _cleanup_free_ char *helper = NULL;
+        int r = helper_find("takt-spawn", &helper);
+
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "The helper takt-spawn was not found: %m");
+        r = spawner_new(engine->loop, helper, &engine->spawner);
+        return r < 0 ? log_errno(LOG_ERR, r, "%s could not be started: %m", helper) : 0;
+}
+
+static int open_ids(Engine *engine, const char *state_directory, bool keep_ids)
+{
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        if (keep_ids) {
+                path = path_join(state_directory, "next-run");
+                if (!path)
+                        return -ENOMEM;
+        }
+        r = run_ids_open(path, &engine->ids);
+        if (r == -EBADMSG)
+                return log_errno(LOG_ERR, r, "%s holds no run id; put the next one there, or remove it if none was ever used", path);
+        return r < 0 ? log_errno(LOG_ERR, r, "Run ids can't be kept in %s: %m", path ?: "memory") : 0;
+}
+
+static int start_drivers(Engine *engine, const Settings *settings, const char *state_directory)
+{
+        const HttpLimits limits = {
+                .max_connections = settings->http_max_connections,
+                .max_host_connections = settings->http_max_host_connections,
+        };
+        int r;
+
+        r = http_client_new(engine->loop, &limits, &engine->http);
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "The HTTP client could not be started: %m");
+        r = led_set_new(settings->sysfs_root, state_directory, &engine->leds);
+        if (r < 0)
+                return r;
+        r = led_set_recover(engine->leds);
+        if (r > 0)
+                log_notice("%d LEDs that an earlier process had left were given back as they were", r);
+        return 0;
+}
+
+int engine_init(Engine *engine, const Environment *environment, const Settings *settings, const char *state_directory, bool keep_ids)
+{
+        SchedulerLimits limits = { .max_runs = settings->max_runs, .max_queued = settings->max_queued };
+        int r;
+
+        *engine = (Engine){};
+        r = loop_new(clock_system(), &engine->loop);
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "The event loop could not be made: %m");
+        r = start_spawner(engine);
+        if (r >= 0)
+                r = open_ids(engine, state_directory, keep_ids);
+        if (r >= 0)
+                r = start_drivers(engine, settings, state_directory);
+        if (r >= 0)
+                r = memory_store_new(&engine->store);
+        if (r < 0)
+                return r;
+        event_bus_init(&engine->events, clock_system());
+        engine->store_observer.notify = on_event;
+        event_bus_subscribe(&engine->events, &engine->store_observer);
+        engine->services = (Services){
+                .clock = clock_system(),
+                .timers = loop_timers(engine->loop),
+                .loop = engine->loop,
+                .http = engine->http,
+                .spawner = engine->spawner,
+                .leds = engine->leds,
+                .environment = environment,
+                .credentials_directory = getenv("CREDENTIALS_DIRECTORY"),
+        };
+        if (getrandom(&limits.seed, sizeof(limits.seed), GRND_NONBLOCK) < 0)
+                limits.seed = clock_boottime(clock_system());
+        r = scheduler_new(&engine->services, &engine->events, engine->ids, &limits, &engine->scheduler);
+        if (r < 0)
+                return r;
+        engine_apply_settings(engine, settings);
+        return 0;
+}
+
+void engine_apply_settings(Engine *engine, const Settings *settings)
+{
+        SchedulerLimits limits = { .max_runs = settings->max_runs, .max_queued = settings->max_queued };
+
+        scheduler_set_limits(engine->scheduler, &limits);
+        store_set_limits(engine->store, settings->keep_runs, settings->keep_runs_total);
+}
+
+void engine_deinit(Engine *engine)
+{
+        scheduler_free(engine->scheduler);
+        store_free(engine->store);
+        run_ids_close(engine->ids);
+        led_set_free(engine->leds);
+        http_client_free(engine->http);
+        spawner_free(engine->spawner);
+        loop_free(engine->loop);
+        *engine = (Engine){};
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* The engine that taktd and takt-run share: loop, services, event bus, run ids, scheduler, store. */
+
+#include "config/environment.h"
+#include "config/settings.h"
+#include "drivers/http.h"
+#include "drivers/led.h"
+#include "loop/loop.h"
+#include "process/spawner.h"
+#include "sched/scheduler.h"
+#include "store/store.h"
+
+typedef struct Engine {
+        Loop *loop;
+        EventBus events;
+        Services services;
+        HttpClient *http;
+        Spawner *spawner;
+        LedSet *leds;
+        RunIds *ids;
+        Store *store;
+        EventObserver store_observer;
+        Scheduler *scheduler;
+} Engine;
+
+/*
+ * Fills ENGINE, whose memory must stay where it is. ENVIRONMENT may be NULL (a job that is run alone);
+ * STATE_DIRECTORY, which exists, keeps run ids (where KEEP_IDS says so) and what LEDs were. Errors are
+ * logged and returned.
+ */
+int engine_init(Engine *engine, const Environment *environment, const Settings *settings, const char *state_directory,
+                bool keep_ids);
+/* No run may be under way. Accepts what engine_init() left half made. */
+void engine_deinit(Engine *engine);
+
+void engine_apply_settings(Engine *engine, const Settings *settings);

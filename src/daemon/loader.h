@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Reads the job directory in steps, so that ten thousand files don't hold the loop up, and then
+ * compares what it read with the jobs that are loaded.
+ */
+
+#include "job/spec.h"
+#include "sched/scheduler.h"
+
+#define JOBS_MAX 1000000U /* files of one directory */
+
+typedef struct Loader Loader;
+
+typedef struct LoaderCounts {
+        unsigned added, changed, removed, unchanged, refused;
+} LoaderCounts;
+
+/* Lists DIRECTORY (copied); one that is missing is empty. -errno where it can't be read, -E2BIG above JOBS_MAX. */
+int loader_new(const char *directory, Loader **ret);
+Loader *loader_free(Loader *loader);
+DEFINE_CLEANUP(Loader *, loader_free);
+
+/* Reads files for about BUDGET (USEC_INFINITY: all). 1 all are read, 0 there are more, -ENOMEM. */
+int loader_step(Loader *loader, Clock *clock, usec_t budget);
+
+/* What was wrong; lives as long as LOADER. */
+const ConfigReport *loader_report(const Loader *loader);
+
+/*
+ * Once all is read: adds, changes and removes jobs. One whose file is broken stays as it is; where it
+ * was never loaded it stays away. What was wrong is told as events as well.
+ */
+int loader_apply(Loader *loader, Scheduler *scheduler, EventBus *events, LoaderCounts *ret);

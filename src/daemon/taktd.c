@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * taktd: the daemon of one environment. Wires the engine to the control socket, the status pages,
+ * signals and the service manager; loads the jobs at start and again on request.
+ */
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "api/status.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/socket.h"
+#include "base/string-util.h"
+#include "daemon/engine.h"
+#include "daemon/event-log.h"
+#include "daemon/loader.h"
+#include "loop/http-server.h"
+
+/* How long one turn of the loop may read job files during a reload. */
+#define RELOAD_TURN_USEC (2 * USEC_PER_MSEC)
+#define EXIT_USAGE 2
+
+typedef struct Daemon {
+        Environment *environment;
+        Settings *settings;
+        Engine engine;
+        EventLog event_log;
+        VarlinkServer *server;
+        Api *api;
+        HttpServer *status_server;
+        Status *status;
+        int lock_fd;
+        SignalSource *signals[3];
+        Timer stop_timer;
+        bool stopping;
+
+        Loader *loader; /* of the reload under way */
+        Settings *new_settings;
+        ConfigReport settings_report;
+        Deferred reload_step;
+        ApiReloadDone reload_done;
+        void *reload_userdata;
+} Daemon;
+
+static void log_report(const ConfigReport *report)
+{
+        for (size_t i = 0; i < report->n; i++) {
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+                if (config_problem_format(&report->problems[i], &text) >= 0)
+                        log_error("%s", text.data);
+        }
+        if (report->n_dropped > 0)
+                log_error("… and %zu problems more", report->n_dropped);
+}
+
+static void notify_ready(const Daemon *d)
+{
+        (void)sd_notifyf(0, "READY=1\nSTATUS=%zu jobs are loaded", scheduler_n_jobs(d->engine.scheduler));
+}
+
+/* --- reload --- */
+
+static void reload_finish(Daemon *d, const ApiReload *result)
+{
+        ApiReloadDone done = d->reload_done;
+
+        if (result->r >= 0)
+                log_info("Reloaded: %u jobs added, %u changed, %u removed, %u unchanged, %zu problems", result->added,
+                         result->changed, result->removed, result->unchanged, result->report ? result->report->n : 0);
+        else
+                log_error("Reload failed, nothing was changed: %s", strerror(-result->r));
+        notify_ready(d);
+        d->reload_done = NULL;
+        if (done)
+                done(result, d->reload_userdata);
+        d->loader = loader_free(d->loader);
+        d->new_settings = settings_free(d->new_settings);
+        config_report_deinit(&d->settings_report);
+}
+
+static void adopt_settings(Daemon *d)
+{
+        settings_free(d->settings);
+        d->settings = TAKE_PTR(d->new_settings);
+        log_set_max_level(d->settings->log_level);
+        engine_apply_settings(&d->engine, d->settings);
+}
+
+static void on_reload_step(Deferred *deferred)
+{
+        Daemon *d = container_of(deferred, Daemon, reload_step);
+        LoaderCounts counts;
+        int r = loader_step(d->loader, clock_system(), RELOAD_TURN_USEC);
+
+        if (r == 0) {
+                loop_defer(d->engine.loop, deferred);
+                return;
+        }
+        if (r > 0)
+                r = loader_apply(d->loader, d->engine.scheduler, &d->engine.events, &counts);
+        if (r < 0) {
+                reload_finish(d, &(ApiReload){ .r = r });
+                return;
+        }
+        adopt_settings(d);
+        reload_finish(d, &(ApiReload){
+                                 .added = counts.added,
+                                 .changed = counts.changed,
+                                 .removed = counts.removed,
+                                 .unchanged = counts.unchanged,
+                                 .report = loader_report(d->loader),
+                         });
+}
+
+static int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata)
+{
+        Daemon *d = userdata;
+        int r;
+
+        if (d->loader)
+                return -EBUSY;
+        (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reading jobs",
+                         (unsigned long long)clock_boottime(clock_system()));
+        d->reload_done = done;
+        d->reload_userdata = done_userdata;
+        r = settings_load(d->environment->config_file, &d->settings_report, &d->new_settings);
+        if (r >= 0) {
+                r = loader_new(d->environment->jobs, &d->loader);
+                if (r < 0)
+                        config_report_add(&d->settings_report, d->environment->jobs, 0, 0, "can't be read: %s", strerror(-r));
+        }
+        if (r < 0) {
+                log_report(&d->settings_report);
+                reload_finish(d, &(ApiReload){ .r = r, .report = &d->settings_report });
+                return 0;
+        }
+        loop_defer(d->engine.loop, &d->reload_step);
+        return 0;
+}
+
+/* --- stop --- */
+
+static void on_all_ended(void *userdata)
+{
+        Daemon *d = userdata;
+
+        api_stop(d->api);
+        loop_exit(d->engine.loop, EXIT_SUCCESS);
+}
+
+static void on_stop_timeout(Timer *timer, _unused_ usec_t now)
+{
+        Daemon *d = container_of(timer, Daemon, stop_timer);
+
+        log_warning("%zu runs did not end in time; stopping without them", scheduler_n_running(d->engine.scheduler));
+        loop_exit(d->engine.loop, EXIT_SUCCESS);
+}
+
+static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
+{
+        Daemon *d = userdata;
+
+        if (signo == SIGHUP) {
+                if (daemon_reload(NULL, NULL, d) == -EBUSY)
+                        log_notice("A reload is under way already");
+                return;
+        }
+        if (d->stopping) {
+                loop_exit(d->engine.loop, EXIT_SUCCESS);
+                return;
+        }
+        d->stopping = true;
+        log_info("Stopping on SIG%s; %zu runs are under way", sigabbrev_np(signo), scheduler_n_running(d->engine.scheduler));
+        (void)sd_notify(0, "STOPPING=1\nSTATUS=ending runs");
+        varlink_server_stop_listening(d->server);
+        d->stop_timer.callback = on_stop_timeout;
+        (void)timer_arm_after(d->engine.services.timers, &d->stop_timer, d->settings->stop_timeout);
+        scheduler_shutdown(d->engine.scheduler, on_all_ended, d);
+}
+
+/* --- start --- */
+
+static const Settings *current_settings(void *userdata)
+{
+        const Daemon *d = userdata;
+
+        return d->settings;
+}
+
+static int load_settings(Daemon *d)
+{
+        ConfigReport report = CONFIG_REPORT_NULL;
+        int r = settings_load(d->environment->config_file, &report, &d->settings);
+
+        log_report(&report);
+        config_report_deinit(&report);
+        return r;
+}
+
+static int load_jobs(Daemon *d)
+{
+        _cleanup_(loader_freep) Loader *loader = NULL;
+        LoaderCounts counts;
+        int r = loader_new(d->environment->jobs, &loader);
+
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "The job directory %s can't be read: %m", d->environment->jobs);
+        r = loader_step(loader, clock_system(), USEC_INFINITY);
+        if (r >= 0)
+                r = loader_apply(loader, d->engine.scheduler, &d->engine.events, &counts);
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "Loading the jobs failed: %m");
+        log_report(loader_report(loader));
+        log_info("Loaded %u jobs from %s%s", counts.added, d->environment->jobs,
+                 counts.refused > 0 ? "; others were refused, see above" : "");
+        return 0;
+}
+
+static int listen_control(Daemon *d)
+{
+        static const VarlinkServiceInfo info = {
+                .vendor = "takt", .product = "taktd", .version = PACKAGE_VERSION, .url = "https://takt.invalid/",
+        };
+        const VarlinkLimits limits = {
+                .max_connections = d->settings->max_connections,
+                .max_connections_per_uid = d->settings->max_connections_per_user,
+        };
+        const ApiContext context = {
+                .loop = d->engine.loop,
+                .scheduler = d->engine.scheduler,
+                .events = &d->engine.events,
+                .store = d->engine.store,
+                .environment = d->environment,
+                .services = &d->engine.services,
+                .started_realtime = clock_realtime(clock_system()),
+                .settings = current_settings,
+                .reload = daemon_reload,
+                .userdata = d,
+        };
+        int fd, r;
+
+        r = varlink_server_new(d->engine.loop, &info, &limits, &d->server);
+        if (r >= 0)
+                r = api_new(&context, d->server, &d->api);
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "The control interface could not be made: %m");
+        fd = unix_listen(d->environment->socket, 0660, &d->lock_fd);
+        if (fd == -EADDRINUSE)
+                return log_errno(LOG_ERR, fd, "Another taktd serves this environment at %s", d->environment->socket);
+        if (fd < 0)
+                return log_errno(LOG_ERR, fd, "%s can't be listened on: %m", d->environment->socket);
+        r = varlink_server_listen_fd(d->server, fd);
+        return r < 0 ? log_errno(LOG_ERR, r, "%s can't be served: %m", d->environment->socket) : 0;
+}
+
+static int listen_status(Daemon *d)
+{
+        const StatusContext context = {
+                .scheduler = d->engine.scheduler, .spawner = d->engine.spawner, .timers = d->engine.services.timers,
+                .started_boottime = clock_boottime(clock_system()),
+        };
+        _cleanup_free_ char *path = NULL;
+        const char *problem = NULL;
+        int r;
+
+        if (!d->settings->listen)
+                return 0;
+        /* The path of a socket is one in the environment, which may be moved. */
+        path = strchr(d->settings->listen, '/') ? path_join(d->environment->path, d->settings->listen) : strdup(d->settings->listen);
+        if (!path)
+                return -ENOMEM;
+        r = status_new(&context, &d->status);
+        if (r >= 0)
+                r = http_server_new(d->engine.loop, path, status_routes, status_n_routes, d->status, &d->status_server, &problem);
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "Listen=%s: %s", d->settings->listen, problem ?: strerror(-r));
+        log_info("Status pages at %s", d->settings->listen);
+        return 0;
+}
+
+static int catch_signals(Daemon *d)
+{
+        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+        (void)signal(SIGPIPE, SIG_IGN);
+        for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
+                int r = signal_source_new(d->engine.loop, signals[i], on_signal, d, &d->signals[i]);
+
+                if (r < 0)
+                        return log_errno(LOG_ERR, r, "Signals can't be caught: %m");
+        }
+        return 0;
+}
+
+/* Thousands of connections and pipes: the soft limit is for programs that select(2). */
+static void raise_descriptor_limit(void)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
+}
+
+static int daemon_start(Daemon *d, bool live)
+{
+        int r;
+
+        r = environment_make_directories(d->environment);
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "The directories of %s can't be made: %m", d->environment->path);
+        r = engine_init(&d->engine, d->environment, d->settings, d->environment->state, true);
+        if (r < 0)
+                return r;
+        raise_descriptor_limit();
+        event_log_init(&d->event_log, d->environment->name, live);
+        event_bus_subscribe(&d->engine.events, &d->event_log.observer);
+        r = catch_signals(d);
+        if (r >= 0)
+                r = listen_control(d);
+        if (r >= 0)
+                r = listen_status(d);
+        if (r >= 0)
+                r = load_jobs(d);
+        return r;
+}
+
+static void daemon_deinit(Daemon *d)
+{
+        if (d->engine.loop)
+                deferred_cancel(d->engine.loop, &d->reload_step);
+        if (d->loader)
+                reload_finish(d, &(ApiReload){ .r = -ECANCELED });
+        http_server_free(d->status_server);
+        status_free(d->status);
+        varlink_server_free(d->server);
+        api_free(d->api);
+        for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
+                signal_source_free(d->signals[i]);
+        if (d->engine.services.timers)
+                timer_disarm(d->engine.services.timers, &d->stop_timer);
+        engine_deinit(&d->engine);
+        if (d->lock_fd >= 0) {
+                (void)unlink(d->environment->socket);
+                safe_close(d->lock_fd);
+        }
+        settings_free(d->settings);
+        environment_free(d->environment);
+}
+
+static int daemon_run(Daemon *d, bool live)
+{
+        int r = daemon_start(d, live);
+
+        if (r < 0)
+                return r;
+        scheduler_begin(d->engine.scheduler);
+        notify_ready(d);
+        log_info("taktd %s serves the environment %s", PACKAGE_VERSION, d->environment->path);
+        return loop_run(d->engine.loop);
+}
+
+static void help(void)
+{
+        printf("Usage: %s [OPTION…]\n\n"
+               "Runs the jobs of an environment.\n\n"
+               "  -h --help           Show this help\n"
+               "     --version        Show the version\n"
+               "     --env DIR        The environment in this directory\n"
+               "     --system         The system's environment\n"
+               "     --user           The user's environment\n"
+               "     --watch          Print every event as a line, instead of logging them\n"
+               "     --log-level LEVEL\n"
+               "                      emerg … debug, instead of LogLevel= of takt.conf\n"
+               "     --log-target TARGET\n"
+               "                      auto, console or journal\n\n"
+               "Without an option it is the environment of $TAKT_ENV, else the system's (for\n"
+               "root and the group takt), else the user's. See taktd(8) and taktctl(1).\n",
+               program_invocation_short_name);
+}
+
+typedef struct Arguments {
+        const char *directory;
+        EnvironmentScope scope;
+        bool watch;
+        int log_level; /* -1: as takt.conf says */
+        LogTarget log_target;
+} Arguments;
+
+/* 1 to go on, 0 done, -EINVAL. */
+static int parse_arguments(int argc, char *argv[], Arguments *a)
+{
+        enum { OPT_VERSION = 256, OPT_ENV, OPT_SYSTEM, OPT_USER, OPT_WATCH, OPT_LOG_LEVEL, OPT_LOG_TARGET };
+        static const struct option options[] = {
+                { "help", no_argument, NULL, 'h' },
+                { "version", no_argument, NULL, OPT_VERSION },
+                { "env", required_argument, NULL, OPT_ENV },
+                { "system", no_argument, NULL, OPT_SYSTEM },
+                { "user", no_argument, NULL, OPT_USER },
+                { "watch", no_argument, NULL, OPT_WATCH },
+                { "log-level", required_argument, NULL, OPT_LOG_LEVEL },
+                { "log-target", required_argument, NULL, OPT_LOG_TARGET },
+                {},
+        };
+        static const char *const targets[] = { "auto", "console", "journal" };
+        int c;
+
+        *a = (Arguments){ .log_level = -1 };
+        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+                switch (c) {
+                case 'h':
+                        help();
+                        return 0;
+                case OPT_VERSION:
+                        puts(PACKAGE_STRING);
+                        return 0;
+                case OPT_ENV:
+                        a->directory = optarg;
+                        break;
+                case OPT_SYSTEM:
+                        a->scope = ENVIRONMENT_SYSTEM;
+                        break;
+                case OPT_USER:
+                        a->scope = ENVIRONMENT_USER;
+                        break;
+                case OPT_WATCH:
+                        a->watch = true;
+                        break;
+                case OPT_LOG_LEVEL:
+                        a->log_level = log_level_from_string(optarg);
+                        if (a->log_level < 0) {
+                                fprintf(stderr, "taktd: '%s' is no log level\n", optarg);
+                                return -EINVAL;
+                        }
+                        break;
+                case OPT_LOG_TARGET:
+                        for (a->log_target = LOG_TARGET_AUTO; a->log_target <= LOG_TARGET_JOURNAL; a->log_target++)
+                                if (streq(targets[a->log_target], optarg))
+                                        break;
+                        if (a->log_target > LOG_TARGET_JOURNAL) {
+                                fprintf(stderr, "taktd: '%s' is none of auto, console and journal\n", optarg);
+                                return -EINVAL;
+                        }
+                        break;
+                default:
+                        return -EINVAL;
+                }
+        if (optind < argc) {
+                fprintf(stderr, "taktd: there are no arguments, such as '%s'; see taktd --help\n", argv[optind]);
+                return -EINVAL;
+        }
+        return 1;
+}
+
+int main(int argc, char *argv[])
+{
+        Daemon d = { .lock_fd = -1, .reload_step.callback = on_reload_step };
+        _cleanup_free_ char *error = NULL;
+        Arguments arguments;
+        int r = parse_arguments(argc, argv, &arguments);
+
+        if (r <= 0)
+                return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        log_open(arguments.log_target, arguments.log_level >= 0 ? arguments.log_level : LOG_INFO);
+        r = environment_resolve(arguments.scope, arguments.directory, ENVIRONMENT_SERVICE, &d.environment, &error);
+        if (r < 0) {
+                log_error("%s", error ?: strerror(-r));
+                return EXIT_USAGE;
+        }
+        r = load_settings(&d);
+        if (r >= 0) {
+                if (arguments.log_level < 0)
+                        log_set_max_level(d.settings->log_level);
+                r = daemon_run(&d, arguments.watch);
+        }
+        daemon_deinit(&d);
+        return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
