@@ -15,7 +15,13 @@
 
 #define EXACT_DIGITS_MAX (UINT64_C(1) << 53) /* integers up to here are exact doubles */
 #define EXACT_POWER_MAX 22                   /* 10^22 is the last power of ten that is one */
+#define FEW_DECIMALS_MAX 6                   /* with which the short way of printing is tried */
 #define EXPONENT_MAX 100000                  /* far past any double: where counting stops */
+
+static const double powers[EXACT_POWER_MAX + 1] = {
+        1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
+        1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+};
 
 typedef struct Decimal {
         bool negative;
@@ -97,10 +103,6 @@ static int parse_with_strtod(const char *text, size_t n, double *ret)
 
 static int parse_double_exactly(const Decimal *d, const char *text, size_t n, double *ret)
 {
-        static const double powers[EXACT_POWER_MAX + 1] = {
-                1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
-                1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
-        };
         double value;
 
         /* Registers wider than a double would round twice. */
@@ -135,17 +137,61 @@ int json_number_parse(const char *text, size_t n, JsonValue *ret)
 }
 
 /*
+ * The same for numbers of few digits, as most are: VALUE is then an integer divided by a power of
+ * ten, which the way back shows. There is only one such with up to DBL_DIG digits. 0: not so.
+ */
+static int few_digits(double value, char digits[static DBL_DECIMAL_DIG + 1], int *ret_exponent)
+{
+        char text[24];
+        int n;
+
+        value = fabs(value);
+        for (int k = 0; FLT_EVAL_METHOD == 0 && k <= FEW_DECIMALS_MAX; k++) {
+                double scaled = rint(value * powers[k]);
+
+                if (scaled >= powers[DBL_DIG])
+                        break;
+                if (scaled < 1 || scaled / powers[k] != value)
+                        continue;
+                n = snprintf(text, sizeof(text), "%" PRIu64, (uint64_t)scaled);
+                memcpy(digits, text, (size_t)n);
+                *ret_exponent = n - 1 - k;
+                return n;
+        }
+        return 0;
+}
+
+/*
+ * Below a power of two doubles lie twice as dense as above it: the nearest text may then read back
+ * as another number, and the next one above, further away, as this one.
+ */
+static bool reads_back_above(double value, char *text)
+{
+        char *last = strchr(text, 'e') - 1;
+        int exponent;
+
+        if (fabs(frexp(value, &exponent)) != 0.5 || *last == '9')
+                return false;
+        ++*last;
+        return strtod(text, NULL) == value;
+}
+
+/*
  * The fewest significant digits that read back. Up to DBL_DIG digits survive the way through a
  * double, so that nothing shorter needs a try, except where a subnormal has less precision.
  */
 static int shortest_digits(double value, char digits[static DBL_DECIMAL_DIG + 1], int *ret_exponent)
 {
-        int precision = fabs(value) < DBL_MIN ? 1 : DBL_DIG, n = 0;
+        int precision = fabs(value) < DBL_MIN ? 1 : DBL_DIG, n = few_digits(value, digits, ret_exponent);
         char text[JSON_NUMBER_MAX + 16]; /* the locale's point may have several bytes */
 
+        while (n > 1 && digits[n - 1] == '0')
+                n--;
+        if (n > 0)
+                return n;
         for (;; precision++) {
                 (void)snprintf(text, sizeof(text), "%.*e", precision - 1, value);
-                if (precision >= DBL_DECIMAL_DIG || strtod(text, NULL) == value)
+                if (precision >= DBL_DECIMAL_DIG || strtod(text, NULL) == value || reads_back_above(value, text))
                         break;
         }
         for (const char *p = text; *p && *p != 'e'; p++)
