@@ -50,6 +50,7 @@ typedef struct JsonLimits {
 #define JSON_MAX_BYTES_DEFAULT (64U * 1024 * 1024)
 #define JSON_MAX_BYTES_CEILING (1024U * 1024 * 1024) /* a larger max_bytes counts as this one */
 #define JSON_MAX_DEPTH_DEFAULT 128U
+#define JSON_MAX_DEPTH_CEILING 1024U /* a larger max_depth counts as this one: a tree can be walked by recursion */
 
 typedef struct JsonError {
         unsigned line;    /* from 1 */

@@ -552,6 +552,7 @@ static int reader_run(Reader *r, size_t max_bytes)
 int json_parse(const char *text, size_t n, const JsonLimits *limits, JsonDoc **ret, JsonError *ret_error)
 {
         size_t max_bytes = limits && limits->max_bytes > 0 ? limits->max_bytes : JSON_MAX_BYTES_DEFAULT;
+        unsigned max_depth = limits && limits->max_depth > 0 ? limits->max_depth : JSON_MAX_DEPTH_DEFAULT;
         Reader reader;
         int r;
 
@@ -559,7 +560,7 @@ int json_parse(const char *text, size_t n, const JsonLimits *limits, JsonDoc **r
         memset(&reader, 0, offsetof(Reader, stack_inline));
         reader.text = text;
         reader.n = n;
-        reader.max_depth = limits && limits->max_depth > 0 ? limits->max_depth : JSON_MAX_DEPTH_DEFAULT;
+        reader.max_depth = MIN(max_depth, JSON_MAX_DEPTH_CEILING);
         reader.stack = reader.stack_inline;
         reader.allocated = STACK_INLINE;
         reader.open = NO_CONTAINER;
