@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test.h"
 
-#include <limits.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -9,38 +8,7 @@
 #include "base/buffer.h"
 #include "json/json.h"
 #include "json/writer.h"
-
-/* The linker leads every allocation of the program through here (--wrap). */
-static unsigned allocations_left = UINT_MAX;
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-
-static bool may_allocate(void)
-{
-        if (allocations_left == UINT_MAX)
-                return true;
-        return allocations_left > 0 && allocations_left-- > 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-        return may_allocate() ? __real_malloc(n) : NULL;
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-        return may_allocate() ? __real_calloc(n, size) : NULL;
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-        return may_allocate() ? __real_realloc(old, n) : NULL;
-}
+#include "test-memory.h"
 
 static JsonDoc *parse(const char *text)
 {
@@ -304,9 +272,7 @@ static void test_no_memory(_unused_ void **state)
                 JsonError error = {};
                 int r;
 
-                allocations_left = limit;
-                r = json_parse(text.data, text.len, NULL, &doc, &error);
-                allocations_left = UINT_MAX;
+                r = WITH_ALLOCATIONS(limit, json_parse(text.data, text.len, NULL, &doc, &error));
                 if (r == 0)
                         break;
                 assert_int_equal(r, -ENOMEM);
@@ -322,9 +288,7 @@ static void test_no_memory(_unused_ void **state)
                 _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
                 int r;
 
-                allocations_left = limit;
-                r = json_parse(text.data, text.len, NULL, &doc, NULL);
-                allocations_left = UINT_MAX;
+                r = WITH_ALLOCATIONS(limit, json_parse(text.data, text.len, NULL, &doc, NULL));
                 assert_int_equal(r, limit == 0 ? -ENOMEM : 0);
         }
 }
@@ -424,7 +388,7 @@ static void test_writer_errors(_unused_ void **state)
         allocations_left = 0;
         json_begin_array(&w);
         json_end_array(&w);
-        allocations_left = UINT_MAX;
+        allocations_left = ALLOCATIONS_UNLIMITED;
         assert_int_equal(json_writer_end(&w), -ENOMEM);
         buffer_deinit(&out);
 }
@@ -451,6 +415,10 @@ static const struct {
         { 5e-324, "5e-324" },
         { 2.2250738585072014e-308, "2.2250738585072014e-308" },
         { 1.7976931348623157e308, "1.7976931348623157e+308" },
+        { 0x1p-1017, "7.120236347223045e-307" },
+        { 0x1p-44, "5.684341886080802e-14" },
+        { 1e23, "1e+23" },
+        { 299792458.25, "299792458.25" },
         { 9007199254740993.0, "9007199254740992.0" },
 };
 

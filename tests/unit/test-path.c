@@ -6,6 +6,7 @@
 #include "base/buffer.h"
 #include "json/path.h"
 #include "json/writer.h"
+#include "test-memory.h"
 
 static const char document[] =
         "{\"main\":{\"temp\":21.5,\"humidity\":40},\"ok\":true,\"name\":\"Kl\xc3\xb6ntal\","
@@ -227,10 +228,35 @@ static void test_limits(_unused_ void **state)
         json_nodes_deinit(&nodes);
 }
 
+static void test_no_memory(_unused_ void **state)
+{
+        static const char expression[] = "$..['a','b'][?match(@.c, 'x.*') && length(@.d) > 2 && search(@.c, $.p)]";
+        _cleanup_(json_doc_freep) JsonDoc *doc = parse("{\"a\":[{\"c\":\"xyz\",\"d\":\"def\"}],\"p\":\"x\"}");
+        _cleanup_(json_path_freep) JsonPath *path = NULL;
+        unsigned limit;
+        int r;
+
+        for (limit = 0; (r = WITH_ALLOCATIONS(limit, json_path_compile(expression, &path, NULL))) != 0; limit++)
+                assert_int_equal(r, -ENOMEM);
+        assert_in_range(limit, 3, 100);
+        for (limit = 0;; limit++) {
+                JsonNodes nodes = JSON_NODES_NULL;
+
+                r = WITH_ALLOCATIONS(limit, json_path_select(path, json_root(doc), &nodes));
+                assert_int_equal(nodes.n, r == 0);
+                json_nodes_deinit(&nodes);
+                if (r == 0)
+                        break;
+                assert_int_equal(r, -ENOMEM);
+        }
+        assert_in_range(limit, 1, 100);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_select), RUN(test_singular), RUN(test_conditions), RUN(test_errors), RUN(test_limits),
+                RUN(test_select), RUN(test_singular), RUN(test_conditions), RUN(test_errors),
+                RUN(test_limits), RUN(test_no_memory),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,43 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test.h"
 
-#include <limits.h>
-
 #include "base/buffer.h"
 #include "json/schema.h"
 #include "json/uri.h"
-
-/* The linker leads the allocations of the library through here (--wrap). */
-static unsigned allocations_left = UINT_MAX;
-
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *old, size_t n);
-void *__wrap_malloc(size_t n);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *old, size_t n);
-
-static bool may_allocate(void)
-{
-        if (allocations_left == UINT_MAX)
-                return true;
-        return allocations_left > 0 && allocations_left-- > 0;
-}
-
-void *__wrap_malloc(size_t n)
-{
-        return may_allocate() ? __real_malloc(n) : NULL;
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-        return may_allocate() ? __real_calloc(n, size) : NULL;
-}
-
-void *__wrap_realloc(void *old, size_t n)
-{
-        return may_allocate() ? __real_realloc(old, n) : NULL;
-}
+#include "test-memory.h"
 
 typedef struct Collector {
         JsonSchemaReporter reporter;
@@ -219,9 +186,7 @@ static void test_no_memory(_unused_ void **state)
                 JsonSchema *schema = NULL;
                 int r;
 
-                allocations_left = limit;
-                r = json_schema_compile(doc, "", NULL, NULL, &schema);
-                allocations_left = UINT_MAX;
+                r = WITH_ALLOCATIONS(limit, json_schema_compile(doc, "", NULL, NULL, &schema));
                 json_schema_free(schema);
                 if (r == 0)
                         break;
