@@ -124,8 +124,9 @@ static usec_t to_boottime(const ScheduleNow *now, usec_t realtime)
 /* The wall clock's cursor: the last occurrence, unless the clock was far wrong when that was. */
 static usec_t wall_cursor(const ScheduleState *state, const ScheduleNow *now)
 {
-        return state->last_realtime > usec_add(now->realtime, SCHEDULE_STEP_BACK_MAX) ? now->realtime
-                                                                                      : state->last_realtime;
+        if (!state->ahead && state->last_realtime > usec_add(now->realtime, SCHEDULE_STEP_BACK_MAX))
+                return now->realtime;
+        return state->last_realtime;
 }
 
 static bool is_done(const ScheduleState *state, size_t trigger)
@@ -384,6 +385,7 @@ void schedule_take(const Schedule *schedule, ScheduleState *state, const Schedul
                 return;
         }
         state->last_realtime = occurrence->scheduled_realtime;
+        state->ahead = occurrence->scheduled_realtime > now->realtime;
         for (size_t i = 0; i < schedule->n_triggers; i++)
                 if (schedule->triggers[i].type == TRIGGER_AT &&
                     schedule->triggers[i].at_realtime == occurrence->scheduled_realtime)

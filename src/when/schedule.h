@@ -102,6 +102,7 @@ typedef struct ScheduleState {
         usec_t ended_boottime;  /* AFTER counts from here; USEC_INFINITY: a run is under way, 0: none yet */
         uint64_t done;          /* one-time triggers that are taken, by index */
         uint32_t count;         /* runs, counted by the caller; beyond Count= nothing is due */
+        bool ahead;             /* last_realtime was taken before its time: a look into the future */
 } ScheduleState;
 
 /*
@@ -126,7 +127,8 @@ typedef struct Occurrence {
 /*
  * The earliest occurrence that STATE has not taken: strictly later than the last one of its clock,
  * and overdue where it was due before now. 1 found, 0 none: as things stand the job never runs
- * again by time (After= may start anew when the run under way ends).
+ * again by time (After= may start anew when the run under way ends). To look ahead, call this and
+ * schedule_take() in turn on a copy of the state.
  */
 int schedule_next(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, Occurrence *ret);
 

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include "when/schedule.h"
+#include "when/timestamp.h"
 
 #define BOOT (100 * USEC_PER_SEC)
 #define WALL (UINT64_C(1795341600) * USEC_PER_SEC) /* 2026-11-22 10:00 UTC */
@@ -129,6 +130,7 @@ static void test_at(_unused_ void **state)
         ScheduleState s;
 
         schedule_state_init(&s, &now);
+        now = at(10 * USEC_PER_SEC);
         assert_take(&schedule, &s, &now, 10 * USEC_PER_SEC);
 
         /* The wall clock goes back a day: the time that has run stays done, the other is a day off. */
@@ -193,6 +195,227 @@ static void test_wrong_clock(_unused_ void **state)
         assert_true(missed.last.scheduled_realtime == WALL + 10 * USEC_PER_SEC);
 }
 
+static usec_t parse_time(const Schedule *schedule, const char *s)
+{
+        usec_t t = 0;
+
+        assert_ok(timestamp_parse(s, schedule->zone, &t, NULL));
+        return t;
+}
+
+static void add_calendar(Schedule *schedule, const char *s)
+{
+        Trigger trigger = { .type = TRIGGER_CALENDAR };
+
+        assert_ok(calendar_parse(s, &trigger.calendar, NULL));
+        assert_ok(schedule_add_trigger(schedule, trigger));
+}
+
+static void add_cron(Schedule *schedule, const char *s)
+{
+        Trigger trigger = { .type = TRIGGER_CRON };
+
+        assert_ok(cron_parse(s, &trigger.cron, NULL));
+        assert_ok(schedule_add_trigger(schedule, trigger));
+}
+
+static void add_exclude(Schedule *schedule, const char *s)
+{
+        Calendar *calendar = NULL;
+
+        assert_ok(calendar_parse(s, &calendar, NULL));
+        assert_ok(schedule_add_exclude(schedule, calendar));
+}
+
+static void add_every(Schedule *schedule, usec_t span)
+{
+        assert_ok(schedule_add_trigger(schedule, (Trigger)EVERY(span)));
+}
+
+/* Looks ahead from FROM and compares with the times named, up to NULL; "-": never again. */
+static void assert_times(const Schedule *schedule, const char *from, const char *const *times)
+{
+        ScheduleNow now = { .boottime = BOOT, .realtime = parse_time(schedule, from) };
+        ScheduleState state;
+        Occurrence o;
+
+        schedule_state_init(&state, &now);
+        for (; *times; times++) {
+                char text[TIMESTAMP_MAX];
+                int r = schedule_next(schedule, &state, &now, &o);
+
+                if (streq(*times, "-")) {
+                        assert_int_equal(r, 0);
+                        return;
+                }
+                assert_int_equal(r, 1);
+                if (o.scheduled_realtime != parse_time(schedule, *times))
+                        fail_msg("%s instead of %s", timestamp_format(o.scheduled_realtime, schedule->zone, text), *times);
+                schedule_take(schedule, &state, &now, &o);
+        }
+}
+#define TIMES(...) (const char *const[]){ __VA_ARGS__, NULL }
+
+static void test_calendars(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
+
+        add_calendar(&schedule, "Mon..Fri 09:00");
+        add_calendar(&schedule, "*-*-* 12:00");
+        add_cron(&schedule, "0 9,15 * * *");
+        /* Monday 09:00 comes from two triggers, and once. */
+        assert_times(&schedule, "2026-11-22 10:00",
+                     TIMES("2026-11-22 12:00", "2026-11-22 15:00", "2026-11-23 09:00", "2026-11-23 12:00"));
+        add_exclude(&schedule, "2026-11-23");
+        assert_times(&schedule, "2026-11-22 13:00", TIMES("2026-11-22 15:00", "2026-11-24 09:00"));
+        schedule.until_realtime = parse_time(&schedule, "2026-11-24 12:00");
+        assert_times(&schedule, "2026-11-24 10:00", TIMES("2026-11-24 12:00", "-"));
+}
+
+static void test_align(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule quarter = SCHEDULE_NULL, week = SCHEDULE_NULL, fortnight = SCHEDULE_NULL;
+        WhenError error = {};
+
+        assert_ok(zone_load("Europe/Berlin", &quarter.zone, NULL));
+        add_every(&quarter, 15 * USEC_PER_MINUTE);
+        assert_ok(schedule_parse_align(&quarter, "yes", NULL));
+        assert_times(&quarter, "2026-11-22 10:07", TIMES("2026-11-22 10:15", "2026-11-22 10:30"));
+        assert_times(&quarter, "2026-10-25 00:50 UTC",
+                     TIMES("2026-10-25 01:00 UTC", "2026-10-25 01:15 UTC", "2026-10-25 01:30 UTC"));
+
+        assert_ok(zone_load("Europe/Berlin", &week.zone, NULL));
+        add_every(&week, 7 * USEC_PER_DAY);
+        assert_ok(schedule_parse_align(&week, "yes", NULL));
+        assert_times(&week, "2026-11-22 10:07", TIMES("2026-11-23 00:00", "2026-11-30 00:00"));
+
+        /* Every two weeks from a date, at the same local time in winter and in summer. */
+        assert_ok(zone_load("Europe/Berlin", &fortnight.zone, NULL));
+        add_every(&fortnight, 14 * USEC_PER_DAY);
+        assert_ok(schedule_parse_align(&fortnight, "2027-03-15 02:30", NULL));
+        assert_times(&fortnight, "2026-11-22 10:00",
+                     TIMES("2027-03-15 02:30", "2027-03-29 02:30", "2027-04-12 02:30", "2027-04-26 02:30"));
+        assert_times(&fortnight, "2199-12-31", TIMES("-"));
+
+        assert_int_equal(schedule_parse_align(&fortnight, "10 min", &error), -EINVAL);
+        assert_int_equal(schedule_parse_align(&fortnight, "2027-02-29", &error), -ERANGE);
+}
+
+static void test_exclude_intervals(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule every = SCHEDULE_NULL, after = SCHEDULE_NULL, never = SCHEDULE_NULL;
+        WhenError error = {};
+        ScheduleNow now = { .boottime = BOOT };
+        ScheduleMissed missed;
+        ScheduleState s;
+
+        /* Friday noon: the grid goes on after the weekend, where it would have been. */
+        add_every(&every, 7 * USEC_PER_HOUR);
+        add_exclude(&every, "Sat,Sun");
+        add_exclude(&every, "Fri 19:*");
+        assert_times(&every, "2026-11-20 12:00", TIMES("2026-11-20 12:00", "2026-11-23 03:00", "2026-11-23 10:00"));
+
+        now.realtime = parse_time(&every, "2026-11-20 12:00");
+        schedule_state_init(&s, &now);
+        now.boottime += 4 * USEC_PER_DAY;
+        now.realtime += 4 * USEC_PER_DAY;
+        schedule_missed(&every, &s, &now, 2, &missed);
+        assert_int_equal(missed.n, 2);
+        assert_true(missed.more);
+        assert_true(missed.last.scheduled_realtime == parse_time(&every, "2026-11-24 07:00"));
+
+        /* A delay waits for the end of what is excluded. */
+        assert_ok(schedule_add_trigger(&after, (Trigger)AFTER(USEC_PER_HOUR)));
+        add_exclude(&after, "Sun");
+        assert_times(&after, "2026-11-22 10:00", TIMES("2026-11-23 00:00", "-"));
+
+        add_every(&never, USEC_PER_HOUR);
+        add_exclude(&never, "*-*-*");
+        now = at(0);
+        assert_int_equal(schedule_check(&never, &now, &error), -EINVAL);
+        assert_non_null(strstr(error.message, "Exclude="));
+}
+
+static void test_missed_calendar(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
+        ScheduleNow now = { .boottime = 10 * USEC_PER_SEC };
+        ScheduleMissed missed;
+        ScheduleState s;
+
+        /* Last run years before this boot. */
+        add_calendar(&schedule, "*:0/5");
+        now.realtime = parse_time(&schedule, "2020-01-01 00:00");
+        schedule_state_init(&s, &now);
+        now.realtime = parse_time(&schedule, "2026-11-22 10:04");
+        schedule_missed(&schedule, &s, &now, 1000, &missed);
+        assert_int_equal(missed.n, 1000);
+        assert_true(missed.more);
+        assert_true(missed.last.scheduled_realtime == parse_time(&schedule, "2026-11-22 10:00"));
+        schedule_take_until(&schedule, &s, &now);
+        now.realtime = parse_time(&schedule, "2026-11-22 10:10");
+        schedule_missed(&schedule, &s, &now, 1000, &missed);
+        assert_int_equal(missed.n, 2);
+        assert_false(missed.more);
+        assert_true(missed.last.scheduled_realtime == now.realtime);
+}
+
+/* The wall clock goes back by an hour, as a correction, and by a year, as a mistake found. */
+static void test_step_back(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
+        ScheduleNow now = { .boottime = BOOT };
+        ScheduleState s;
+        Occurrence o;
+
+        add_calendar(&schedule, "*:0/30");
+        now.realtime = parse_time(&schedule, "2026-11-22 10:01");
+        schedule_state_init(&s, &now);
+        now.realtime = parse_time(&schedule, "2026-11-22 09:01");
+        assert_int_equal(schedule_next(&schedule, &s, &now, &o), 1);
+        assert_true(o.scheduled_realtime == parse_time(&schedule, "2026-11-22 10:30"));
+        assert_true(o.due_boottime == BOOT + 89 * USEC_PER_MINUTE);
+        now.realtime = parse_time(&schedule, "2025-11-22 09:01");
+        assert_int_equal(schedule_next(&schedule, &s, &now, &o), 1);
+        assert_true(o.scheduled_realtime == parse_time(&schedule, "2025-11-22 09:30"));
+        schedule_take(&schedule, &s, &now, &o);
+        assert_int_equal(schedule_next(&schedule, &s, &now, &o), 1);
+        assert_true(o.scheduled_realtime == parse_time(&schedule, "2025-11-22 10:00"));
+}
+
+static void test_check(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule past = SCHEDULE_NULL, over = SCHEDULE_NULL, none = SCHEDULE_NULL;
+        ScheduleNow now = at(0);
+        WhenError error = {};
+
+        assert_ok(schedule_check(&none, &now, &error));
+        add_calendar(&past, "2020-01-01");
+        assert_int_equal(schedule_check(&past, &now, &error), -ETIME);
+        add_calendar(&past, "2027-01-01");
+        assert_ok(schedule_check(&past, &now, &error));
+        add_calendar(&over, "daily");
+        over.until_realtime = now.realtime - 1;
+        assert_int_equal(schedule_check(&over, &now, &error), -ETIME);
+        assert_non_null(strstr(error.message, "Until="));
+}
+
+static void test_caps(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
+        Trigger trigger = { .type = TRIGGER_CALENDAR };
+        Calendar *calendar;
+
+        for (unsigned i = 0; i < SCHEDULE_TRIGGERS_MAX; i++)
+                add_calendar(&schedule, "daily");
+        assert_ok(calendar_parse("daily", &trigger.calendar, NULL));
+        assert_int_equal(schedule_add_trigger(&schedule, trigger), -E2BIG);
+        for (unsigned i = 0; i < SCHEDULE_EXCLUDES_MAX; i++)
+                add_exclude(&schedule, "Sun");
+        assert_ok(calendar_parse("daily", &calendar, NULL));
+        assert_int_equal(schedule_add_exclude(&schedule, calendar), -E2BIG);
+}
+
 int main(void)
 {
         static const struct CMUnitTest tests[] = {
@@ -203,6 +426,13 @@ int main(void)
                 RUN(test_at),
                 RUN(test_several),
                 RUN(test_wrong_clock),
+                RUN(test_calendars),
+                RUN(test_align),
+                RUN(test_exclude_intervals),
+                RUN(test_missed_calendar),
+                RUN(test_step_back),
+                RUN(test_check),
+                RUN(test_caps),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
