@@ -3,72 +3,14 @@
  * A command is a record from its fork until its process group is empty. Its process number names the
  * process, its group and its session, and can't be given away by the kernel while any of them lives,
  * so signals to -PID are safe as long as the group was seen alive.
- *
- * A stray is a child of takt-spawn that is no command: an orphan that came to the subreaper. It is
- * left alone while the command it belongs to runs. Which one that is says its session, or where it
- * made one of its own, the mark in its environment; an older command without a mark might be the one.
  */
-#include "process/command-table.h"
+#include "process/command-table-internal.h"
 
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/list.h"
 #include "process/children.h"
-#include "process/spawn-child.h"
-
-#define PID_BUCKETS 1024U
-
-struct Command {
-        List commands;
-        List launching;  /* until command_table_launched() */
-        List unreported; /* in the order of start; until the start has been reported */
-        List killing;    /* those with a kill_due */
-        List lingering;  /* exited, group not empty */
-        struct Command *next_in_bucket;
-        SpawnHeader header;
-        SpawnProgress progress;
-        pid_t pid; /* 0 until launched */
-        int fork_error;
-        int wait_status; /* of one that was reaped while launching */
-        struct rusage usage;
-        bool reaped;
-        int signal; /* to be sent once launched */
-        int kill_signal;
-        usec_t kill_after;
-        usec_t kill_due;
-        usec_t report_due;
-        uint64_t start_ticks;
-        bool exited;
-        bool stopping;
-        bool killed;
-        char mark[];
-};
-
-typedef struct Stray {
-        List strays;
-        pid_t pid;
-        usec_t kill_due;
-} Stray;
-
-struct CommandTable {
-        CommandReport report;
-        void *userdata;
-        pid_t session; /* our own */
-        bool shutting_down;
-        List commands; /* oldest first */
-        List launching;
-        List unreported;
-        List killing;
-        List lingering;
-        List strays;
-        usec_t scan_due;
-        usec_t kill_due; /* no later than the earliest of a command or stray */
-        usec_t poll_due; /* of lingering groups */
-        Command *buckets[PID_BUCKETS];
-        Command *slots[SPAWN_MAX_SLOTS];
-};
 
 int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
 {
@@ -90,7 +32,7 @@ int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
         return 0;
 }
 
-static Command **find_by_pid(CommandTable *table, pid_t pid)
+Command **command_find_by_pid(CommandTable *table, pid_t pid)
 {
         Command **p = &table->buckets[(uint32_t)pid % PID_BUCKETS];
 
@@ -108,7 +50,7 @@ static Command *find_by_header(CommandTable *table, const SpawnHeader *header)
 
 static void command_free(CommandTable *table, Command *command)
 {
-        Command **p = find_by_pid(table, command->pid);
+        Command **p = command_find_by_pid(table, command->pid);
 
         if (*p == command)
                 *p = command->next_in_bucket;
@@ -121,23 +63,15 @@ static void command_free(CommandTable *table, Command *command)
         free(command);
 }
 
-static void stray_free(Stray *stray)
-{
-        list_unlink(&stray->strays);
-        free(stray);
-}
-
 CommandTable *command_table_free(CommandTable *table)
 {
         Command *command;
-        Stray *stray;
 
         if (!table)
                 return NULL;
         while ((command = list_first(&table->commands, Command, commands)))
                 command_free(table, command);
-        while ((stray = list_first(&table->strays, Stray, strays)))
-                stray_free(stray);
+        strays_forget(table);
         free(table);
         return NULL;
 }
@@ -220,7 +154,7 @@ void command_table_stop(CommandTable *table, const SpawnHeader *header)
                 command_stop(table, command);
 }
 
-static void schedule_scan(CommandTable *table, usec_t after)
+void command_table_schedule_scan(CommandTable *table, usec_t after)
 {
         table->scan_due = MIN(table->scan_due, usec_add(clock_boottime(clock_system()), after));
 }
@@ -257,7 +191,7 @@ static void command_exited(CommandTable *table, Command *command, int status, co
                 exit.flags |= SPAWN_KILLED;
         table->report(&exit, table->userdata);
 
-        schedule_scan(table, group_left || command->stopping ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
+        command_table_schedule_scan(table, group_left || command->stopping ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
         if (!group_left) {
                 command_free(table, command);
                 return;
@@ -275,7 +209,7 @@ static void release_empty_groups(CommandTable *table)
                 if (kill(-command->pid, 0) == 0 || errno != ESRCH)
                         continue;
                 report(table, command, SPAWN_GONE);
-                schedule_scan(table, STRAY_SCAN_SOON_USEC);
+                command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
                 command_free(table, command);
         }
 }
@@ -359,17 +293,7 @@ bool command_table_launched(CommandTable *table, Command *command)
 
 /* --- reaping --- */
 
-static Stray *find_stray(CommandTable *table, pid_t pid)
-{
-        Stray *stray;
-
-        list_foreach(stray, &table->strays, Stray, strays)
-                if (stray->pid == pid)
-                        return stray;
-        return NULL;
-}
-
-static Command *find_launching(CommandTable *table, pid_t pid)
+Command *command_find_launching(CommandTable *table, pid_t pid)
 {
         Command *command;
 
@@ -381,25 +305,22 @@ static Command *find_launching(CommandTable *table, pid_t pid)
 
 static void reaped(CommandTable *table, pid_t pid, int status, const struct rusage *usage)
 {
-        Command *command = *find_by_pid(table, pid);
-        Stray *stray;
+        Command *command = *command_find_by_pid(table, pid);
 
         if (command && !command->exited) {
                 command_exited(table, command, status, usage);
                 return;
         }
-        command = find_launching(table, pid);
+        command = command_find_launching(table, pid);
         if (command) {
                 command->reaped = true;
                 command->wait_status = status;
                 command->usage = *usage;
                 return;
         }
-        stray = find_stray(table, pid);
-        if (stray)
-                stray_free(stray);
+        stray_reaped(table, pid);
         /* What it was the parent of is ours now. */
-        schedule_scan(table, STRAY_SCAN_SOON_USEC);
+        command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
 }
 
 void command_table_reap(CommandTable *table)
@@ -413,71 +334,11 @@ void command_table_reap(CommandTable *table)
         release_empty_groups(table);
 }
 
-/* --- strays --- */
-
-static bool may_belong_to(const ProcessStat *stat, pid_t pid, const Command *command)
-{
-        if (stat->session == command->pid)
-                return true;
-        if (command->exited || stat->session != pid || command->start_ticks > stat->start_ticks)
-                return false;
-        return command->mark[0] == '\0' || process_has_environment(pid, command->mark) != 0;
-}
-
-static bool is_stray(CommandTable *table, pid_t pid)
-{
-        const Command *command;
-        ProcessStat stat;
-
-        if (*find_by_pid(table, pid) || process_stat_read(pid, &stat) < 0 || stat.state == 'Z')
-                return false;
-        /* On its way to be a command. */
-        if (stat.session == table->session || find_launching(table, pid))
-                return false;
-        if (table->shutting_down)
-                return true;
-        list_foreach(command, &table->commands, Command, commands)
-                if (may_belong_to(&stat, pid, command))
-                        return false;
-        return true;
-}
-
-static void stray_end(CommandTable *table, pid_t pid, usec_t now)
-{
-        Stray *stray = new0(Stray, 1);
-
-        if (!stray)
-                return; /* the next scan finds it again */
-        stray->pid = pid;
-        stray->kill_due = usec_add(now, STRAY_KILL_AFTER_USEC);
-        list_append(&table->strays, &stray->strays);
-        table->kill_due = MIN(table->kill_due, stray->kill_due);
-        (void)kill(pid, SIGTERM);
-        (void)kill(pid, SIGCONT);
-        table->report(&(SpawnReport){ .type = SPAWN_STRAY, .pid = pid }, table->userdata);
-}
-
-static void scan_for_strays(CommandTable *table, usec_t now)
-{
-        _cleanup_free_ pid_t *pids = NULL;
-        size_t n;
-
-        table->scan_due = USEC_INFINITY;
-        if (children_list(&pids, &n) < 0) {
-                table->scan_due = usec_add(now, STRAY_SCAN_USEC);
-                return;
-        }
-        for (size_t i = 0; i < n; i++)
-                if (!find_stray(table, pids[i]) && is_stray(table, pids[i]))
-                        stray_end(table, pids[i], now);
-}
-
 /* --- time --- */
 
 static void dispatch_kills(CommandTable *table, usec_t now)
 {
         Command *command;
-        Stray *stray;
 
         table->kill_due = USEC_INFINITY;
         list_foreach(command, &table->killing, Command, killing) {
@@ -489,13 +350,7 @@ static void dispatch_kills(CommandTable *table, usec_t now)
                 command->killed = true;
                 command_kill(command, SIGKILL);
         }
-        list_foreach(stray, &table->strays, Stray, strays) {
-                if (stray->kill_due <= now) {
-                        (void)kill(stray->pid, SIGKILL);
-                        stray->kill_due = USEC_INFINITY;
-                }
-                table->kill_due = MIN(table->kill_due, stray->kill_due);
-        }
+        strays_kill_due(table, now);
 }
 
 usec_t command_table_dispatch(CommandTable *table, usec_t now)
@@ -519,7 +374,7 @@ usec_t command_table_dispatch(CommandTable *table, usec_t now)
                 table->poll_due = list_is_empty(&table->lingering) ? USEC_INFINITY : usec_add(now, GROUP_POLL_USEC);
         }
         if (table->scan_due <= now)
-                scan_for_strays(table, now);
+                strays_scan(table, now);
 
         next = command ? command->report_due : USEC_INFINITY;
         next = MIN(next, table->kill_due);
@@ -538,7 +393,7 @@ void command_table_shut_down(CommandTable *table)
                 if (command->kill_after > SHUTDOWN_KILL_AFTER_USEC)
                         command_kill_after(table, command, SHUTDOWN_KILL_AFTER_USEC);
         }
-        schedule_scan(table, 0);
+        command_table_schedule_scan(table, 0);
 }
 
 bool command_table_is_empty(CommandTable *table)

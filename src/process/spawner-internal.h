@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* What spawner.c (the helper's life, messages) and spawned-command.c (one command, its output) share. */
+/*
+ * What spawner.c (the helper's life), spawner-queue.c (what goes to it), spawn-envelope.c (in which
+ * form) and spawned-command.c (one command and its output) share.
+ */
 
 #include "base/list.h"
 #include "process/protocol.h"
@@ -61,6 +64,9 @@ typedef struct SpawnSlot {
         bool stopped;
 } SpawnSlot;
 
+/* Signals and stops that wait for room in the socket. */
+#define SPAWNER_MAX_CONTROLS (2 * SPAWNER_MAX_COMMANDS * sizeof(SpawnHeader))
+
 struct Spawner {
         Loop *loop;
         char *helper_path;
@@ -87,7 +93,7 @@ struct Spawner {
         char scratch[SPAWN_MESSAGE_MAX]; /* output passes through it */
 };
 
-/* --- spawner.c --- */
+/* --- spawner-queue.c --- */
 
 /* Hands a command over to the helper, or lets it wait. 0 or -errno, the envelope untouched. */
 int spawner_submit(Spawner *spawner, SpawnedCommand *command, SpawnEnvelope *envelope);
@@ -99,6 +105,13 @@ void spawner_unwait(Spawner *spawner, SpawnedCommand *command);
 void spawner_stop(Spawner *spawner, uint32_t slot);
 /* The command asks for no more; what is left of its process group is ended. Harmless when repeated. */
 void spawner_release(Spawner *spawner, SpawnedCommand *command);
+
+/* A slot that the helper has done with. */
+void spawner_give_back(Spawner *spawner, uint32_t slot);
+/* Sends what waits and fits. */
+void spawner_send_waiting(Spawner *spawner);
+/* Has the loop watch the connection for what it is good for now. */
+void spawner_update_io(Spawner *spawner);
 
 /* --- spawned-command.c --- */
 

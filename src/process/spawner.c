@@ -28,181 +28,11 @@
 
 /* Messages read before others have their turn. */
 #define MESSAGES_A_TURN 8U
-/* Signals and stops that wait for room in the socket. */
-#define CONTROLS_MAX (2 * SPAWNER_MAX_COMMANDS * sizeof(SpawnHeader))
 /* Between two looks for orphans, doubled each time. */
 #define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
 #define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
 /* How long spawner_free() waits for the helper. */
 #define FREE_WAIT_MSEC 1000
-
-/* --- slots --- */
-
-static int slot_take(Spawner *spawner, SpawnedCommand *command)
-{
-        SpawnSlot *slot;
-
-        if (spawner->free_slot == SPAWN_MAX_SLOTS) {
-                uint32_t n = MIN(MAX(2 * spawner->n_slots, 16U), SPAWN_MAX_SLOTS);
-                SpawnSlot *slots;
-
-                if (n == spawner->n_slots)
-                        return -EBUSY;
-                slots = reallocarray(spawner->slots, n, sizeof(*slots));
-                if (!slots)
-                        return -ENOMEM;
-                for (uint32_t i = spawner->n_slots; i < n; i++)
-                        slots[i] = (SpawnSlot){ .next_free = i + 1 < n ? i + 1 : SPAWN_MAX_SLOTS };
-                spawner->free_slot = spawner->n_slots;
-                spawner->slots = slots;
-                spawner->n_slots = n;
-        }
-        command->slot = spawner->free_slot;
-        slot = &spawner->slots[command->slot];
-        spawner->free_slot = slot->next_free;
-        *slot = (SpawnSlot){ .command = command, .serial = slot->serial + 1, .used = true };
-        return 0;
-}
-
-static void slot_give_back(Spawner *spawner, uint32_t number)
-{
-        SpawnSlot *slot = &spawner->slots[number];
-
-        if (slot->command)
-                slot->command->slot = SPAWN_MAX_SLOTS;
-        *slot = (SpawnSlot){ .serial = slot->serial, .next_free = spawner->free_slot };
-        spawner->free_slot = number;
-}
-
-/* --- to the helper --- */
-
-static void update_io(Spawner *spawner)
-{
-        bool more = spawner->controls.len > 0 || !list_is_empty(&spawner->waiting);
-
-        if (spawner->io)
-                (void)io_source_set_events(spawner->io, more ? IO_READ | IO_WRITE : IO_READ);
-}
-
-static int send_control(Spawner *spawner, const SpawnHeader *header)
-{
-        if (send(spawner->fd, header, sizeof(*header), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-                return 0;
-        return errno == ENOBUFS ? -EAGAIN : negative_errno();
-}
-
-int spawner_control(Spawner *spawner, uint32_t number, SpawnRequestType type, int argument)
-{
-        SpawnHeader header = {
-                .type = type,
-                .slot = number,
-                .serial = spawner->slots[number].serial,
-                .argument = argument,
-        };
-        int r = -EAGAIN;
-
-        if (spawner->fd < 0)
-                return -ESRCH;
-        if (spawner->controls.len == 0)
-                r = send_control(spawner, &header);
-        if (r != -EAGAIN)
-                return r;
-        r = buffer_append(&spawner->controls, &header, sizeof(header));
-        update_io(spawner);
-        return r == -E2BIG ? -EAGAIN : r;
-}
-
-void spawner_stop(Spawner *spawner, uint32_t number)
-{
-        SpawnSlot *slot = &spawner->slots[number];
-
-        /* Where even this can't be said, the connection is lost or memory is: both end the helper, and so the group. */
-        if (!slot->stopped && spawner_control(spawner, number, SPAWN_STOP, 0) < 0 && spawner->fd >= 0)
-                (void)shutdown(spawner->fd, SHUT_RDWR);
-        slot->stopped = true;
-}
-
-void spawner_unwait(Spawner *spawner, SpawnedCommand *command)
-{
-        if (list_is_empty(&command->waiting))
-                return;
-        list_unlink(&command->waiting);
-        spawner->status.n_waiting--;
-}
-
-void spawner_release(Spawner *spawner, SpawnedCommand *command)
-{
-        if (!list_is_empty(&command->commands)) {
-                list_unlink(&command->commands);
-                spawner->status.n_commands--;
-        }
-        spawner_unwait(spawner, command);
-        if (command->slot == SPAWN_MAX_SLOTS)
-                return;
-        spawner_stop(spawner, command->slot);
-        spawner->slots[command->slot].command = NULL;
-        command->slot = SPAWN_MAX_SLOTS;
-}
-
-static int send_start(Spawner *spawner, SpawnedCommand *command, SpawnEnvelope *envelope)
-{
-        int r;
-
-        r = slot_take(spawner, command);
-        if (r < 0)
-                return r;
-        spawn_envelope_set_address(envelope, command->slot, spawner->slots[command->slot].serial);
-        r = spawn_envelope_send(envelope, spawner->fd);
-        if (r < 0) {
-                slot_give_back(spawner, command->slot);
-                return r;
-        }
-        command->state = SPAWN_STATE_SENT;
-        spawner->status.n_started++;
-        spawn_envelope_deinit(envelope);
-        return 0;
-}
-
-static void send_waiting(Spawner *spawner)
-{
-        SpawnedCommand *command;
-
-        while (spawner->controls.len >= sizeof(SpawnHeader)) {
-                if (send_control(spawner, (SpawnHeader *)(void *)spawner->controls.data) < 0)
-                        return;
-                buffer_consume(&spawner->controls, sizeof(SpawnHeader));
-        }
-        while ((command = list_first(&spawner->waiting, SpawnedCommand, waiting))) {
-                int r = send_start(spawner, command, &command->envelope);
-
-                /* A lost connection tells itself by its end. */
-                if (r == -EAGAIN || r == -EPIPE || r == -ECONNRESET)
-                        return;
-                spawner_unwait(spawner, command);
-                if (r < 0)
-                        spawned_command_fail(command, r, spawn_stage_to_string(SPAWN_STAGE_REQUEST));
-        }
-}
-
-int spawner_submit(Spawner *spawner, SpawnedCommand *command, SpawnEnvelope *envelope)
-{
-        int r = -EAGAIN;
-
-        if (spawner->fd >= 0 && list_is_empty(&spawner->waiting))
-                r = send_start(spawner, command, envelope);
-        if (r < 0 && r != -EAGAIN && r != -EPIPE && r != -ECONNRESET)
-                return r;
-        if (r < 0) {
-                command->envelope = *envelope;
-                *envelope = (SpawnEnvelope){};
-                list_append(&spawner->waiting, &command->waiting);
-                spawner->status.n_waiting++;
-                update_io(spawner);
-        }
-        list_append(&spawner->commands, &command->commands);
-        spawner->status.n_commands++;
-        return 0;
-}
 
 int spawner_start(Spawner *spawner, const SpawnRequest *request, const SpawnCallbacks *callbacks, void *userdata,
                   SpawnedCommand **ret)
@@ -250,7 +80,7 @@ static void on_exited(Spawner *spawner, SpawnSlot *slot, const SpawnReport *repo
                 if (!command)
                         spawner_stop(spawner, report->slot);
         } else
-                slot_give_back(spawner, report->slot);
+                spawner_give_back(spawner, report->slot);
         if (command)
                 spawned_command_on_exited(command, &exit);
 }
@@ -280,7 +110,7 @@ static void on_report(Spawner *spawner, const SpawnReport *report)
         if (report->type == SPAWN_EXITED)
                 on_exited(spawner, slot, report);
         else if (report->type == SPAWN_GONE)
-                slot_give_back(spawner, report->slot);
+                spawner_give_back(spawner, report->slot);
 }
 
 /* 1: one message was read, 0: none is there, -errno: the connection is lost. */
@@ -339,7 +169,7 @@ static void disconnect(Spawner *spawner)
                         continue;
                 if (spawner->slots[i].pid > 0)
                         (void)kill(-spawner->slots[i].pid, SIGKILL);
-                slot_give_back(spawner, i);
+                spawner_give_back(spawner, i);
         }
         list_foreach(command, &spawner->commands, SpawnedCommand, commands)
                 if (command->state == SPAWN_STATE_SENT)
@@ -369,8 +199,8 @@ static void on_connection(_unused_ IoSource *source, _unused_ int fd, unsigned e
                 return;
         }
         if (events & IO_WRITE)
-                send_waiting(spawner);
-        update_io(spawner);
+                spawner_send_waiting(spawner);
+        spawner_update_io(spawner);
 }
 
 static void look_for_orphans(Spawner *spawner)
@@ -476,8 +306,8 @@ static void on_restart(Timer *timer, _unused_ usec_t now)
                 return;
         }
         spawner->status.n_restarts++;
-        send_waiting(spawner);
-        update_io(spawner);
+        spawner_send_waiting(spawner);
+        spawner_update_io(spawner);
 }
 
 int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
@@ -490,7 +320,7 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
         spawner->loop = loop;
         spawner->fd = spawner->pid_fd = -1;
         spawner->free_slot = SPAWN_MAX_SLOTS;
-        spawner->controls = BUFFER_WITH_MAX(CONTROLS_MAX);
+        spawner->controls = BUFFER_WITH_MAX(SPAWNER_MAX_CONTROLS);
         spawner->restart.callback = on_restart;
         spawner->orphans.callback = on_orphans;
         list_init(&spawner->commands);

@@ -126,7 +126,7 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret);
 /*
  * Commands that are left are ended by the helper, their callbacks not called, their handles dead but
  * for spawned_command_free(). Waits up to a second for the helper to be gone; where commands take
- * longer to die, the helper finishes that alone.
+ * longer to die, the helper finishes that alone. Not to be called from a callback of a command.
  */
 Spawner *spawner_free(Spawner *spawner);
 DEFINE_CLEANUP(Spawner *, spawner_free);
@@ -149,12 +149,12 @@ DEFINE_CLEANUP(SpawnedCommand *, spawned_command_free);
 /* 0 until started() was called. The process group and session have the same number. */
 pid_t spawned_command_pid(const SpawnedCommand *command);
 
-/* Sends SIGNO to the command's process group. 0, -ESRCH once it has exited, -EINVAL. */
+/* Sends SIGNO to the command's process group. 0, -ESRCH where it waits for the helper or has exited, -EINVAL, -EAGAIN. */
 int spawned_command_kill(SpawnedCommand *command, int signo);
 /*
  * Ends the command and its process group: the kill signal and SIGCONT (so that a stopped process
  * dies too), SIGKILL after kill_after. The helper keeps that time. Harmless when repeated; exited()
- * tells when it is over.
+ * tells when it is over, with -ECANCELED where the command was still waiting for the helper.
  */
 void spawned_command_stop(SpawnedCommand *command);
 
