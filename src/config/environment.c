@@ -220,3 +220,8 @@ int environment_make_directories(const Environment *environment)
                 r = mkdir_p(environment->run, 0755);
         return r;
 }
+
+const char *environment_work_directory(const Environment *environment)
+{
+        return environment->scope == ENVIRONMENT_DIR ? environment->path : environment->state;
+}

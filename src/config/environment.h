@@ -49,6 +49,9 @@ int environment_resolve(EnvironmentScope scope, const char *dir, unsigned flags,
 Environment *environment_free(Environment *environment);
 DEFINE_CLEANUP(Environment *, environment_free);
 
+/* Where relative paths of jobs begin and commands run: the directory itself; of the system and the user, their state. */
+const char *environment_work_directory(const Environment *environment);
+
 /* The option that names the environment on a command line, such as "--env DIR"; the caller frees it. NULL: no memory. */
 char *environment_option(const Environment *environment);
 

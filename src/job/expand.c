@@ -2,6 +2,7 @@
 #include "job/expand.h"
 
 #include "base/string-util.h"
+#include "config/environment.h"
 #include "job/job.h"
 #include "job/spec.h"
 #include "when/timespan.h"
@@ -111,6 +112,18 @@ int run_expand_command(Run *run, const CommandLine *line, char ***ret)
                 return 0;
         run_fail(run, "template", "%s", error ?: strerror(-r));
         return -EBADMSG;
+}
+
+int run_publish(Run *run, char **ret_error)
+{
+        const Environment *e = run->services->environment;
+        TemplateContext context;
+
+        if (!run->spec->publish.file)
+                return 0;
+        run_template_context(run, &context);
+        return publish_write(&run->spec->publish, &context, e ? environment_work_directory(e) : ".", run->result ?: "null",
+                             run->result ? run->result_len : 4, ret_error);
 }
 
 int template_check_span(const Template *t, usec_t min, usec_t max, const char *section, const char *key,

@@ -21,6 +21,12 @@ int run_expand_double(Run *run, const Template *t, const char *key, double *ret)
 /* As above; the words are for words_free(). */
 int run_expand_command(Run *run, const CommandLine *line, char ***ret);
 
+/*
+ * Writes the result as [Publish] says; nothing where it says nothing. On failure *RET_ERROR is a
+ * sentence that the caller frees, or NULL without memory.
+ */
+int run_publish(Run *run, char **ret_error);
+
 /* For load(): where T is constant, it must be a span (a number) within [MIN, MAX]. Errors as in kind->load(). */
 int template_check_span(const Template *t, usec_t min, usec_t max, const char *section, const char *key,
                         const ConfigItems *items, ConfigReport *report);

@@ -66,10 +66,19 @@ static const ConfigKey result_keys[] = {
 };
 
 
+static const ConfigKey publish_keys[] = {
+        { "File", .type = &config_type_template, .offset = offsetof(Publish, file), .data = TEMPLATE_PATH,
+          .help = "A file that gets each result as JSON; it is replaced as a whole. A relative path is one of the environment." },
+        { "Indent", .type = &config_type_unsigned, .offset = offsetof(Publish, indent), .max = PUBLISH_INDENT_MAX, .default_value = "0",
+          .help = "Blanks a level; 0 for all on one line." },
+        {},
+};
+
 const ConfigSection job_sections[] = {
         { "Job", job_keys, sizeof(JobSettings) },
         { "Schedule", schedule_keys, sizeof(ScheduleSettings) },
         { "Result", result_keys, sizeof(ResultSettings) },
+        { "Publish", publish_keys, sizeof(Publish) },
         {},
 };
 
@@ -164,7 +173,7 @@ typedef struct SectionTarget {
 
 static SectionTarget find_section(JobSpec *spec, const char *name)
 {
-        void *structures[] = { &spec->job, &spec->schedule, &spec->result };
+        void *structures[] = { &spec->job, &spec->schedule, &spec->result, &spec->publish };
 
         for (size_t i = 0; job_sections[i].name; i++)
                 if (streq(job_sections[i].name, name))
@@ -180,7 +189,7 @@ static int unknown_section(const JobSpec *spec, const ConfigItem *item, ConfigRe
                 if (job_kinds[i]->section && streq(job_kinds[i]->section->name, item->section))
                         return config_item_key_error(item, report, "[%s] belongs to Type=%s, and this job is Type=%s",
                                                      item->section, job_kinds[i]->name, spec->kind->name);
-        return config_item_key_error(item, report, "there is no section [%s]; this job may have [Job], [Schedule], [Result]%s%s%s",
+        return config_item_key_error(item, report, "there is no section [%s]; this job may have [Job], [Schedule], [Result], [Publish]%s%s%s",
                                      item->section, spec->kind->section ? " and [" : "",
                                      spec->kind->section ? spec->kind->section->name : "", spec->kind->section ? "]" : "");
 }
@@ -256,6 +265,16 @@ static bool knows_zone(const char *name, _unused_ void *userdata)
         return true;
 }
 
+/* Templates name what there is; secrets are noted. */
+static int check_section(JobSpec *spec, const ConfigSection *section, const ConfigItems *items, ConfigReport *report,
+                         const TemplateNames *names)
+{
+        const void *structure = find_section(spec, section->name).structure;
+
+        spec->has_secret = spec->has_secret || config_section_has_credential(section, structure);
+        return config_section_check_templates(section, structure, items, names, report);
+}
+
 static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *report)
 {
         const TemplateNames names = {
@@ -266,11 +285,15 @@ static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *re
         r = schedule_settings_finish(&spec->schedule, items, report);
         if (r < 0)
                 return r;
-        if (spec->kind->section) {
-                r = config_section_check_templates(spec->kind->section, spec->config, items, &names, report);
+        for (size_t i = 0; job_sections[i].name; i++) {
+                r = check_section(spec, &job_sections[i], items, report, &names);
                 if (r < 0)
                         return r;
-                spec->has_secret = config_section_has_credential(spec->kind->section, spec->config);
+        }
+        if (spec->kind->section) {
+                r = check_section(spec, spec->kind->section, items, report, &names);
+                if (r < 0)
+                        return r;
         }
         if (!config_items_find(items, "Job", "TimeoutSec"))
                 spec->job.timeout = spec->kind->default_timeout > 0 ? spec->kind->default_timeout : USEC_INFINITY;

@@ -8,6 +8,7 @@
 #include "config/key.h"
 #include "job/kind.h"
 #include "job/parameter.h"
+#include "job/publish.h"
 #include "result/output.h"
 #include "when/schedule.h"
 
@@ -63,6 +64,7 @@ struct JobSpec {
         JobSettings job;
         struct ScheduleSettings schedule;
         ResultSettings result;
+        Publish publish;
         void *config; /* of the kind's section */
         bool has_secret;
 };

@@ -412,7 +412,7 @@ static int make_directory(Run *run, const ExecConfig *config, char **ret)
 
         if (run_expand(run, config->working_directory, &text) < 0)
                 return -EBADMSG;
-        *ret = path_join(e ? (e->scope == ENVIRONMENT_DIR ? e->path : e->state) : "/", buffer_string(&text));
+        *ret = path_join(e ? environment_work_directory(e) : "/", buffer_string(&text));
         if (*ret)
                 return 0;
         run_fail(run, "memory", "no memory for the command");

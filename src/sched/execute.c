@@ -16,6 +16,7 @@
 
 #include "base/buffer.h"
 #include "base/string-util.h"
+#include "job/expand.h"
 #include "when/timespan.h"
 
 /* Runs that one turn of the pump starts; other timers and descriptors come in between. */
@@ -250,6 +251,18 @@ static void retry(Scheduler *s, Run *run)
                 pump_soon(s);
 }
 
+/* A result that can't be published is a failed run: who reads the file would take the old one for new. */
+static void publish(Run *run)
+{
+        _cleanup_free_ char *error = NULL;
+        int r = run->failed ? 0 : run_publish(run, &error);
+
+        if (r >= 0)
+                return;
+        run->failed = true;
+        set_error(run, "publish", error ?: strerror(-r));
+}
+
 static RunState final_state(const Run *run)
 {
         if (!run->failed)
@@ -261,9 +274,11 @@ static RunState final_state(const Run *run)
 
 static void attempt_ended(Scheduler *s, Run *run)
 {
-        RunState state = final_state(run);
         char span[TIMESPAN_MAX];
+        RunState state;
 
+        publish(run);
+        state = final_state(run);
         timer_disarm(s->services->timers, &run->timer);
         if (run->spec->kind->reset)
                 run->spec->kind->reset(run);

@@ -7,7 +7,7 @@
 
 #include "base/file.h"
 #include "result/json-text.h"
-#include "result/publish.h"
+#include "job/publish.h"
 
 static void test_format(_unused_ void **state)
 {

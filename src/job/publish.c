@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include "result/publish.h"
+#include "job/publish.h"
 
 #include "base/file.h"
 #include "base/string-util.h"
