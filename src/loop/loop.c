@@ -27,6 +27,9 @@ struct Loop {
         Deferred *deferred;
         Deferred **deferred_tail;
         int exit_code;
+        IoSource *wall_clock; /* on a timer that never fires but is cancelled when the clock is set */
+        void (*wall_clock_callback)(void *userdata);
+        void *wall_clock_userdata;
 };
 
 struct IoSource {
@@ -153,6 +156,55 @@ int loop_new(Clock *clock, Loop **ret)
         return 0;
 }
 
+static int arm_wall_clock(int fd)
+{
+        /* Far off: the kernel's own limit is some 292 years from 1970. */
+        static const struct itimerspec never = { .it_value.tv_sec = INT64_C(9000000000) };
+
+        return timerfd_settime(fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never, NULL) < 0 ? negative_errno() : 0;
+}
+
+static void on_wall_clock(_unused_ IoSource *source, int fd, _unused_ unsigned events, void *userdata)
+{
+        Loop *loop = userdata;
+        uint64_t expirations;
+
+        if (read(fd, &expirations, sizeof(expirations)) >= 0 || errno != ECANCELED)
+                return;
+        (void)arm_wall_clock(fd);
+        loop->wall_clock_callback(loop->wall_clock_userdata);
+}
+
+static void stop_watching_wall_clock(Loop *loop)
+{
+        if (!loop->wall_clock)
+                return;
+        safe_close(loop->wall_clock->fd);
+        loop->wall_clock = io_source_free(loop->wall_clock);
+}
+
+int loop_watch_wall_clock(Loop *loop, void (*callback)(void *userdata), void *userdata)
+{
+        _cleanup_close_ int fd = -1;
+        int r;
+
+        stop_watching_wall_clock(loop);
+        if (!callback)
+                return 0;
+        fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (fd < 0)
+                return negative_errno();
+        r = arm_wall_clock(fd);
+        if (r >= 0)
+                r = io_source_new(loop, fd, IO_READ, on_wall_clock, loop, &loop->wall_clock);
+        if (r < 0)
+                return r;
+        loop->wall_clock_callback = callback;
+        loop->wall_clock_userdata = userdata;
+        TAKE_FD(fd);
+        return 0;
+}
+
 Loop *loop_free(Loop *loop)
 {
         if (!loop)
@@ -161,6 +213,7 @@ Loop *loop_free(Loop *loop)
                 event_free(loop->timer_event);
         if (loop->deferred_event)
                 event_free(loop->deferred_event);
+        stop_watching_wall_clock(loop);
         timer_queue_free(loop->timers);
         safe_close(loop->timer_fd);
         if (loop->base)

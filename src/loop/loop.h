@@ -50,6 +50,12 @@ int io_source_set_events(IoSource *source, unsigned events);
 IoSource *io_source_free(IoSource *source);
 DEFINE_CLEANUP(IoSource *, io_source_free);
 
+/*
+ * Tells, at once, that somebody set the wall clock. One watcher a loop; a NULL CALLBACK ends it.
+ * -errno where the kernel has no such timer.
+ */
+int loop_watch_wall_clock(Loop *loop, void (*callback)(void *userdata), void *userdata);
+
 typedef void (*SignalCallback)(SignalSource *source, int signo, void *userdata);
 
 int signal_source_new(Loop *loop, int signo, SignalCallback callback, void *userdata, SignalSource **ret);

@@ -16,7 +16,6 @@ struct Scheduler {
 
         struct JobTree jobs;
         size_t n_jobs;
-        List removed; /* jobs that wait for their last run to end */
         struct RunTree runs;
         size_t n_active; /* running; an attempt is under way */
         size_t n_unfinished;

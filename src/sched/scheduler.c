@@ -44,7 +44,6 @@ int scheduler_new(const Services *services, EventBus *events, RunIds *ids, const
         s->random = s->limits.seed ?: 1;
         RB_INIT(&s->jobs);
         RB_INIT(&s->runs);
-        list_init(&s->removed);
         list_init(&s->queue);
         *ret = s;
         return 0;
@@ -188,6 +187,15 @@ void scheduler_begin(Scheduler *s)
                 schedule_state_init(&job->schedule, &now);
                 arm(s, job);
         }
+}
+
+void scheduler_wall_clock_changed(Scheduler *s)
+{
+        Job *job;
+
+        RB_FOREACH(job, JobTree, &s->jobs)
+                if (timer_is_armed(&job->timer))
+                        arm(s, job);
 }
 
 int scheduler_add_job(Scheduler *s, JobSpec *spec, Job **ret)

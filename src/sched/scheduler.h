@@ -33,6 +33,12 @@ void scheduler_set_limits(Scheduler *scheduler, const SchedulerLimits *limits);
 /* Puts the schedules of all jobs in force; jobs that are added later begin at once. */
 void scheduler_begin(Scheduler *scheduler);
 
+/*
+ * The wall clock was set, or the machine's zone changed: what stands on the wall clock is computed
+ * anew. What a step forward passed over is due now; a step back repeats nothing (when/schedule.h).
+ */
+void scheduler_wall_clock_changed(Scheduler *scheduler);
+
 /* --- jobs --- */
 
 /* -EEXIST where there is one of that name, -ENOMEM. */
