@@ -38,6 +38,7 @@ typedef struct Daemon {
         int lock_fd;
         SignalSource *signals[3];
         Timer stop_timer;
+        Deferred exit_step;
         bool stopping;
 
         Loader *loader; /* of the reload under way */
@@ -147,12 +148,19 @@ static int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata
 
 /* --- stop --- */
 
+static void on_exit_step(Deferred *deferred)
+{
+        Daemon *d = container_of(deferred, Daemon, exit_step);
+
+        loop_exit(d->engine.loop, EXIT_SUCCESS);
+}
+
 static void on_all_ended(void *userdata)
 {
         Daemon *d = userdata;
 
-        api_stop(d->api);
-        loop_exit(d->engine.loop, EXIT_SUCCESS);
+        /* Who waited for the last run is answered in this turn of the loop, before the exit. */
+        loop_defer(d->engine.loop, &d->exit_step);
 }
 
 static void on_stop_timeout(Timer *timer, _unused_ usec_t now)
@@ -227,6 +235,7 @@ static int listen_control(Daemon *d)
 {
         static const VarlinkServiceInfo info = {
                 .vendor = "takt", .product = "taktd", .version = PACKAGE_VERSION, .url = "https://takt.invalid/",
+                .failed = "io.takt.Manager.Failed",
         };
         const VarlinkLimits limits = {
                 .max_connections = d->settings->max_connections,
@@ -335,8 +344,10 @@ static int daemon_start(Daemon *d, bool live)
 
 static void daemon_deinit(Daemon *d)
 {
-        if (d->engine.loop)
+        if (d->engine.loop) {
                 deferred_cancel(d->engine.loop, &d->reload_step);
+                deferred_cancel(d->engine.loop, &d->exit_step);
+        }
         if (d->loader)
                 reload_finish(d, &(ApiReload){ .r = -ECANCELED });
         http_server_free(d->status_server);
@@ -356,10 +367,20 @@ static void daemon_deinit(Daemon *d)
         environment_free(d->environment);
 }
 
+static void on_wall_clock_changed(void *userdata)
+{
+        Daemon *d = userdata;
+
+        log_info("The wall clock was set; calendars are computed anew");
+        scheduler_wall_clock_changed(d->engine.scheduler);
+}
+
 static int daemon_run(Daemon *d, bool live)
 {
         int r = daemon_start(d, live);
 
+        if (r >= 0)
+                r = loop_watch_wall_clock(d->engine.loop, on_wall_clock_changed, d);
         if (r < 0)
                 return r;
         scheduler_begin(d->engine.scheduler);
@@ -462,7 +483,7 @@ static int parse_arguments(int argc, char *argv[], Arguments *a)
 
 int main(int argc, char *argv[])
 {
-        Daemon d = { .lock_fd = -1, .reload_step.callback = on_reload_step };
+        Daemon d = { .lock_fd = -1, .reload_step.callback = on_reload_step, .exit_step.callback = on_exit_step };
         _cleanup_free_ char *error = NULL;
         Arguments arguments;
         int r = parse_arguments(argc, argv, &arguments);
