@@ -110,6 +110,30 @@ static unsigned read_states(const JsonValue *states)
         return bits;
 }
 
+static bool on_any(_unused_ const StoreRecord *record, void *userdata)
+{
+        *(bool *)userdata = true;
+        return false;
+}
+
+/* As api_refuse_unknown_job(), but a job that is gone is known as long as its runs are. */
+static bool refuse_unheard_of(Api *api, VarlinkCall *call, const char *const *names, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                bool found = false;
+
+                if (api_is_pattern(names[i]) || scheduler_find_job(api->context.scheduler, names[i]))
+                        continue;
+                store_query(api->context.store, &(StoreQuery){ .jobs = &names[i], .n_jobs = 1, .limit = 1 },
+                            &(StoreAnswer){ .found = on_any, .userdata = &found });
+                if (!found) {
+                        (void)api_no_such_job(call, names[i]);
+                        return true;
+                }
+        }
+        return false;
+}
+
 static int method_list(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
@@ -132,6 +156,8 @@ static int method_list(VarlinkCall *call, const JsonValue *parameters, void *use
                 query.before = (uint64_t)before->integer;
         if (json_is(limit, JSON_INT))
                 query.limit = (size_t)limit->integer;
+        if (refuse_unheard_of(api, call, patterns, query.n_jobs))
+                return 0;
         list.w = varlink_call_begin(call);
         json_key(list.w, "runs");
         json_begin_array(list.w);

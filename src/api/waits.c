@@ -29,10 +29,13 @@ struct Wait {
         WaitSlot slots[];
 };
 
+/* A slot of no call, which is what is looked for, comes before those of calls that wait for the same run. */
 static int slot_compare(const WaitSlot *a, const WaitSlot *b)
 {
         if (a->run != b->run)
                 return a->run < b->run ? -1 : 1;
+        if (!a->wait || !b->wait)
+                return !!a->wait - !!b->wait;
         return a < b ? -1 : a > b;
 }
 
