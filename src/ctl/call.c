@@ -17,7 +17,7 @@ static const struct {
         { "io.takt.Runs.NoSuchRun", STATUS_NOT_FOUND, "no run {run}, or it was forgotten; see: taktctl runs" },
         { "io.takt.Runs.NoResult", STATUS_NOT_FOUND, "no run of {job} has succeeded so far; see: taktctl runs {job}" },
         { "io.takt.Runs.BadParameter", STATUS_USAGE, "{job}: {message}" },
-        { "io.takt.Runs.TooManyRuns", STATUS_FAILED, "too many runs are waiting ({limit}=); try again later" },
+        { "io.takt.Runs.TooManyWatchers", STATUS_FAILED, "there are as many watchers as {limit}= allows" },
         { "io.takt.Runs.TimedOut", STATUS_FAILED, "still under way after that time: {runs}" },
         { "io.takt.Manager.ReloadInProgress", STATUS_FAILED, "another reload is under way; try again later" },
         { "io.takt.Manager.ReloadFailed", STATUS_FAILED, "nothing was reloaded" },

@@ -100,7 +100,7 @@ static int cancel_run(Ctl *ctl, const JsonValue *run, void *userdata)
         if (ctl->options.quiet)
                 return 0;
         if (run_is_final(run))
-                printf("Run %" PRIi64 " of %s had ended: %s.\n", json_get_int(run, "run", 0),
+                printf("Run %" PRIi64 " of %s has ended: %s.\n", json_get_int(run, "run", 0),
                        json_get_string(run, "job", "?"), json_get_string(run, "state", "?"));
         else
                 printf("Run %" PRIi64 " of %s is asked to end.\n", json_get_int(run, "run", 0),

@@ -115,6 +115,8 @@ static void print_job(const Ctl *ctl, const JsonValue *job)
         if (running > 0 || queued > 0)
                 printf(" (%" PRIi64 " running, %" PRIi64 " queued)", running, queued);
         putchar('\n');
+        if (json_get_bool(job, "refused"))
+                print_line("Refused", "its file is broken, and what was loaded before goes on; see: taktctl verify FILE");
         print_lines("Schedule", json_get(job, "schedule"));
         print_time(ctl, "Next", json_get_time(job, "next"));
         print_last(ctl, json_get(job, "last"));

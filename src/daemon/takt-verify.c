@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Checks job files and takt.conf; taktctl verify becomes this program. Problems go to standard error, with --json to standard output. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "config/settings.h"
+#include "job/spec.h"
+#include "json/writer.h"
+
+/* As those of taktctl. */
+enum {
+        STATUS_OK = 0,
+        STATUS_BROKEN = 1,
+        STATUS_UNUSABLE = 2,
+};
+
+static int complain(const char *what, int r)
+{
+        fprintf(stderr, "taktctl: %s: %s\n", what, strerror(-r));
+        return STATUS_UNUSABLE;
+}
+
+/* An io.takt.Manager.Problem. */
+static void write_problem(const ConfigProblem *problem, JsonWriter *w)
+{
+        json_begin_object(w);
+        json_key(w, "file");
+        json_string_lossy(w, problem->file, strlen(problem->file));
+        json_key(w, "line");
+        json_uint(w, problem->line);
+        json_key(w, "column");
+        json_uint(w, problem->column);
+        json_key(w, "message");
+        json_string_lossy(w, problem->message, strlen(problem->message));
+        json_end_object(w);
+}
+
+static int print_problems(const ConfigReport *report)
+{
+        for (size_t i = 0; i < report->n; i++) {
+                _cleanup_buffer_ Buffer line = BUFFER_NULL;
+
+                if (config_problem_format(&report->problems[i], &line) < 0)
+                        return -ENOMEM;
+                fprintf(stderr, "%s\n", buffer_string(&line));
+        }
+        if (report->n_dropped > 0)
+                fprintf(stderr, "and %zu more\n", report->n_dropped);
+        return 0;
+}
+
+static int print_json(const ConfigReport *report)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        JsonWriter w;
+        int r;
+
+        json_writer_init(&w, &text, 0);
+        json_begin_array(&w);
+        for (size_t i = 0; i < report->n; i++)
+                write_problem(&report->problems[i], &w);
+        json_end_array(&w);
+        r = json_writer_end(&w);
+        if (r >= 0)
+                puts(buffer_string(&text));
+        return r;
+}
+
+static int load(const char *path, ConfigReport *report)
+{
+        _cleanup_(settings_freep) Settings *settings = NULL;
+        _cleanup_(job_spec_unrefp) JobSpec *spec = NULL;
+        const char *slash = strrchr(path, '/');
+
+        if (streq(slash ? slash + 1 : path, "takt.conf"))
+                return settings_load(path, report, &settings);
+        return job_spec_load_file(path, report, &spec);
+}
+
+/* STATUS_…; problems are added to REPORT. */
+static int verify(const char *path, ConfigReport *report, bool quiet)
+{
+        int r;
+
+        if (access(path, R_OK) < 0)
+                return complain(path, negative_errno());
+        r = load(path, report);
+        if (r == -EBADMSG)
+                return STATUS_BROKEN;
+        if (r < 0)
+                return complain(path, r);
+        if (!quiet)
+                printf("%s: ok\n", path);
+        return STATUS_OK;
+}
+
+int main(int argc, char **argv)
+{
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        bool json = false, quiet = false;
+        int status = STATUS_OK, r, i;
+
+        for (i = 1; i < argc && startswith(argv[i], "--"); i++) {
+                if (streq(argv[i], "--")) {
+                        i++;
+                        break;
+                }
+                json = json || streq(argv[i], "--json");
+                quiet = quiet || streq(argv[i], "--quiet");
+        }
+        for (; i < argc; i++) {
+                r = verify(argv[i], &report, quiet || json);
+                status = MAX(status, r);
+        }
+        r = json ? print_json(&report) : print_problems(&report);
+        if (r < 0)
+                return complain("can't tell what is wrong", r);
+        return fflush(stdout) == 0 ? status : complain("can't write the output", negative_errno());
+}
