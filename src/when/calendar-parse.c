@@ -182,8 +182,19 @@ static int compare_parts(const void *a, const void *b)
         return x->repeat < y->repeat ? -1 : x->repeat > y->repeat;
 }
 
+/* Whether PART alone is each second, and the other parts add no fraction of one. */
+static bool is_each_second(const CalendarChain *chain, const CalendarPart *part, int32_t scale)
+{
+        if (scale == 1 || part->start != 0 || part->stop >= 0 || part->repeat != scale)
+                return false;
+        for (size_t i = 0; i < chain->n; i++)
+                if (chain->parts[i].start % scale != 0 || chain->parts[i].repeat % scale != 0)
+                        return false;
+        return true;
+}
+
 /* Cuts what a step can't reach off a range, sorts, drops what is there twice. */
-static void normalize_chain(CalendarChain *chain)
+static void normalize_chain(CalendarChain *chain, int32_t scale)
 {
         size_t n = 0;
 
@@ -203,6 +214,11 @@ static void normalize_chain(CalendarChain *chain)
                 if (n == 0 || compare_parts(&chain->parts[n - 1], &chain->parts[i]) != 0)
                         chain->parts[n++] = chain->parts[i];
         chain->n = n;
+        for (size_t i = 0; i < chain->n; i++)
+                if (is_each_second(chain, &chain->parts[i], scale)) {
+                        chain->parts[0] = chain->parts[i];
+                        chain->n = 1;
+                }
 }
 
 static int check_part(const Parser *parser, const FieldInfo *field, bool from_end, const CalendarPart *part)
@@ -241,7 +257,7 @@ static int set_chain(Parser *parser, CalendarField field, CalendarChain *chain)
                 if (r < 0)
                         return r;
         }
-        normalize_chain(chain);
+        normalize_chain(chain, fields[field].scale);
         chain_deinit(&parser->calendar->chains[field]);
         parser->calendar->chains[field] = *chain;
         *chain = (CalendarChain){};
