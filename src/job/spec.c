@@ -332,7 +332,7 @@ int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *repo
 {
         _cleanup_(job_spec_unrefp) JobSpec *spec = NULL;
         const char *instance = job_name_instance(name);
-        const JobKind *kind;
+        const JobKind *kind = NULL;
         int r;
 
         for (size_t i = 0; instance && i < items->n; i++) {
