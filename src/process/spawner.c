@@ -31,8 +31,10 @@
 /* Between two looks for orphans, doubled each time. */
 #define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
 #define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
-/* How long spawner_free() waits for the helper. */
-#define FREE_WAIT_MSEC 1000
+/* So many looks in a row have to find none. */
+#define ORPHANS_LOOKS 2U
+/* How long spawner_free() waits for the helper, and for orphans. */
+#define FREE_WAIT_USEC (1 * USEC_PER_SEC)
 
 int spawner_start(Spawner *spawner, const SpawnRequest *request, const SpawnCallbacks *callbacks, void *userdata,
                   SpawnedCommand **ret)
@@ -203,12 +205,16 @@ static void on_connection(_unused_ IoSource *source, _unused_ int fd, unsigned e
         spawner_update_io(spawner);
 }
 
-static void look_for_orphans(Spawner *spawner)
+/* Kills and reaps the children that are no helpers. How many there were; -errno. */
+static int end_orphans(Spawner *spawner, size_t *ret_left)
 {
         _cleanup_free_ pid_t *pids = NULL;
-        size_t n = 0, found = 0, left = 0;
-        int r = children_list(&pids, &n);
+        size_t n, left = 0;
+        int r, found = 0;
 
+        r = children_list(&pids, &n);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < n; i++) {
                 if (helper_is_known(pids[i]))
                         continue;
@@ -216,17 +222,44 @@ static void look_for_orphans(Spawner *spawner)
                 (void)kill(pids[i], SIGKILL);
                 if (waitpid(pids[i], NULL, WNOHANG) == 0)
                         left++;
+                else
+                        spawner->status.n_strays++;
         }
-        spawner->status.n_strays += found - left;
+        *ret_left = left;
+        return found;
+}
+
+static void look_for_orphans(Spawner *spawner)
+{
+        size_t left = 0;
+        int found = end_orphans(spawner, &left);
+
         /*
          * One that was reaped may have left children of its own, and the list may miss some while it
-         * changes: only two looks in a row that find nothing are the end.
+         * changes: only several looks in a row that find nothing are the end.
          */
-        spawner->orphans_unseen = r >= 0 && found == 0 ? spawner->orphans_unseen + 1 : 0;
-        if (spawner->orphans_unseen >= 2)
+        spawner->orphans_unseen = found == 0 ? spawner->orphans_unseen + 1 : 0;
+        if (spawner->orphans_unseen >= ORPHANS_LOOKS)
                 return;
-        spawner->orphans_delay = found == left ? MIN(MAX(2 * spawner->orphans_delay, ORPHANS_MIN_USEC), ORPHANS_MAX_USEC) : ORPHANS_MIN_USEC;
+        if (found > 0 && left == (size_t)found)
+                spawner->orphans_delay = MIN(2 * spawner->orphans_delay, ORPHANS_MAX_USEC);
+        else
+                spawner->orphans_delay = ORPHANS_MIN_USEC;
         arm(spawner, &spawner->orphans, spawner->orphans_delay);
+}
+
+/* The same without a loop: what a helper left behind shortly before the end. */
+static void wait_for_orphans(Spawner *spawner)
+{
+        size_t left;
+
+        for (usec_t waited = 0; spawner->orphans_unseen < ORPHANS_LOOKS && waited < FREE_WAIT_USEC;
+             waited += ORPHANS_MIN_USEC) {
+                if (end_orphans(spawner, &left) == 0)
+                        spawner->orphans_unseen++;
+                else
+                        (void)poll(NULL, 0, ORPHANS_MIN_USEC / USEC_PER_MSEC);
+        }
 }
 
 static void on_orphans(Timer *timer, _unused_ usec_t now)
@@ -258,7 +291,7 @@ static void on_helper_dead(_unused_ IoSource *source, _unused_ int fd, _unused_ 
         while (spawner->fd >= 0 && read_reports(spawner) > 0)
                 ;
         disconnect(spawner);
-        spawner->orphans_delay = 0;
+        spawner->orphans_delay = ORPHANS_MIN_USEC;
         spawner->orphans_unseen = 0;
         look_for_orphans(spawner);
         if (!spawner->said_hello)
@@ -320,6 +353,7 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
         spawner->loop = loop;
         spawner->fd = spawner->pid_fd = -1;
         spawner->free_slot = SPAWN_MAX_SLOTS;
+        spawner->orphans_unseen = ORPHANS_LOOKS;
         spawner->controls = BUFFER_WITH_MAX(SPAWNER_MAX_CONTROLS);
         spawner->restart.callback = on_restart;
         spawner->orphans.callback = on_orphans;
@@ -361,10 +395,11 @@ Spawner *spawner_free(Spawner *spawner)
         if (spawner->pid_fd >= 0) {
                 struct pollfd pollfd = { .fd = spawner->pid_fd, .events = POLLIN };
 
-                if (poll(&pollfd, 1, FREE_WAIT_MSEC) > 0)
-                        (void)helper_reap(spawner->helper_pid);
+                if (poll(&pollfd, 1, FREE_WAIT_USEC / USEC_PER_MSEC) > 0 && helper_reap(spawner->helper_pid))
+                        spawner->orphans_unseen = 0;
                 safe_close(spawner->pid_fd);
         }
+        wait_for_orphans(spawner);
         buffer_deinit(&spawner->controls);
         free(spawner->slots);
         free(spawner->helper_path);
