@@ -8,11 +8,10 @@
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "bare-curl.h"
 #include "drivers/http.h"
 
 #define PARALLEL 64
@@ -78,118 +77,14 @@ static void run_takt(void)
 
 /* --- curl alone --- */
 
-typedef struct Bare {
-        CURLM *multi;
-        CURL *easy[PARALLEL];
-        int epoll_fd;
-        long timeout_ms;
-        int running;
-} Bare;
-
-static size_t on_body(_unused_ char *data, _unused_ size_t size, size_t n, void *userdata)
-{
-        *(size_t *)userdata += n;
-        return n;
-}
-
-static int on_bare_socket(_unused_ CURL *easy, curl_socket_t fd, int what, void *userdata, void *known)
-{
-        Bare *bare = userdata;
-        struct epoll_event event = { .data.fd = fd };
-
-        if (what & CURL_POLL_IN)
-                event.events |= EPOLLIN;
-        if (what & CURL_POLL_OUT)
-                event.events |= EPOLLOUT;
-        if (what == CURL_POLL_REMOVE) {
-                (void)epoll_ctl(bare->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
-                return 0;
-        }
-        check(epoll_ctl(bare->epoll_fd, known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &event) == 0, "epoll_ctl");
-        curl_multi_assign(bare->multi, fd, bare);
-        return 0;
-}
-
-static int on_bare_timer(_unused_ CURLM *multi, long timeout_ms, void *userdata)
-{
-        ((Bare *)userdata)->timeout_ms = timeout_ms;
-        return 0;
-}
-
-static void restart_done(Bare *bare)
-{
-        CURLMsg *message;
-        int n;
-
-        while ((message = curl_multi_info_read(bare->multi, &n))) {
-                CURL *easy = message->easy_handle;
-
-                check(message->data.result == CURLE_OK, curl_easy_strerror(message->data.result));
-                done++;
-                curl_multi_remove_handle(bare->multi, easy);
-                if (!is_over())
-                        curl_multi_add_handle(bare->multi, easy);
-        }
-}
-
-static void turn_epoll(Bare *bare)
-{
-        struct epoll_event events[PARALLEL];
-        int n = epoll_wait(bare->epoll_fd, events, PARALLEL, bare->timeout_ms < 0 ? 1000 : (int)bare->timeout_ms);
-
-        if (n == 0 || bare->timeout_ms == 0)
-                curl_multi_socket_action(bare->multi, CURL_SOCKET_TIMEOUT, 0, &bare->running);
-        for (int i = 0; i < n; i++)
-                curl_multi_socket_action(bare->multi, events[i].data.fd,
-                                         (events[i].events & EPOLLIN ? CURL_CSELECT_IN : 0) |
-                                         (events[i].events & EPOLLOUT ? CURL_CSELECT_OUT : 0), &bare->running);
-        restart_done(bare);
-}
-
-static void turn_poll(Bare *bare)
-{
-        curl_multi_perform(bare->multi, &bare->running);
-        restart_done(bare);
-        curl_multi_poll(bare->multi, NULL, 0, 1000, NULL);
-}
-
-static void run_bare(void (*turn)(Bare *bare), bool sockets)
-{
-        static size_t bytes;
-        Bare bare = { .multi = curl_multi_init(), .epoll_fd = epoll_create1(EPOLL_CLOEXEC), .running = 1 };
-
-        if (sockets) {
-                curl_multi_setopt(bare.multi, CURLMOPT_SOCKETFUNCTION, on_bare_socket);
-                curl_multi_setopt(bare.multi, CURLMOPT_SOCKETDATA, &bare);
-                curl_multi_setopt(bare.multi, CURLMOPT_TIMERFUNCTION, on_bare_timer);
-                curl_multi_setopt(bare.multi, CURLMOPT_TIMERDATA, &bare);
-        }
-        for (int i = 0; i < PARALLEL; i++) {
-                bare.easy[i] = curl_easy_init();
-                curl_easy_setopt(bare.easy[i], CURLOPT_URL, url);
-                curl_easy_setopt(bare.easy[i], CURLOPT_NOSIGNAL, 1L);
-                curl_easy_setopt(bare.easy[i], CURLOPT_WRITEFUNCTION, on_body);
-                curl_easy_setopt(bare.easy[i], CURLOPT_WRITEDATA, &bytes);
-                curl_multi_add_handle(bare.multi, bare.easy[i]);
-        }
-        while (bare.running > 0 || !is_over())
-                turn(&bare);
-        for (int i = 0; i < PARALLEL; i++) {
-                curl_multi_remove_handle(bare.multi, bare.easy[i]);
-                curl_easy_cleanup(bare.easy[i]);
-        }
-        curl_multi_cleanup(bare.multi);
-        close(bare.epoll_fd);
-}
-
 static void run_multi_socket(void)
 {
-        run_bare(turn_epoll, true);
+        done = bare_curl(url, PARALLEL, true, end);
 }
 
 static void run_multi_poll(void)
 {
-        run_bare(turn_poll, false);
+        done = bare_curl(url, PARALLEL, false, end);
 }
 
 /* --- taking turns --- */

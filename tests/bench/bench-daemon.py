@@ -1,0 +1,249 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: LGPL-2.1-or-later
+"""What taktd as a process achieves, each figure beside that of a peer, which takes turns with it on the
+same machine; medians of ROUNDS. Prints a table, with the targets.
+
+usage: bench-daemon.py NGINX-URL ODD-URL [NAME…]     the URLs of a small document and of odd-server.py
+"""
+import datetime
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+import takt
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PEERS = takt.BUILD + "/tests/bench/peers"
+ROUNDS = 5
+ROUND_SECONDS = 1.0
+
+results = []
+
+
+def report(name, ours, peer, ratio, target, met):
+    """OURS, PEER and RATIO as text; MET None where there is no target."""
+    results.append((name, ours, peer, ratio, target, {True: "yes", False: "NO", None: ""}[met]))
+    print("  ".join(results[-1]), flush=True)
+
+
+def peer(*arguments):
+    output = subprocess.run([PEERS, *map(str, arguments)], check=True, capture_output=True, text=True).stdout
+    return [float(word) for word in output.split()]
+
+
+def aiohttp(url, parallel, seconds):
+    output = subprocess.run(["/usr/bin/python3", HERE + "/aiohttp-get.py", url, str(parallel), str(seconds), "json"],
+                            check=False, capture_output=True, text=True).stdout
+    return float(output.split()[1]) if output else None
+
+
+def job(type_, every, *lines, overlap=None):
+    """A job file; EVERY is a line of [Schedule], LINES are what follows."""
+    schedule = [every] + ([f"Overlap={overlap}"] if overlap else [])
+    return "\n".join(["[Job]", f"Type={type_}", "[Schedule]", *schedule, *lines, ""])
+
+
+def http(url, every, *lines, **keywords):
+    return job("http", every, "[Http]", f"Url={url}", *lines, **keywords)
+
+
+def compare(ours, peers):
+    """Lets OURS and each of PEERS, functions by name, take turns; returns the median rates."""
+    rates = {name: [] for name in ("takt", *peers)}
+    for _ in range(ROUNDS):
+        for name, measure in {"takt": ours, **peers}.items():
+            rate = measure()
+            if rate is not None:
+                rates[name].append(rate)
+    return {name: statistics.median(values) for name, values in rates.items() if values}
+
+
+def bench_slow(_nginx, odd):
+    """20 URLs that answer in 0.8 s beside 10 fast ones, every second for 20 s."""
+    for overlap in ("parallel", "skip"):
+        jobs = {}
+        for i in range(20):
+            jobs[f"slow-{i}"] = http(f"{odd}/late?0.8", "Every=1s", "[Schedule]", "Count=20", overlap=overlap)
+        for i in range(10):
+            jobs[f"fast-{i}"] = http(f"{odd}/late?0", "Every=1s", "[Schedule]", "Count=20", overlap=overlap)
+        with takt.Daemon(jobs) as daemon:
+            daemon.wait(lambda runs: sum(runs.values()) >= 600 and not runs.get("running"))
+            found = daemon.control.call("io.takt.Jobs.List")["jobs"]
+        counts = {}
+        for kind in ("slow", "fast"):
+            mine = [j["runs"] for j in found if j["job"].startswith(kind)]
+            counts[kind] = {state: sum(m.get(state, 0) for m in mine) for state in ("succeeded", "skipped", "missed")}
+        fast, slow = counts["fast"]["succeeded"], counts["slow"]["succeeded"]
+        accounted = slow + counts["slow"]["skipped"] + counts["slow"]["missed"]
+        report(f"polls of fast URLs beside slow ones, {overlap}", f"{fast}", "200 due", f"{fast / 200:.2f}", "1", fast == 200)
+        if overlap == "parallel":
+            report("polls of slow URLs, parallel", f"{slow}", "400 due", f"{slow / 400:.2f}", "1", slow == 400)
+        else:
+            report("polls and skips of slow URLs, skip", f"{slow}+{accounted - slow}", "400 due", f"{accounted / 400:.2f}", "1",
+                   accounted == 400)
+
+
+def bench_polls(nginx, _odd):
+    """Polls a second of a small document, 64 at a time, decoded, with one output."""
+    text = http(nginx, "After=1us", "[Result]", "Output=temp: $.main.temp")
+    with takt.Daemon({f"poll-{i}": text for i in range(64)}) as daemon:
+        daemon.pause()
+        rates = compare(lambda: daemon.rate(ROUND_SECONDS), {
+            "multi-socket": lambda: peer("multi-socket", nginx, 64, ROUND_SECONDS)[0],
+            "multi-poll": lambda: peer("multi-poll", nginx, 64, ROUND_SECONDS)[0],
+            "aiohttp": lambda: aiohttp(nginx, 64, ROUND_SECONDS),
+        })
+        bad = {state: n for state, n in daemon.runs().items() if state in ("failed", "timeout") and n}
+    if bad:
+        raise SystemExit(f"polls went wrong: {bad}")
+    bare = max(rates["multi-socket"], rates["multi-poll"])
+    report("polls /s, bare curl multi", f"{rates['takt']:.0f}", f"{bare:.0f}", f"{rates['takt'] / bare:.2f}", "0.70",
+           rates["takt"] >= 0.7 * bare)
+    if "aiohttp" in rates:
+        report("polls /s, aiohttp", f"{rates['takt']:.0f}", f"{rates['aiohttp']:.0f}",
+               f"{rates['takt'] / rates['aiohttp']:.1f}", "7", rates["takt"] >= 7 * rates["aiohttp"])
+    else:
+        print("aiohttp is not installed (python3-aiohttp)", file=sys.stderr)
+
+
+def commands(daemon, name, parallel):
+    rates = compare(lambda: daemon.rate(ROUND_SECONDS), {"spawn": lambda: peer("spawn", parallel, ROUND_SECONDS)[0]})
+    report(name, f"{rates['takt']:.0f}", f"{rates['spawn']:.0f}", f"{rates['takt'] / rates['spawn']:.2f}", "0.85",
+           rates["takt"] >= 0.85 * rates["spawn"])
+
+
+TRUE = job("exec", "After=1us", "[Exec]", "Command=/bin/true")
+
+
+def bench_commands(_nginx, _odd):
+    """Commands a second beside a loop of posix_spawn() and wait()."""
+    for parallel in (2, 8):
+        with takt.Daemon({f"true-{i}": TRUE for i in range(parallel)}) as daemon:
+            daemon.pause()
+            commands(daemon, f"commands /s, posix_spawn, {parallel} at a time", parallel)
+
+
+def bench_large(_nginx, _odd):
+    """The same from a daemon that has 500 MB of history resident."""
+    filler = job("exec", "After=1us", "Count=540", "[Exec]", "MaxBytes=2M",
+                 r"Command=/bin/sh -c 'head -c 1000000 /dev/zero | tr \"\\\\0\" x'")
+    with takt.Daemon({"filler": filler}, ("KeepRuns=10000", "KeepRunsTotal=10000000")) as daemon:
+        daemon.wait(lambda runs: runs.get("succeeded", 0) >= 540)
+        for i in range(2):
+            with open(f"{daemon.directory}/jobs/true-{i}.job", "w", encoding="ascii") as file:
+                file.write(TRUE)
+        daemon.control.call("io.takt.Manager.Reload")
+        daemon.pause()
+        commands(daemon, f"commands /s, posix_spawn, 2 at a time, {daemon.memory('Rss') / 1e6:.0f} MB resident", 2)
+
+
+def watch(connection, late, period):
+    """Collects how late each occurrence was; for those that were missed, how late the run was that stood in."""
+    last = None
+    try:
+        while True:
+            run = connection.receive()["event"].get("data")
+            if not run:
+                continue
+            scheduled = datetime.datetime.fromisoformat(run["scheduled"].replace("Z", "+00:00"))
+            missed = round((scheduled - last).total_seconds() * 1e6 / period) - 1 if last else 0
+            late += [run["latenessUsec"] + i * period for i in range(missed + 1)]
+            last = scheduled
+    except (OSError, EOFError):
+        pass
+
+
+def bench_lateness(nginx, _odd):
+    """Lateness of a job of 10 ms beside that of a timerfd, while polls and commands run flat out."""
+    seconds = 10
+    jobs = {f"poll-{i}": http(nginx, "After=1us", "[Result]", "Output=temp: $.main.temp") for i in range(64)}
+    jobs.update({f"true-{i}": TRUE for i in range(2)})
+    jobs["tick"] = job("sleep", "Every=10ms", "[Sleep]", "Duration=0")
+    late = []
+    with takt.Daemon(jobs) as daemon:
+        time.sleep(1)
+        connection = daemon.connect()
+        connection.send("io.takt.Runs.Watch", more=True, jobs=["tick"], events=["succeeded"])
+        thread = threading.Thread(target=watch, args=(connection, late, 10000), daemon=True)
+        thread.start()
+        before, begin = daemon.ended(), time.monotonic()
+        p50, p99, worst = peer("timer", 10000, seconds)
+        load = (daemon.ended() - before) / (time.monotonic() - begin)
+    thread.join(5)
+    late.sort()
+    if len(late) < 95 * seconds:
+        raise SystemExit(f"only {len(late)} occurrences of the 10 ms job")
+    ours = late[len(late) * 99 // 100]
+    print(f"10 ms job beside {load:.0f} runs /s: late by {late[len(late) // 2]} us in the median, "
+          f"{ours} us at p99, {late[-1]} us at worst; timerfd {p50:.0f}, {p99:.0f}, {worst:.0f}")
+    report("lateness of a 10 ms job at p99, timerfd", f"{ours} us", f"{p99:.0f} us", f"{(ours - p99) / 1000:+.2f} ms", "+2 ms",
+           ours <= p99 + 2000)
+
+
+def bench_memory(nginx, _odd):
+    """Proportional set size at rest, after jobs of each kind have run."""
+    jobs = {
+        "poll": http(nginx, "OnStartup=0", "[Result]", "Output=temp: $.main.temp"),
+        "true": job("exec", "OnStartup=0", "[Exec]", "Command=/bin/true"),
+        "echo": job("exec", "OnStartup=0", "[Exec]", "Command=/bin/echo hello"),
+        "blink": job("blink", "OnStartup=0", "[Blink]", "Message=hello", "Duration=100ms", "Rate=20"),
+        "countdown": job("countdown", "OnStartup=0", "[Countdown]", "From=3", "Step=10ms"),
+        "sleep": job("sleep", "OnStartup=0", "[Sleep]", "Duration=10ms"),
+        "calendar": job("sleep", "OnCalendar=*-*-* 03:00:00", "[Sleep]", "Duration=10ms"),
+    }
+    with takt.Daemon(jobs) as daemon:
+        daemon.wait(lambda runs: runs.get("succeeded", 0) >= 6)
+        time.sleep(0.5)
+        pss = daemon.memory("Pss") / 1e6
+    report("PSS at rest, all processes", f"{pss:.1f} MB", "-", "-", "< 12 MB", pss < 12)
+
+
+def bench_many(_nginx, _odd):
+    """10,000 jobs at 60 s: start, reload, and the load of their runs."""
+    n, seconds = 10000, 15
+    jobs = {f"job-{i}": job("sleep", "Every=60s", f"Align=2026-01-01 00:00:{i % 60:02}", "[Sleep]", "Duration=0")
+            for i in range(n)}
+    with takt.Daemon({}) as daemon:
+        empty = daemon.start_seconds
+    with takt.Daemon(jobs) as daemon:
+        report("start with 10,000 job files", f"{daemon.start_seconds:.2f} s", f"{empty:.2f} s empty", "-", "-", None)
+        times = []
+        for _ in range(3):
+            begin = time.monotonic()
+            daemon.control.call("io.takt.Manager.Reload")
+            times.append(time.monotonic() - begin)
+        report("reload of 10,000 job files", f"{statistics.median(times):.2f} s", "-", "-", "-", None)
+        cpu, before, begin = daemon.cpu_seconds(), daemon.ended(), time.monotonic()
+        time.sleep(seconds)
+        span, cpu = time.monotonic() - begin, daemon.cpu_seconds() - cpu
+        runs = daemon.ended() - before
+        report("10,000 jobs every 60 s, of one core", f"{100 * cpu / span:.2f} %", f"{runs / span:.0f} runs /s", "-", "-", None)
+        report("10,000 jobs, PSS", f"{daemon.memory('Pss') / 1e6:.1f} MB", "-", "-", "-", None)
+
+
+BENCHES = {
+    "slow": bench_slow,
+    "polls": bench_polls,
+    "commands": bench_commands,
+    "large": bench_large,
+    "lateness": bench_lateness,
+    "memory": bench_memory,
+    "many": bench_many,
+}
+
+
+def main():
+    nginx, odd, *names = sys.argv[1:]
+    for name in names or BENCHES:
+        BENCHES[name](nginx, odd)
+    rows = [("what, and its peer", "takt", "peer", "ratio", "target", "met"), *results]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    print()
+    for row in rows:
+        print("  ".join([row[0].ljust(widths[0]), *(text.rjust(width) for text, width in zip(row[1:], widths[1:]))]))
+
+
+main()
