@@ -6,6 +6,9 @@
 
 #include "base/file.h"
 #include "base/string-util.h"
+#include "config/settings.h"
+
+#define COMMENT_COLUMNS 98U
 
 /* The files of src/config/environment/, made into strings when takt is built. */
 extern const char environment_takt_conf[];
@@ -24,13 +27,10 @@ static const struct {
 static const struct {
         const char *name;
         const char *text;
-        bool keep; /* it is the user's once it is there */
 } files[] = {
-        { "bin/activate", environment_activate, false },
-        { "bin/activate.fish", environment_activate_fish, false },
-        { "bin/activate.csh", environment_activate_csh, false },
-        /* The last one, as it marks the directory. */
-        { "takt.conf", environment_takt_conf, true },
+        { "bin/activate", environment_activate },
+        { "bin/activate.fish", environment_activate_fish },
+        { "bin/activate.csh", environment_activate_csh },
 };
 
 /* 1: holds a takt.conf, 0: empty or not there, -ENOTEMPTY. */
@@ -54,15 +54,48 @@ static int look_at(const char *dir)
         return errno > 0 ? negative_errno() : 0;
 }
 
-static int create_file(const char *path, const char *text, bool keep)
+/* TEXT as comment lines of a width that reads well. */
+static int append_comment(Buffer *out, const char *text)
 {
-        if (keep && access(path, F_OK) == 0)
-                return 0;
-        return write_file_atomic(path, text, strlen(text), 0644, false);
+        size_t column = 0;
+        int r = 0;
+
+        while (*text && r >= 0) {
+                size_t n = strcspn(text, " ");
+
+                if (column == 0 || column + 1 + n > COMMENT_COLUMNS) {
+                        r = buffer_appendf(out, "%s# ", column > 0 ? "\n" : "");
+                        column = 2;
+                } else {
+                        r = buffer_append_char(out, ' ');
+                        column++;
+                }
+                if (r >= 0)
+                        r = buffer_append(out, text, n);
+                column += n;
+                text += n + strspn(text + n, " ");
+        }
+        return r < 0 ? r : buffer_append_char(out, '\n');
 }
 
-/* Makes all of it; RET_FAILED is what could not be made. */
-static int create_tree(const char *dir, char **ret_failed)
+/* takt.conf with every setting as a comment that says what it is and shows its default. */
+static int create_settings(const char *path)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        int r;
+
+        if (access(path, F_OK) == 0)
+                return 0;
+        r = buffer_appendf(&text, "%s\n[%s]\n", environment_takt_conf, settings_section.name);
+        for (const ConfigKey *key = settings_section.keys; key->name && r >= 0; key++) {
+                r = append_comment(&text, key->help);
+                if (r >= 0)
+                        r = buffer_appendf(&text, "#%s=%s\n", key->name, key->default_value ? key->default_value : "");
+        }
+        return r < 0 ? r : write_file_atomic(path, text.data, text.len, 0644, false);
+}
+
+static int create_directories(const char *dir, char **ret_failed)
 {
         for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
                 _cleanup_free_ char *path = path_join(dir, directories[i].name);
@@ -75,16 +108,30 @@ static int create_tree(const char *dir, char **ret_failed)
                         return r;
                 }
         }
+        return 0;
+}
+
+static int create_files(const char *dir, char **ret_failed)
+{
+        _cleanup_free_ char *config = NULL;
+        int r;
+
         for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
                 _cleanup_free_ char *path = path_join(dir, files[i].name);
-                int r = path ? create_file(path, files[i].text, files[i].keep) : -ENOMEM;
+
+                r = path ? write_file_atomic(path, files[i].text, strlen(files[i].text), 0644, false) : -ENOMEM;
 
                 if (r < 0) {
                         *ret_failed = TAKE_PTR(path);
                         return r;
                 }
         }
-        return 0;
+        /* The last one, as it marks the directory. It is the user's once it is there. */
+        config = path_join(dir, "takt.conf");
+        r = config ? create_settings(config) : -ENOMEM;
+        if (r < 0)
+                *ret_failed = TAKE_PTR(config);
+        return r;
 }
 
 int environment_create(const char *dir, unsigned flags, char **ret_error)
@@ -108,7 +155,9 @@ int environment_create(const char *dir, unsigned flags, char **ret_error)
                 *ret_error = xasprintf("can't look into %s: %s", dir, strerror(-existed));
                 return existed;
         }
-        r = create_tree(dir, &failed);
+        r = create_directories(dir, &failed);
+        if (r >= 0)
+                r = create_files(dir, &failed);
         if (r < 0) {
                 *ret_error = xasprintf("can't make %s: %s", failed ? failed : dir, strerror(-r));
                 return r;

@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/string-util.h"
 #include "config/environment.h"
+#include "config/settings.h"
 
 static char root[] = "/tmp/test-environment.XXXXXX";
 static const char *const variables[] = {
@@ -170,6 +171,35 @@ static void test_create(_unused_ void **state)
         assert_int_equal(environment_create("", 0, &error), -EINVAL);
 }
 
+static void load_settings(const char *path)
+{
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        _cleanup_(settings_freep) Settings *settings = NULL;
+
+        assert_ok(settings_load(path, &report, &settings));
+        assert_int_equal(report.n, 0);
+        assert_int_equal(settings->max_runs, 10000);
+}
+
+/* What is shown as the default can be set, and the file is fine as it is. */
+static void test_settings(_unused_ void **state)
+{
+        _cleanup_free_ char *dir = path_join(root, "set"), *error = NULL;
+        _cleanup_(environment_freep) Environment *e = NULL;
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+        assert_int_equal(environment_create(dir, 0, &error), 0);
+        e = resolved(ENVIRONMENT_AUTO, dir, 0);
+        load_settings(e->config_file);
+        read_text(e->config_file, &text);
+        assert_non_null(strstr(text.data, "\n#MaxRuns=10000\n"));
+        for (char *p = text.data; (p = strstr(p, "\n#")); p++)
+                if (p[2] != ' ')
+                        p[1] = ' ';
+        assert_ok(write_file_atomic(e->config_file, text.data, text.len, 0644, false));
+        load_settings(e->config_file);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -177,6 +207,7 @@ int main(void)
                 cmocka_unit_test_setup(test_user, clean),
                 cmocka_unit_test_setup(test_system, clean),
                 cmocka_unit_test_setup(test_create, clean),
+                cmocka_unit_test_setup(test_settings, clean),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
