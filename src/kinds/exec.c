@@ -363,10 +363,13 @@ static void set_details(Run *run, const ExecRun *state, const SpawnExit *exit, u
 
 static void fail_start(Run *run, const SpawnExit *exit)
 {
+        const ExecConfig *config = run_config(run);
+        const char *program = template_constant(command_line_word(config->command, 0)) ?: "the command";
+
         if (exit->error == -EOWNERDEAD)
                 run_fail(run, "helper-died", "takt-spawn died; the command was ended");
         else if (streq_ptr(exit->stage, "exec"))
-                run_fail(run, "exec", "the command can't be executed: %s", strerror(-exit->error));
+                run_fail(run, "exec", "%s can't be executed: %s", program, strerror(-exit->error));
         else
                 run_fail(run, "exec", "%s: %s", exit->stage ?: "start", strerror(-exit->error));
 }
