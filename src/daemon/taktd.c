@@ -329,6 +329,9 @@ static int daemon_start(Daemon *d, bool live)
         r = engine_init(&d->engine, d->environment, d->settings, d->environment->state, true);
         if (r < 0)
                 return r;
+        /* So that a relative path in a job means the same whoever starts the daemon, and wherever the environment is. */
+        if (chdir(d->environment->path) < 0 && errno != ENOENT)
+                return log_errno(LOG_ERR, negative_errno(), "%s can't be entered: %m", d->environment->path);
         raise_descriptor_limit();
         event_log_init(&d->event_log, d->environment->name, live);
         event_bus_subscribe(&d->engine.events, &d->event_log.observer);
