@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -20,13 +19,19 @@
 #include "daemon/engine.h"
 #include "daemon/event-log.h"
 #include "daemon/loader.h"
+#include "daemon/service-manager.h"
 #include "loop/http-server.h"
 
 /* How long one turn of the loop may read job files during a reload. */
 #define RELOAD_TURN_USEC (2 * USEC_PER_MSEC)
+/* What the manager shall wait for beyond StopTimeoutSec=: the end of helpers and files. */
+#define STOP_MARGIN_USEC (10 * USEC_PER_SEC)
+/* FileDescriptorName= of the control socket. */
+#define CONTROL_SOCKET_NAME "control"
 #define EXIT_USAGE 2
 
 typedef struct Daemon {
+        ServiceManager *manager;
         Environment *environment;
         Settings *settings;
         Engine engine;
@@ -40,6 +45,8 @@ typedef struct Daemon {
         Timer stop_timer;
         Deferred exit_step;
         bool stopping;
+        Deferred announce;
+        const char *remark; /* what STATUS= adds to the number of jobs */
 
         Loader *loader; /* of the reload under way */
         Settings *new_settings;
@@ -63,10 +70,34 @@ static void log_report(const ConfigReport *report)
 
 static void notify_ready(const Daemon *d)
 {
-        (void)sd_notifyf(0, "READY=1\nSTATUS=%zu jobs are loaded", scheduler_n_jobs(d->engine.scheduler));
+        service_manager_ready(d->manager, "%zu jobs%s", scheduler_n_jobs(d->engine.scheduler), d->remark);
+}
+
+/* The jobs are loaded, and the loop has begun to answer calls. */
+static void on_announce(Deferred *deferred)
+{
+        Daemon *d = container_of(deferred, Daemon, announce);
+
+        notify_ready(d);
+        log_info("taktd %s serves the environment %s", PACKAGE_VERSION, d->environment->path);
+}
+
+/* What the watchdog is told. */
+static const char *check_health(void *userdata)
+{
+        const Daemon *d = userdata;
+        SpawnerStatus status;
+
+        spawner_get_status(d->engine.spawner, &status);
+        return status.helper_pid > 0 ? NULL : "the helper takt-spawn is not running";
 }
 
 /* --- reload --- */
+
+static const char *remark_of(const ConfigReport *report)
+{
+        return report && report->n > 0 ? "; some files were refused" : "";
+}
 
 static void reload_finish(Daemon *d, const ApiReload *result)
 {
@@ -77,7 +108,9 @@ static void reload_finish(Daemon *d, const ApiReload *result)
                          result->changed, result->removed, result->unchanged, result->report ? result->report->n : 0);
         else
                 log_error("Reload failed, nothing was changed: %s", strerror(-result->r));
-        notify_ready(d);
+        d->remark = result->r < 0 ? "; the last reload failed" : remark_of(result->report);
+        if (!d->stopping)
+                notify_ready(d);
         d->reload_done = NULL;
         if (done)
                 done(result, d->reload_userdata);
@@ -127,8 +160,9 @@ static int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata
 
         if (d->loader)
                 return -EBUSY;
-        (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=reading jobs",
-                         (unsigned long long)clock_boottime(clock_system()));
+        if (d->stopping)
+                return -EBUSY;
+        service_manager_reloading(d->manager);
         d->reload_done = done;
         d->reload_userdata = done_userdata;
         r = settings_load(d->environment->config_file, &d->settings_report, &d->new_settings);
@@ -176,7 +210,7 @@ static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
         Daemon *d = userdata;
 
         if (signo == SIGHUP) {
-                if (daemon_reload(NULL, NULL, d) == -EBUSY)
+                if (daemon_reload(NULL, NULL, d) < 0)
                         log_notice("A reload is under way already");
                 return;
         }
@@ -186,7 +220,8 @@ static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
         }
         d->stopping = true;
         log_info("Stopping on SIG%s; %zu runs are under way", sigabbrev_np(signo), scheduler_n_running(d->engine.scheduler));
-        (void)sd_notify(0, "STOPPING=1\nSTATUS=ending runs");
+        service_manager_stopping(d->manager, usec_add(d->settings->stop_timeout, STOP_MARGIN_USEC), "ending %zu runs",
+                                 scheduler_n_running(d->engine.scheduler));
         varlink_server_stop_listening(d->server);
         d->stop_timer.callback = on_stop_timeout;
         (void)timer_arm_after(d->engine.services.timers, &d->stop_timer, d->settings->stop_timeout);
@@ -226,9 +261,26 @@ static int load_jobs(Daemon *d)
         if (r < 0)
                 return log_errno(LOG_ERR, r, "Loading the jobs failed: %m");
         log_report(loader_report(loader));
+        d->remark = remark_of(loader_report(loader));
         log_info("Loaded %u jobs from %s%s", counts.added, d->environment->jobs,
                  counts.refused > 0 ? "; others were refused, see above" : "");
         return 0;
+}
+
+/* The socket that was passed, else one of our own. */
+static int open_control_socket(Daemon *d)
+{
+        const char *path = d->environment->socket;
+        int fd = service_manager_take_listener(d->manager, CONTROL_SOCKET_NAME);
+
+        if (fd == -EPROTOTYPE)
+                return log_errno(LOG_ERR, fd, "The socket " CONTROL_SOCKET_NAME " that was passed is no listening UNIX stream socket");
+        if (fd != -ENOENT)
+                return fd < 0 ? log_errno(LOG_ERR, fd, "The socket that was passed can't be used: %m") : fd;
+        fd = unix_listen(path, 0660, &d->lock_fd);
+        if (fd == -EADDRINUSE)
+                return log_errno(LOG_ERR, fd, "Another taktd serves this environment at %s", path);
+        return fd < 0 ? log_errno(LOG_ERR, fd, "%s can't be listened on: %m", path) : fd;
 }
 
 static int listen_control(Daemon *d)
@@ -260,11 +312,9 @@ static int listen_control(Daemon *d)
                 r = api_new(&context, d->server, &d->api);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The control interface could not be made: %m");
-        fd = unix_listen(d->environment->socket, 0660, &d->lock_fd);
-        if (fd == -EADDRINUSE)
-                return log_errno(LOG_ERR, fd, "Another taktd serves this environment at %s", d->environment->socket);
+        fd = open_control_socket(d);
         if (fd < 0)
-                return log_errno(LOG_ERR, fd, "%s can't be listened on: %m", d->environment->socket);
+                return fd;
         r = varlink_server_listen_fd(d->server, fd);
         return r < 0 ? log_errno(LOG_ERR, r, "%s can't be served: %m", d->environment->socket) : 0;
 }
@@ -350,6 +400,7 @@ static void daemon_deinit(Daemon *d)
         if (d->engine.loop) {
                 deferred_cancel(d->engine.loop, &d->reload_step);
                 deferred_cancel(d->engine.loop, &d->exit_step);
+                deferred_cancel(d->engine.loop, &d->announce);
         }
         if (d->loader)
                 reload_finish(d, &(ApiReload){ .r = -ECANCELED });
@@ -361,6 +412,7 @@ static void daemon_deinit(Daemon *d)
                 signal_source_free(d->signals[i]);
         if (d->engine.services.timers)
                 timer_disarm(d->engine.services.timers, &d->stop_timer);
+        service_manager_free(d->manager);
         engine_deinit(&d->engine);
         if (d->lock_fd >= 0) {
                 (void)unlink(d->environment->socket);
@@ -387,8 +439,8 @@ static int daemon_run(Daemon *d, bool live)
         if (r < 0)
                 return r;
         scheduler_begin(d->engine.scheduler);
-        notify_ready(d);
-        log_info("taktd %s serves the environment %s", PACKAGE_VERSION, d->environment->path);
+        service_manager_watch(d->manager, d->engine.loop, check_health, d);
+        loop_defer(d->engine.loop, &d->announce);
         return loop_run(d->engine.loop);
 }
 
@@ -486,7 +538,13 @@ static int parse_arguments(int argc, char *argv[], Arguments *a)
 
 int main(int argc, char *argv[])
 {
-        Daemon d = { .lock_fd = -1, .reload_step.callback = on_reload_step, .exit_step.callback = on_exit_step };
+        Daemon d = {
+                .lock_fd = -1,
+                .reload_step.callback = on_reload_step,
+                .exit_step.callback = on_exit_step,
+                .announce.callback = on_announce,
+                .remark = "",
+        };
         _cleanup_free_ char *error = NULL;
         Arguments arguments;
         int r = parse_arguments(argc, argv, &arguments);
@@ -494,9 +552,13 @@ int main(int argc, char *argv[])
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
         log_open(arguments.log_target, arguments.log_level >= 0 ? arguments.log_level : LOG_INFO);
+        r = service_manager_new(&d.manager);
+        if (r < 0)
+                return EXIT_FAILURE;
         r = environment_resolve(arguments.scope, arguments.directory, ENVIRONMENT_SERVICE, &d.environment, &error);
         if (r < 0) {
                 log_error("%s", error ?: strerror(-r));
+                service_manager_free(d.manager);
                 return EXIT_USAGE;
         }
         r = load_settings(&d);
