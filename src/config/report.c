@@ -13,6 +13,24 @@ void config_report_deinit(ConfigReport *report)
         *report = CONFIG_REPORT_NULL;
 }
 
+/* A value of a megabyte is no help in a message about it. */
+static void shorten(Buffer *message)
+{
+        static const char ellipsis[] = "…";
+        size_t half = (CONFIG_MESSAGE_MAX_BYTES - strlen(ellipsis)) / 2, head = half, tail;
+
+        if (message->len <= CONFIG_MESSAGE_MAX_BYTES)
+                return;
+        tail = message->len - half;
+        while (head > 0 && ((unsigned char)message->data[head] & 0xc0) == 0x80)
+                head--;
+        while (tail < message->len && ((unsigned char)message->data[tail] & 0xc0) == 0x80)
+                tail++;
+        memcpy(message->data + head, ellipsis, strlen(ellipsis));
+        memmove(message->data + head + strlen(ellipsis), message->data + tail, message->len - tail + 1);
+        message->len = head + strlen(ellipsis) + message->len - tail;
+}
+
 int config_report_add(ConfigReport *report, const char *file, unsigned line, unsigned column, const char *format, ...)
 {
         _cleanup_buffer_ Buffer message = BUFFER_NULL;
@@ -28,6 +46,7 @@ int config_report_add(ConfigReport *report, const char *file, unsigned line, uns
                 report->n_dropped++;
                 return -EBADMSG;
         }
+        shorten(&message);
         problems = reallocarray(report->problems, report->n + 1, sizeof(*problems));
         if (!problems) {
                 report->n_dropped++;

@@ -5,6 +5,7 @@
 #include "base/buffer.h"
 
 #define CONFIG_MAX_PROBLEMS 100U
+#define CONFIG_MESSAGE_MAX_BYTES 500U /* a longer message is cut in its middle: the end says what would be right */
 
 typedef struct ConfigProblem {
         char *file;
