@@ -50,6 +50,7 @@ typedef struct Parser {
         ConfigReport *report;
         ConfigItem *open; /* its value goes on in the next line */
         Buffer value;
+        bool astray; /* behind a section header that can't be read: whose assignments follow no one knows */
         bool bad;
 } Parser;
 
@@ -104,11 +105,12 @@ static int parser_section(Parser *p, unsigned number, const char *line, const ch
         const char *close = memchr(start, ']', (size_t)(end - start));
 
         if (!close || close == start + 1 || close + 1 + strspn(close + 1, BLANKS) < end) {
-                p->bad = true;
+                p->bad = p->astray = true;
                 config_report_add(p->report, p->file, number, column_of(line, start),
                                   "a section is one word in brackets on a line of its own, such as [Job]");
                 return 0;
         }
+        p->astray = false;
         free(p->section);
         p->section = strndup(start + 1, (size_t)(close - start - 1));
         return p->section ? 0 : -ENOMEM;
@@ -120,6 +122,8 @@ static int parser_assignment(Parser *p, unsigned number, const char *line, const
         size_t key_len;
         ConfigItem *item;
 
+        if (p->astray)
+                return 0;
         if (!equals || equals == start) {
                 p->bad = true;
                 config_report_add(p->report, p->file, number, column_of(line, start),
