@@ -59,16 +59,26 @@ static int parse_bool(_unused_ const ConfigKey *key, const char *value, const Co
         return 0;
 }
 
-/* Adds the problem where NUMBER is outside the row's range. */
-static int check_range(const ConfigKey *key, uint64_t number, const ConfigSite *site)
+static void clear_bool(_unused_ const ConfigKey *key, void *target)
 {
-        if (number >= key->min && (key->max == 0 || number <= key->max))
-                return 0;
+        *(bool *)target = false;
+}
+
+static int range_error(const ConfigKey *key, const ConfigSite *site)
+{
         if (key->max == 0)
                 return config_item_error(site->item, site->report, 0, "must be at least %llu",
                                          (unsigned long long)key->min);
         return config_item_error(site->item, site->report, 0, "must be from %llu to %llu",
                                  (unsigned long long)key->min, (unsigned long long)key->max);
+}
+
+/* Adds the problem where NUMBER is outside the row's range. */
+static int check_range(const ConfigKey *key, uint64_t number, const ConfigSite *site)
+{
+        if (number >= key->min && (key->max == 0 || number <= key->max))
+                return 0;
+        return range_error(key, site);
 }
 
 static int parse_unsigned(const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
@@ -86,6 +96,11 @@ static int parse_unsigned(const ConfigKey *key, const char *value, const ConfigS
         return r;
 }
 
+static void clear_unsigned(_unused_ const ConfigKey *key, void *target)
+{
+        *(unsigned *)target = 0;
+}
+
 static int parse_bytes(const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
 {
         uint64_t number;
@@ -98,6 +113,11 @@ static int parse_bytes(const ConfigKey *key, const char *value, const ConfigSite
         if (r >= 0)
                 *(uint64_t *)target = number;
         return r;
+}
+
+static void clear_bytes(_unused_ const ConfigKey *key, void *target)
+{
+        *(uint64_t *)target = 0;
 }
 
 /* The range of a span in the words of a person. */
@@ -126,6 +146,11 @@ static int parse_span(const ConfigKey *key, const char *value, const ConfigSite 
         return 0;
 }
 
+static void clear_span(_unused_ const ConfigKey *key, void *target)
+{
+        *(usec_t *)target = 0;
+}
+
 static int parse_number(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
 {
         double number;
@@ -133,9 +158,19 @@ static int parse_number(_unused_ const ConfigKey *key, const char *value, const 
         if (parse_double(value, &number) < 0)
                 return config_item_error(site->item, site->report, 0, "'%s' is no number", value);
         if (number < (double)key->min || (key->max > 0 && number > (double)key->max))
-                return check_range(key, number < (double)key->min ? key->min - 1 : key->max + 1, site);
+                return range_error(key, site);
         *(double *)target = number;
         return 0;
+}
+
+static void clear_number(_unused_ const ConfigKey *key, void *target)
+{
+        *(double *)target = 0;
+}
+
+static void clear_choice(_unused_ const ConfigKey *key, void *target)
+{
+        *(int *)target = 0;
 }
 
 static int parse_choice(const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
@@ -156,12 +191,12 @@ const ConfigType config_type_string = { .metavar = "TEXT", .parse = parse_string
 const ConfigType config_type_strings = {
         .metavar = "TEXT", .repeatable = true, .parse = parse_strings, .clear = clear_strings,
 };
-const ConfigType config_type_bool = { .metavar = "BOOLEAN", .parse = parse_bool };
-const ConfigType config_type_unsigned = { .metavar = "NUMBER", .parse = parse_unsigned };
-const ConfigType config_type_size = { .metavar = "BYTES", .parse = parse_bytes };
-const ConfigType config_type_span = { .metavar = "TIMESPAN", .parse = parse_span };
-const ConfigType config_type_double = { .metavar = "NUMBER", .parse = parse_number };
-const ConfigType config_type_choice = { .metavar = "CHOICE", .parse = parse_choice };
+const ConfigType config_type_bool = { .metavar = "BOOLEAN", .parse = parse_bool, .clear = clear_bool };
+const ConfigType config_type_unsigned = { .metavar = "NUMBER", .parse = parse_unsigned, .clear = clear_unsigned };
+const ConfigType config_type_size = { .metavar = "BYTES", .parse = parse_bytes, .clear = clear_bytes };
+const ConfigType config_type_span = { .metavar = "TIMESPAN", .parse = parse_span, .clear = clear_span };
+const ConfigType config_type_double = { .metavar = "NUMBER", .parse = parse_number, .clear = clear_number };
+const ConfigType config_type_choice = { .metavar = "CHOICE", .parse = parse_choice, .clear = clear_choice };
 
 const ConfigKey *config_section_find(const ConfigSection *section, const char *name)
 {
@@ -221,12 +256,10 @@ void config_section_deinit(const ConfigSection *section, void *structure)
 }
 
 /* An empty assignment: back to the default. */
-static int reset_key(const ConfigKey *key, void *structure, const ConfigItem *item, ConfigReport *report)
+static int reset_key(const ConfigKey *key, void *structure)
 {
         if (key->type->clear)
                 key->type->clear(key, (char *)structure + key->offset);
-        else if (!key->default_value)
-                return config_item_key_error(item, report, "%s= has no default to go back to; give it a value", key->name);
         return set_default(key, structure);
 }
 
@@ -242,6 +275,6 @@ int config_section_apply(const ConfigSection *section, const ConfigItem *item, v
                                              nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "=?" : "");
         }
         if (item->value[0] == '\0')
-                return reset_key(key, structure, item, report);
+                return reset_key(key, structure);
         return key->type->parse(key, item->value, &site, (char *)structure + key->offset);
 }

@@ -13,9 +13,15 @@ static int parse_later(_unused_ const ConfigKey *key, _unused_ const char *value
         return 0;
 }
 
+/* Nothing is kept before schedule_settings_finish(), so what an empty value takes back is left to that. */
 static void clear_schedule(_unused_ const ConfigKey *key, void *target)
 {
-        schedule_deinit(target);
+        Schedule *schedule = target, kept = *schedule;
+
+        schedule_deinit(schedule);
+        schedule->max_count = kept.max_count;
+        schedule->gap = kept.gap;
+        schedule->fold = kept.fold;
 }
 
 static const ConfigType type_trigger_span = { .metavar = "TIMESPAN", .parse = parse_later, .clear = clear_schedule };
@@ -178,7 +184,7 @@ static const struct ScheduleReader {
         { "Until", read_until, false, false },
 };
 
-bool schedule_key_is_trigger(const char *key)
+static bool is_trigger(const char *key)
 {
         for (size_t i = 0; i < ARRAY_SIZE(readers); i++)
                 if (streq(readers[i].key, key))
@@ -191,8 +197,17 @@ static bool is_assignment_of(const ConfigItem *item, const char *key)
         return streq(item->section, "Schedule") && streq(item->key, key);
 }
 
+/* As people see it. */
+static int add_trigger_text(StringList *triggers, const ConfigItem *item)
+{
+        _cleanup_free_ char *text = xasprintf("%s=%s", item->key, item->value);
+
+        return text ? string_list_append(triggers, text) : -ENOMEM;
+}
+
 /* The assignments of one key that count: since the last empty one, and only the last where it is not repeatable. */
-static int read_key(const struct ScheduleReader *reader, ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report)
+static int read_key(const struct ScheduleReader *reader, ScheduleSettings *settings, StringList *triggers,
+                    const ConfigItems *items, ConfigReport *report)
 {
         size_t first = 0;
         bool bad = false;
@@ -207,8 +222,11 @@ static int read_key(const struct ScheduleReader *reader, ScheduleSettings *setti
         for (size_t i = first; i < items->n; i++) {
                 int r = 0;
 
-                if (is_assignment_of(&items->items[i], reader->key))
+                if (is_assignment_of(&items->items[i], reader->key)) {
                         r = reader->read(settings, &items->items[i], report);
+                        if (r >= 0 && reader->trigger)
+                                r = add_trigger_text(triggers, &items->items[i]);
+                }
                 if (r == -ENOMEM)
                         return r;
                 if (r == -E2BIG)
@@ -231,13 +249,14 @@ static int check(const ScheduleSettings *settings, const ConfigItems *items, Con
                 return 0;
         /* Which of several triggers and limits is to blame no one can tell: the last trigger is shown. */
         for (size_t i = items->n; i-- > 0;)
-                if (streq(items->items[i].section, "Schedule") && schedule_key_is_trigger(items->items[i].key) &&
+                if (streq(items->items[i].section, "Schedule") && is_trigger(items->items[i].key) &&
                     items->items[i].value[0])
                         return config_item_error(&items->items[i], report, 0, "%s", error.message);
         return config_report_add(report, items->files[0], 0, 0, "%s", error.message);
 }
 
-int schedule_settings_finish(ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report)
+int schedule_settings_finish(ScheduleSettings *settings, StringList *triggers, const ConfigItems *items,
+                             ConfigReport *report)
 {
         bool bad = false;
         int r;
@@ -249,7 +268,7 @@ int schedule_settings_finish(ScheduleSettings *settings, const ConfigItems *item
                         return r;
         }
         for (size_t i = 0; i < ARRAY_SIZE(readers); i++) {
-                r = read_key(&readers[i], settings, items, report);
+                r = read_key(&readers[i], settings, triggers, items, report);
                 if (r == -ENOMEM)
                         return r;
                 bad = bad || r < 0;

@@ -8,11 +8,10 @@ struct ScheduleSettings;
 
 extern const ConfigKey schedule_keys[];
 
-/* KEY makes a trigger (and is shown to people among the others). */
-bool schedule_key_is_trigger(const char *key);
-
 /*
  * Compiles the triggers: they hang on TimeZone= and others, so this comes when all keys were read.
+ * TRIGGERS gets those that count, as written.
  * -EBADMSG with problems in REPORT, -ENOMEM.
  */
-int schedule_settings_finish(struct ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report);
+int schedule_settings_finish(struct ScheduleSettings *settings, StringList *triggers, const ConfigItems *items,
+                             ConfigReport *report);

@@ -224,11 +224,6 @@ static int make_identities(JobSpec *spec, const ConfigItems *items)
 
                 if (r >= 0 && is_schedule)
                         r = buffer_appendf(&schedule, "%s=%s\n", item->key, item->value);
-                if (r >= 0 && is_schedule && schedule_key_is_trigger(item->key) && item->value[0]) {
-                        _cleanup_free_ char *text = xasprintf("%s=%s", item->key, item->value);
-
-                        r = text ? string_list_append(&spec->triggers, text) : -ENOMEM;
-                }
                 if (r < 0)
                         return r;
         }
@@ -282,7 +277,7 @@ static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *re
         };
         int r;
 
-        r = schedule_settings_finish(&spec->schedule, items, report);
+        r = schedule_settings_finish(&spec->schedule, &spec->triggers, items, report);
         if (r < 0)
                 return r;
         for (size_t i = 0; job_sections[i].name; i++) {
@@ -295,7 +290,8 @@ static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *re
                 if (r < 0)
                         return r;
         }
-        if (!config_items_find(items, "Job", "TimeoutSec"))
+        /* Zero: no file says it, or an empty value took it back. */
+        if (spec->job.timeout == 0)
                 spec->job.timeout = spec->kind->default_timeout > 0 ? spec->kind->default_timeout : USEC_INFINITY;
         return spec->kind->load ? spec->kind->load(spec, spec->config, items, report) : 0;
 }

@@ -58,7 +58,7 @@ struct JobSpec {
         const JobKind *kind;
         char *name;
         StringList files;
-        StringList triggers;     /* as written: "Every=1s"; for people */
+        StringList triggers;     /* those that count, as written: "Every=1s"; for people */
         char *identity;          /* all assignments; equal text is an equal definition */
         char *schedule_identity; /* those of [Schedule] alone */
         JobSettings job;

@@ -33,6 +33,11 @@ typedef struct ExitStatusSet {
         uint64_t signals;     /* a bit a signal */
 } ExitStatusSet;
 
+typedef struct LimitSet {
+        SpawnLimit limits[RLIM_NLIMITS];
+        size_t n;
+} LimitSet;
+
 typedef struct ExecConfig {
         CommandLine *command;
         Template *working_directory;
@@ -45,9 +50,7 @@ typedef struct ExecConfig {
         ExitStatusSet success;
         int umask;
         int nice;
-        StringList limits;
-        SpawnLimit parsed_limits[RLIM_NLIMITS];
-        size_t n_limits;
+        LimitSet limits;
 } ExecConfig;
 
 typedef struct ExecRun {
@@ -141,12 +144,13 @@ static int parse_nice(_unused_ const ConfigKey *key, const char *value, const Co
 
 /* "NOFILE=1024", "AS=1G", "CPU=10" or "NOFILE=1024:4096": the limit of setrlimit(2) without RLIMIT_. */
 static int parse_limit(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target);
+static void clear_limit(const ConfigKey *key, void *target);
 
 static const ConfigType config_type_signal = { .metavar = "SIGNAL", .parse = parse_signal };
 static const ConfigType config_type_success = { .metavar = "STATUS…", .repeatable = true, .parse = parse_success, .clear = clear_success };
 static const ConfigType config_type_umask = { .metavar = "MODE", .parse = parse_umask };
 static const ConfigType config_type_nice = { .metavar = "NUMBER", .parse = parse_nice };
-static const ConfigType config_type_limit = { .metavar = "LIMIT=NUMBER", .repeatable = true, .parse = parse_limit };
+static const ConfigType config_type_limit = { .metavar = "LIMIT=NUMBER", .repeatable = true, .parse = parse_limit, .clear = clear_limit };
 
 #define EXEC(member, type_) .type = &config_type_##type_, .offset = offsetof(ExecConfig, member)
 
@@ -196,8 +200,8 @@ static int parse_rlim(const char *s, rlim_t *ret)
 
 static int parse_limit(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
 {
-        ExecConfig *config = container_of((StringList *)target, ExecConfig, limits);
         _cleanup_free_ char *copy = strdup(value);
+        LimitSet *set = target;
         SpawnLimit limit = { .resource = -1 };
         char *equals, *colon;
 
@@ -220,10 +224,15 @@ static int parse_limit(_unused_ const ConfigKey *key, const char *value, const C
             limit.limit.rlim_cur > limit.limit.rlim_max)
                 return config_item_error(site->item, site->report, (size_t)(equals + 1 - copy),
                                          "say a number, infinity, or SOFT:HARD with a soft limit that is no larger");
-        if (config->n_limits >= ARRAY_SIZE(config->parsed_limits))
+        if (set->n >= ARRAY_SIZE(set->limits))
                 return config_item_error(site->item, site->report, 0, "given too often");
-        config->parsed_limits[config->n_limits++] = limit;
+        set->limits[set->n++] = limit;
         return 0;
+}
+
+static void clear_limit(_unused_ const ConfigKey *key, void *target)
+{
+        *(LimitSet *)target = (LimitSet){};
 }
 
 static int exec_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
@@ -454,8 +463,8 @@ static void exec_start(Run *run)
                 .umask = (mode_t)config->umask,
                 .set_nice = config->nice != 0,
                 .nice = config->nice,
-                .limits = config->parsed_limits,
-                .n_limits = config->n_limits,
+                .limits = config->limits.limits,
+                .n_limits = config->limits.n,
                 .kill_signal = config->kill_signal,
                 .kill_after = config->kill_after,
         };
