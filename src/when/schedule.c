@@ -449,6 +449,26 @@ static void missed_grid(const Schedule *schedule, size_t i, const ScheduleState 
         });
 }
 
+/* TRIGGER I, a delay or a one-time one, falls on an instant that another one of the boot clock counts. */
+static bool coincides(const Schedule *schedule, size_t i, const ScheduleState *state, const ScheduleNow *now)
+{
+        usec_t due = boot_next(schedule, i, state, now);
+
+        for (size_t k = 0; k < schedule->n_triggers && due != USEC_INFINITY; k++) {
+                const Trigger *other = &schedule->triggers[k];
+
+                if (k == i || !on_boot_clock(schedule, other))
+                        continue;
+                if (other->type == TRIGGER_EVERY) {
+                        if (boot_due(schedule, k, state, now) <= due && every_from(state, other->span, due) == due)
+                                return true;
+                } else if (k < i && boot_next(schedule, k, state, now) == due) {
+                        return true;
+                }
+        }
+        return false;
+}
+
 /* Where O stands on its own clock. */
 static usec_t position(const Occurrence *o)
 {
@@ -517,7 +537,7 @@ void schedule_missed(const Schedule *schedule, const ScheduleState *state, const
                         wall |= mask;
                 else if (schedule->triggers[i].type == TRIGGER_EVERY && schedule->n_excludes == 0)
                         missed_grid(schedule, i, state, now, &missed);
-                else
+                else if (schedule->triggers[i].type == TRIGGER_EVERY || !coincides(schedule, i, state, now))
                         missed_walk(schedule, mask, state, now, max, &missed);
         }
         if (wall != 0)

@@ -154,9 +154,9 @@ static void test_several(_unused_ void **state)
         Occurrence o;
 
         schedule_state_init(&s, &now);
-        schedule_missed(&schedule, &s, &now, 100, &missed);
-        assert_int_equal(missed.n, 2);
         /* Every= and After= begin at the same instant, which is one occurrence; so are 20 s. */
+        schedule_missed(&schedule, &s, &now, 100, &missed);
+        assert_int_equal(missed.n, 1);
         assert_take(&schedule, &s, &now, 0);
         assert_take(&schedule, &s, &now, 10 * USEC_PER_SEC);
         assert_take(&schedule, &s, &now, 15 * USEC_PER_SEC);
