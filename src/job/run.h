@@ -46,6 +46,7 @@ typedef enum RunStop {
         RUN_STOP_CANCEL,
         RUN_STOP_TIMEOUT,
         RUN_STOP_REPLACED,
+        RUN_STOP_REMOVED, /* its job, while it waited */
         RUN_STOP_SHUTDOWN,
         _RUN_STOP_MAX,
 } RunStop;

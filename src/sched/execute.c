@@ -26,12 +26,14 @@ static const char *const stop_kinds[_RUN_STOP_MAX] = {
         [RUN_STOP_CANCEL] = "cancelled",
         [RUN_STOP_TIMEOUT] = "timeout",
         [RUN_STOP_REPLACED] = "replaced",
+        [RUN_STOP_REMOVED] = "removed",
         [RUN_STOP_SHUTDOWN] = "shutdown",
 };
 
 static const char *const stop_messages[_RUN_STOP_MAX] = {
         [RUN_STOP_CANCEL] = "cancelled on request",
         [RUN_STOP_REPLACED] = "replaced by a newer run of the job",
+        [RUN_STOP_REMOVED] = "the job was removed before its turn came",
         [RUN_STOP_SHUTDOWN] = "the daemon was stopped",
 };
 
@@ -323,23 +325,23 @@ void scheduler_cancel(Scheduler *s, Run *run)
         stop_run(s, run, RUN_STOP_CANCEL);
 }
 
-void execute_stop_all(Scheduler *s, Job *job, RunStop stop, const Run *except)
+/* NEWEST is the last one of its job. Ending a run frees that one and may enqueue another; it frees no other. */
+static void replace_others(Scheduler *s, const Run *newest)
 {
-        /* Ending one may end others, or the job: the list is walked by id, from the tree. */
-        uint64_t after = 0;
-        unsigned n = job->n_runs;
+        Run *run;
 
-        for (; n > 0; n--) {
-                Run *run, *found = NULL;
+        list_foreach(run, &newest->job->runs, Run, link)
+                if (run != newest)
+                        stop_run(s, run, RUN_STOP_REPLACED);
+}
 
-                list_foreach(run, &job->runs, Run, link)
-                        if (!found && run->id > after && run != except)
-                                found = run;
-                if (!found)
-                        return;
-                after = found->id;
-                stop_run(s, found, stop);
-        }
+void execute_cancel_waiting(Scheduler *s, Job *job, RunStop stop)
+{
+        Run *run;
+
+        list_foreach(run, &job->runs, Run, link)
+                if (run->state == RUN_QUEUED)
+                        stop_run(s, run, stop);
 }
 
 /* What keeps the newest run of JOB from starting by its job's rules; NULL: nothing. *RET_WAIT: it may wait for that to pass. */
@@ -388,7 +390,7 @@ static void admit(Scheduler *s, Run *run)
         } else if (obstacle) {
                 emit_run(s, run, EVENT_QUEUED, obstacle, NULL);
                 if (job->spec->schedule.overlap == OVERLAP_REPLACE)
-                        execute_stop_all(s, job, RUN_STOP_REPLACED, run);
+                        replace_others(s, run);
         } else if (s->n_active < s->limits.max_runs && list_is_empty(&s->queue)) {
                 attempt(s, run);
         } else if (s->n_queued > s->limits.max_queued) {

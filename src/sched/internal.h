@@ -51,8 +51,8 @@ static inline usec_t scheduler_realtime(const Scheduler *s)
  */
 int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message);
 void execute_on_pump(Timer *timer, usec_t now_boottime);
-/* Ends the job's queued runs, asks the others to end. */
-void execute_stop_all(Scheduler *s, Job *job, RunStop stop, const Run *except);
+/* Ends those runs of the job that wait for their turn. */
+void execute_cancel_waiting(Scheduler *s, Job *job, RunStop stop);
 /* The next run that waited for one of JOB that ended may start. */
 void execute_job_advance(Scheduler *s, Job *job);
 void execute_shutdown_if_idle(Scheduler *s);

@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "base/log.h"
 #include "base/string-util.h"
 #include "when/timespan.h"
 
@@ -103,6 +104,14 @@ static const Schedule *job_schedule(const Job *job)
         return &job->spec->schedule.schedule;
 }
 
+/* What passes while a job is disabled, or once it had all its runs, was never due. */
+static bool in_force(const Job *job)
+{
+        uint32_t max = job_schedule(job)->max_count;
+
+        return job->spec->job.enabled && (max == 0 || job->schedule.count < max);
+}
+
 /* Arms the job's timer for its next occurrence, or disarms it where there is none. */
 static void arm(Scheduler *s, Job *job)
 {
@@ -140,7 +149,10 @@ static void on_job_due(Timer *timer, _unused_ usec_t now_boottime)
         ScheduleNow now = schedule_now(s);
         RunRequest request = { .trigger = RUN_TRIGGER_SCHEDULE };
         ScheduleMissed due;
+        int r;
 
+        if (s->shutting_down)
+                return;
         schedule_missed(job_schedule(job), &job->schedule, &now, MISSED_COUNTED_MAX, &due);
         if (due.n == 0) {
                 arm(s, job);
@@ -153,11 +165,15 @@ static void on_job_due(Timer *timer, _unused_ usec_t now_boottime)
                 request.trigger = RUN_TRIGGER_STARTUP;
         request.scheduled_realtime = due.last.scheduled_realtime;
         request.due_boottime = due.last.due_boottime;
-        arm(s, job);
         record_missed(s, job, RUN_MISSED, due.n - 1, due.more, due.last.scheduled_realtime, "late",
                       "passed unseen: the machine slept or the daemon was held up");
         schedule_run_started(&job->schedule);
-        (void)scheduler_run(s, job, &request, NULL);
+        arm(s, job);
+        r = scheduler_run(s, job, &request, NULL);
+        if (r < 0) {
+                log_errno(LOG_ERR, r, "%s: an occurrence was lost: %m", job->name);
+                scheduler_job_run_ended(s, job);
+        }
 }
 
 void scheduler_job_run_ended(Scheduler *s, Job *job)
@@ -228,18 +244,27 @@ int scheduler_add_job(Scheduler *s, JobSpec *spec, Job **ret)
 void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
 {
         bool same_schedule = streq(job->spec->schedule_identity, spec->schedule_identity);
+        bool was_enabled = job->spec->job.enabled;
+        ScheduleState before = job->schedule;
         ScheduleNow now = schedule_now(s);
 
         job_spec_unref(job->spec);
         job->spec = job_spec_ref(spec);
-        if (!same_schedule)
+        if (!same_schedule || !was_enabled)
                 schedule_state_init(&job->schedule, &now);
+        if (same_schedule) {
+                job->schedule.done = before.done;
+                job->schedule.count = before.count;
+        }
+        if (job->n_runs > 0)
+                schedule_run_started(&job->schedule);
         arm(s, job);
         scheduler_emit_job(s, job, EVENT_CHANGED, NULL);
 }
 
 void scheduler_remove_job(Scheduler *s, Job *job)
 {
+        execute_cancel_waiting(s, job, RUN_STOP_REMOVED);
         RB_REMOVE(JobTree, &s->jobs, job);
         s->n_jobs--;
         job->removed = true;
@@ -268,9 +293,13 @@ bool scheduler_resume_job(Scheduler *s, Job *job)
                 return false;
         schedule_missed(job_schedule(job), &job->schedule, &now, MISSED_COUNTED_MAX, &due);
         schedule_take_until(job_schedule(job), &job->schedule, &now);
+        if (job->n_runs > 0)
+                schedule_run_started(&job->schedule);
         job->paused_realtime = 0;
         scheduler_emit_job(s, job, EVENT_RESUMED, NULL);
-        record_missed(s, job, RUN_SKIPPED, due.n, due.more, due.last.scheduled_realtime, "paused", "came due while the job was paused");
+        if (in_force(job))
+                record_missed(s, job, RUN_SKIPPED, due.n, due.more, due.last.scheduled_realtime, "paused",
+                              "came due while the job was paused");
         arm(s, job);
         return true;
 }

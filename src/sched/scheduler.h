@@ -48,7 +48,7 @@ int scheduler_add_job(Scheduler *scheduler, JobSpec *spec, Job **ret);
  * schedule stays where [Schedule] says the same as before.
  */
 void scheduler_change_job(Scheduler *scheduler, Job *job, JobSpec *spec);
-/* Its runs go on to their end; no new one begins. JOB must not be used afterwards. */
+/* Its runs under way go on to their end; those that wait are cancelled. JOB must not be used afterwards. */
 void scheduler_remove_job(Scheduler *scheduler, Job *job);
 
 /* Holds the schedule back, and lets it go on. False where it was so already. */

@@ -1,0 +1,1016 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The real scheduler on a virtual clock: days pass in milliseconds, and nothing waits. */
+#include "test.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/string-util.h"
+#include "job/run.h"
+#include "kinds/kinds.h"
+#include "sched/scheduler.h"
+
+#define SEC USEC_PER_SEC
+#define START_REALTIME (UINT64_C(1800000000) * SEC)
+#define START_BOOTTIME (1000 * SEC)
+#define RECORDS_MAX 4096U
+
+/* A run that ended, as an observer saw it; times count from the start of the test. */
+typedef struct Record {
+        uint64_t id;
+        char job[16];
+        RunState state;
+        RunTrigger trigger;
+        usec_t scheduled, started, finished;
+        unsigned attempts;
+        char error[24];
+        uint64_t occurrences;
+} Record;
+
+typedef struct Fixture {
+        VirtualClock clock;
+        TimerQueue *timers;
+        EventBus events;
+        EventObserver observer;
+        RunIds *ids;
+        Services services;
+        Scheduler *scheduler;
+        Record records[RECORDS_MAX]; /* the first ones; all are counted */
+        size_t n_records;
+        uint64_t last_id;
+        unsigned n_started;
+        unsigned n_events[_EVENT_TYPE_MAX];
+        uint64_t occurrences; /* accounted for in all */
+        usec_t retry_at[64];
+        size_t n_retries;
+        bool shut_down;
+} Fixture;
+
+static usec_t now(const Fixture *f)
+{
+        return f->clock.now_boottime - START_BOOTTIME;
+}
+
+static usec_t since_start(usec_t realtime)
+{
+        return realtime > 0 ? realtime - START_REALTIME : 0;
+}
+
+static void note_end(Fixture *f, const Event *event)
+{
+        const Run *run = event->run;
+        uint64_t n = 1;
+        Record *r;
+
+        if (run->state == RUN_MISSED || run->state == RUN_SKIPPED) {
+                uint64_t several;
+                const char *s = run->error_message;
+
+                s = startswith(s, "more than ") ?: s;
+                if (sscanf(s, "%" SCNu64 " occurrences", &several) == 1)
+                        n = several;
+        }
+        if (run->trigger != RUN_TRIGGER_MANUAL)
+                f->occurrences += n;
+        if (f->n_records == RECORDS_MAX)
+                return;
+        r = &f->records[f->n_records++];
+        *r = (Record){
+                .id = run->id,
+                .state = run->state,
+                .trigger = run->trigger,
+                .scheduled = since_start(run->scheduled_realtime),
+                .started = since_start(run->started_realtime),
+                .finished = since_start(run->finished_realtime),
+                .attempts = run->attempts,
+                .occurrences = n,
+        };
+        (void)snprintf(r->job, sizeof(r->job), "%s", event->job);
+        (void)snprintf(r->error, sizeof(r->error), "%s", run->error_kind ?: "");
+}
+
+static void on_event(EventObserver *observer, const Event *event)
+{
+        Fixture *f = container_of(observer, Fixture, observer);
+
+        f->n_events[event->type]++;
+        if (!event->run)
+                return;
+        if (event->type == EVENT_RUNNING)
+                f->n_started++;
+        /* Whatever the order of their ends, ids are handed out in the order of their beginnings. */
+        if (event->run->id > f->last_id)
+                f->last_id = event->run->id;
+        if (event->type == EVENT_RETRYING && f->n_retries < ARRAY_SIZE(f->retry_at))
+                f->retry_at[f->n_retries++] = now(f);
+        if (event->type != EVENT_PROGRESS && run_state_is_final(event->run->state))
+                note_end(f, event);
+}
+
+/* --- a kind whose runs do as they are told --- */
+
+typedef struct FakePlan {
+        usec_t duration;        /* 0: ends in start() */
+        unsigned failures;      /* so many attempts fail, of all runs together */
+        usec_t cancel_delay;    /* a cancelled attempt takes this long to end; 0: ends in cancel() */
+        bool ignores_cancel;    /* … and succeeds then */
+        unsigned random;        /* != 0: duration and failure are drawn from here */
+} FakePlan;
+
+static FakePlan plan;
+static unsigned fake_under_way, fake_most;
+
+typedef struct FakeRun {
+        Timer timer;
+        char *block; /* for the leak checker */
+        bool fails;
+} FakeRun;
+
+static unsigned draw(unsigned *state, unsigned n)
+{
+        *state = *state * 1103515245U + 12345U;
+        return (*state >> 8) % n;
+}
+
+static void fake_end(Run *run)
+{
+        FakeRun *fake = run_state(run);
+
+        if (fake->fails)
+                run_fail(run, "fake", "as told");
+        else
+                run_succeed(run, strdup("1"), 1);
+}
+
+static void on_fake_timer(Timer *timer, _unused_ usec_t now_boottime)
+{
+        fake_end(run_from_state(container_of(timer, FakeRun, timer)));
+}
+
+static void fake_start(Run *run)
+{
+        FakeRun *fake = run_state(run);
+        usec_t duration = plan.duration;
+
+        fake->block = strdup("held until reset");
+        fake_most = MAX(fake_most, ++fake_under_way);
+        if (plan.random != 0) {
+                duration = draw(&plan.random, 4) == 0 ? 0 : draw(&plan.random, 5000) * 1000;
+                fake->fails = draw(&plan.random, 5) == 0;
+        } else if (plan.failures > 0) {
+                plan.failures--;
+                fake->fails = true;
+        }
+        fake->timer.callback = on_fake_timer;
+        if (duration == 0)
+                fake_end(run);
+        else
+                assert_ok(timer_arm_after(run->services->timers, &fake->timer, duration));
+}
+
+static void fake_cancel(Run *run)
+{
+        FakeRun *fake = run_state(run);
+
+        fake->fails = !plan.ignores_cancel;
+        if (plan.cancel_delay == 0)
+                fake_end(run);
+        else
+                assert_ok(timer_arm_after(run->services->timers, &fake->timer, plan.cancel_delay));
+}
+
+static void fake_reset(Run *run)
+{
+        FakeRun *fake = run_state(run);
+
+        assert_non_null(fake->block);
+        free(TAKE_PTR(fake->block));
+        timer_disarm(run->services->timers, &fake->timer);
+        fake_under_way--;
+}
+
+static JobKind fake_kind;
+
+/* --- fixture --- */
+
+static Fixture *fixture_new(const SchedulerLimits *limits)
+{
+        Fixture *f = new0(Fixture, 1);
+
+        assert_non_null(f);
+        virtual_clock_init(&f->clock, START_BOOTTIME, START_REALTIME);
+        f->timers = timer_queue_new(&f->clock.clock);
+        assert_non_null(f->timers);
+        event_bus_init(&f->events, &f->clock.clock);
+        f->observer.notify = on_event;
+        event_bus_subscribe(&f->events, &f->observer);
+        assert_ok(run_ids_open(NULL, &f->ids));
+        f->services = (Services){ .clock = &f->clock.clock, .timers = f->timers };
+        assert_ok(scheduler_new(&f->services, &f->events, f->ids, limits, &f->scheduler));
+        scheduler_begin(f->scheduler);
+        fake_kind = sleep_kind;
+        fake_kind.run_size = sizeof(FakeRun);
+        fake_kind.start = fake_start;
+        fake_kind.cancel = fake_cancel;
+        fake_kind.reset = fake_reset;
+        plan = (FakePlan){};
+        fake_under_way = fake_most = 0;
+        return f;
+}
+
+static void advance_to(Fixture *f, usec_t t)
+{
+        usec_t end = START_BOOTTIME + t, due;
+
+        while ((due = timer_queue_next(f->timers)) <= end) {
+                virtual_clock_advance(&f->clock, usec_sub(due, f->clock.now_boottime));
+                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        }
+        virtual_clock_advance(&f->clock, usec_sub(end, f->clock.now_boottime));
+}
+
+static void on_shut_down(void *userdata)
+{
+        Fixture *f = userdata;
+
+        assert_false(f->shut_down);
+        f->shut_down = true;
+}
+
+/* Ends all, and looks that nothing is left. */
+static void fixture_free(Fixture *f)
+{
+        if (!f->shut_down)
+                scheduler_shutdown(f->scheduler, on_shut_down, f);
+        advance_to(f, now(f) + 3600 * SEC);
+        assert_true(f->shut_down);
+        assert_int_equal(scheduler_n_running(f->scheduler), 0);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 0);
+        assert_null(scheduler_next_run(f->scheduler, NULL));
+        assert_int_equal(fake_under_way, 0);
+        scheduler_free(f->scheduler);
+        assert_int_equal(timer_queue_size(f->timers), 0);
+        run_ids_close(f->ids);
+        timer_queue_free(f->timers);
+        free(f);
+}
+
+static JobSpec *make_spec(const char *name, const char *text, bool fake)
+{
+        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        JobSpec *spec;
+
+        assert_ok(config_parse_text(name, text, strlen(text), &items, &report));
+        if (job_spec_load_items(name, &items, &report, &spec) < 0)
+                fail_msg("%s", report.problems[0].message);
+        if (fake)
+                spec->kind = &fake_kind;
+        return spec;
+}
+
+static Job *add_kind(Fixture *f, const char *name, const char *text, bool fake)
+{
+        JobSpec *spec = make_spec(name, text, fake);
+        Job *job;
+
+        assert_ok(scheduler_add_job(f->scheduler, spec, &job));
+        job_spec_unref(spec);
+        return job;
+}
+
+/* A job of the fake kind; KEYS go into [Job] and what follows. */
+static Job *add(Fixture *f, const char *name, const char *keys)
+{
+        _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n%s", keys);
+
+        assert_non_null(text);
+        return add_kind(f, name, text, true);
+}
+
+static uint64_t run_now(Fixture *f, Job *job)
+{
+        uint64_t id = 0;
+
+        assert_ok(scheduler_run(f->scheduler, job, &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL }, &id));
+        assert_true(id > 0);
+        return id;
+}
+
+static const Record *record_of(const Fixture *f, uint64_t id)
+{
+        for (size_t i = 0; i < f->n_records; i++)
+                if (f->records[i].id == id)
+                        return &f->records[i];
+        return NULL;
+}
+
+static void assert_ended(const Fixture *f, uint64_t id, RunState state, const char *error)
+{
+        const Record *r = record_of(f, id);
+
+        assert_non_null(r);
+        assert_string_equal(run_state_to_string(r->state), run_state_to_string(state));
+        assert_string_equal(r->error, error);
+}
+
+static unsigned count_state(const Fixture *f, RunState state)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < f->n_records; i++)
+                n += f->records[i].state == state;
+        return n;
+}
+
+/* --- triggers --- */
+
+static void test_every_never_drifts(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        plan.duration = 700000;
+        add(f, "j", "[Schedule]\nEvery=1s\n");
+        advance_to(f, 100 * SEC);
+        assert_int_equal(f->n_records, 100);
+        for (size_t i = 0; i < f->n_records; i++) {
+                assert_int_equal(f->records[i].scheduled, i * SEC);
+                assert_int_equal(f->records[i].started, i * SEC);
+                assert_int_equal(f->records[i].id, i + 1);
+        }
+        /* An overrun costs the points it covers; then it goes on on the same grid. */
+        plan.duration = 2500000;
+        advance_to(f, 103 * SEC);
+        assert_int_equal(count_state(f, RUN_SKIPPED), 2);
+        plan.duration = 1000;
+        advance_to(f, 110 * SEC);
+        assert_int_equal(f->records[f->n_records - 1].scheduled, 110 * SEC - SEC);
+        assert_int_equal(f->occurrences, 110);
+        fixture_free(f);
+}
+
+static void test_every_skips_at_the_end_of_a_run(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        /* The run ends at the very instant at which the next is due: there is no overlap. */
+        plan.duration = SEC;
+        add(f, "j", "[Schedule]\nEvery=1s\nOverlap=queue\n");
+        advance_to(f, 60 * SEC);
+        assert_int_equal(count_state(f, RUN_SUCCEEDED), 60);
+        assert_int_equal(count_state(f, RUN_SKIPPED), 0);
+        fixture_free(f);
+}
+
+static void test_after(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        plan.duration = 3 * SEC;
+        add(f, "j", "[Schedule]\nAfter=10s\n");
+        advance_to(f, 45 * SEC);
+        assert_int_equal(f->n_records, 4);
+        for (size_t i = 0; i < 4; i++)
+                assert_int_equal(f->records[i].started, i * 13 * SEC);
+        assert_int_equal(count_state(f, RUN_SUCCEEDED), 4);
+        fixture_free(f);
+}
+
+/* A run that takes longer than the delay: the delay still counts from its end. */
+static void test_after_long_run(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job;
+
+        plan.duration = 30 * SEC;
+        job = add(f, "j", "[Schedule]\nAfter=10s\n");
+        advance_to(f, 5 * SEC);
+        assert_true(scheduler_pause_job(f->scheduler, job));
+        assert_false(scheduler_pause_job(f->scheduler, job));
+        advance_to(f, 6 * SEC);
+        assert_true(scheduler_resume_job(f->scheduler, job));
+        assert_false(scheduler_resume_job(f->scheduler, job));
+        assert_int_equal(job->next_realtime, USEC_INFINITY);
+        advance_to(f, 75 * SEC);
+        assert_int_equal(f->n_records, 2);
+        assert_int_equal(f->records[1].started, 40 * SEC);
+        fixture_free(f);
+}
+
+static void test_on_startup_and_at(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *a = add(f, "a", "[Schedule]\nOnStartup=90s\n"), *b;
+
+        /* 2027-01-15 08:00:00 UTC is START_REALTIME. */
+        b = add(f, "b", "[Schedule]\nTimeZone=UTC\nAt=2027-01-15 08:00:30\nAt=2027-01-15 08:02:00\nAt=2027-01-15 07:00:00\n");
+        advance_to(f, 3600 * SEC);
+        assert_int_equal(f->n_records, 3);
+        assert_int_equal(record_of(f, 1)->scheduled, 30 * SEC);
+        assert_string_equal(record_of(f, 2)->job, "a");
+        assert_int_equal(record_of(f, 2)->scheduled, 90 * SEC);
+        assert_int_equal(record_of(f, 2)->trigger, RUN_TRIGGER_STARTUP);
+        assert_int_equal(record_of(f, 3)->scheduled, 120 * SEC);
+        assert_string_equal(job_state_to_string(a), "finished");
+        assert_string_equal(job_state_to_string(b), "finished");
+        fixture_free(f);
+}
+
+/* Triggers that fall on one instant make one run, and no occurrence that "passed unseen". */
+static void test_triggers_at_one_instant(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        add(f, "j", "[Schedule]\nEvery=10s\nAfter=5s\nOnStartup=10s\n");
+        advance_to(f, 10 * SEC);
+        assert_int_equal(count_state(f, RUN_MISSED), 0);
+        assert_int_equal(f->n_records, 3);
+        assert_int_equal(f->records[1].started, 5 * SEC);
+        assert_int_equal(f->records[2].started, 10 * SEC);
+        fixture_free(f);
+}
+
+static void test_count(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "[Schedule]\nEvery=1s\nCount=3\n");
+
+        advance_to(f, 20 * SEC);
+        assert_int_equal(f->n_records, 3);
+        assert_string_equal(job_state_to_string(job), "finished");
+        /* A job that has finished passes nothing over while it is paused. */
+        assert_true(scheduler_pause_job(f->scheduler, job));
+        advance_to(f, 30 * SEC);
+        assert_true(scheduler_resume_job(f->scheduler, job));
+        advance_to(f, 40 * SEC);
+        assert_int_equal(f->n_records, 3);
+        fixture_free(f);
+}
+
+static void test_held_up(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        add(f, "j", "[Schedule]\nEvery=1s\n");
+        advance_to(f, 5 * SEC);
+        /* The machine sleeps: the boot clock goes on and nobody looks. */
+        virtual_clock_advance(&f->clock, 1000 * SEC + 300000);
+        advance_to(f, 1010 * SEC);
+        assert_int_equal(count_state(f, RUN_MISSED), 1);
+        assert_int_equal(f->occurrences, 1011);
+        assert_int_equal(f->records[6].occurrences, 999);
+        assert_int_equal(f->records[7].scheduled, 1005 * SEC);
+        assert_int_equal(f->records[7].started, 1005 * SEC + 300000);
+        fixture_free(f);
+}
+
+static void test_disabled(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "Enabled=no\n[Schedule]\nEvery=1s\n");
+        JobSpec *spec;
+
+        advance_to(f, 10 * SEC);
+        assert_int_equal(f->n_records, 0);
+        assert_string_equal(job_state_to_string(job), "disabled");
+        assert_true(scheduler_pause_job(f->scheduler, job));
+        advance_to(f, 20 * SEC);
+        assert_true(scheduler_resume_job(f->scheduler, job));
+        assert_int_equal(f->n_records, 0);
+        run_now(f, job);
+        assert_int_equal(f->n_records, 1);
+
+        /* What passed while it was off was never due. */
+        advance_to(f, 100 * SEC + 500000);
+        spec = make_spec("j", "[Job]\nType=sleep\n[Schedule]\nEvery=1s\n", true);
+        scheduler_change_job(f->scheduler, job, spec);
+        job_spec_unref(spec);
+        assert_int_equal(f->n_records, 1);
+        advance_to(f, 103 * SEC);
+        assert_int_equal(count_state(f, RUN_MISSED), 0);
+        assert_int_equal(f->n_records, 4);
+        assert_int_equal(f->records[1].scheduled, 100 * SEC + 500000);
+        fixture_free(f);
+}
+
+static void test_pause_accounts(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "[Schedule]\nEvery=1s\n");
+
+        advance_to(f, 10 * SEC);
+        assert_true(scheduler_pause_job(f->scheduler, job));
+        assert_string_equal(job_state_to_string(job), "paused");
+        advance_to(f, 100 * SEC + 500000);
+        assert_int_equal(f->occurrences, 11);
+        assert_true(scheduler_resume_job(f->scheduler, job));
+        assert_int_equal(f->occurrences, 101);
+        assert_ended(f, 12, RUN_SKIPPED, "paused");
+        assert_int_equal(record_of(f, 12)->occurrences, 90);
+        advance_to(f, 103 * SEC);
+        assert_int_equal(f->occurrences, 104);
+        fixture_free(f);
+}
+
+/* --- overlap --- */
+
+static void test_overlap_skip(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        plan.duration = 2500000;
+        add(f, "j", "[Schedule]\nEvery=1s\n");
+        advance_to(f, 29 * SEC + 999999);
+        assert_int_equal(count_state(f, RUN_SKIPPED), 20);
+        assert_int_equal(f->n_started, 10);
+        assert_ended(f, 2, RUN_SKIPPED, "overlap");
+        fixture_free(f);
+}
+
+static void test_overlap_queue(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "[Schedule]\nOverlap=queue\nMaxQueued=3\n");
+
+        plan.duration = 10 * SEC;
+        for (unsigned i = 0; i < 6; i++)
+                run_now(f, job);
+        assert_int_equal(scheduler_n_running(f->scheduler), 1);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 3);
+        assert_int_equal(count_state(f, RUN_SKIPPED), 2);
+        advance_to(f, 100 * SEC);
+        for (uint64_t id = 1; id <= 4; id++) {
+                assert_ended(f, id, RUN_SUCCEEDED, "");
+                assert_int_equal(record_of(f, id)->started, (id - 1) * 10 * SEC);
+        }
+        assert_int_equal(fake_most, 1);
+        fixture_free(f);
+}
+
+static void test_overlap_replace(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "[Schedule]\nOverlap=replace\n");
+
+        plan = (FakePlan){ .duration = 10 * SEC, .cancel_delay = SEC };
+        run_now(f, job);
+        advance_to(f, 2 * SEC);
+        run_now(f, job);
+        run_now(f, job);
+        run_now(f, job);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 1);
+        advance_to(f, 20 * SEC);
+        assert_ended(f, 1, RUN_CANCELLED, "replaced");
+        assert_ended(f, 2, RUN_CANCELLED, "replaced");
+        assert_ended(f, 3, RUN_CANCELLED, "replaced");
+        assert_ended(f, 4, RUN_SUCCEEDED, "");
+        assert_int_equal(record_of(f, 4)->started, 3 * SEC);
+        assert_int_equal(fake_most, 1);
+
+        /* The same where a run ends at once when it is asked to. */
+        plan.cancel_delay = 0;
+        run_now(f, job);
+        run_now(f, job);
+        advance_to(f, 40 * SEC);
+        assert_ended(f, 5, RUN_CANCELLED, "replaced");
+        assert_ended(f, 6, RUN_SUCCEEDED, "");
+        fixture_free(f);
+}
+
+static void test_overlap_parallel(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "[Schedule]\nOverlap=parallel\nMaxParallel=3\n");
+
+        plan.duration = 10 * SEC;
+        for (unsigned i = 0; i < 5; i++)
+                run_now(f, job);
+        assert_int_equal(scheduler_n_running(f->scheduler), 3);
+        assert_int_equal(count_state(f, RUN_SKIPPED), 2);
+        advance_to(f, 11 * SEC);
+        assert_int_equal(count_state(f, RUN_SUCCEEDED), 3);
+        fixture_free(f);
+}
+
+static void test_max_runs_is_fifo(_unused_ void **state)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .max_runs = 2, .max_queued = 50 });
+        Job *jobs[60];
+
+        plan.duration = SEC;
+        for (unsigned i = 0; i < ARRAY_SIZE(jobs); i++) {
+                _cleanup_free_ char *name = xasprintf("j%02u", i);
+
+                jobs[i] = add(f, name, "");
+                run_now(f, jobs[i]);
+        }
+        assert_int_equal(scheduler_n_running(f->scheduler), 2);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 50);
+        assert_int_equal(count_state(f, RUN_SKIPPED), 8);
+        assert_ended(f, 60, RUN_SKIPPED, "too-many-runs");
+        advance_to(f, 100 * SEC);
+        assert_int_equal(fake_most, 2);
+        for (uint64_t id = 1; id <= 52; id++)
+                assert_int_equal(record_of(f, id)->started, (id - 1) / 2 * SEC);
+
+        /* More places: what waits moves up at once. */
+        for (unsigned i = 0; i < 10; i++)
+                run_now(f, jobs[i]);
+        scheduler_set_limits(f->scheduler, &(SchedulerLimits){ .max_runs = 10 });
+        advance_to(f, now(f));
+        assert_int_equal(scheduler_n_running(f->scheduler), 10);
+        fixture_free(f);
+}
+
+/* Thousands that end within their own start() don't nest. */
+static void test_many_at_once(_unused_ void **state)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .max_runs = 1 });
+        Job *blocker = add(f, "blocker", ""), *job = add(f, "j", "[Schedule]\nOverlap=queue\nMaxQueued=1000000\n");
+
+        plan.duration = SEC;
+        run_now(f, blocker);
+        plan.duration = 0;
+        for (unsigned i = 0; i < 50000; i++)
+                run_now(f, job);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 50000);
+        advance_to(f, 2 * SEC);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 0);
+        assert_int_equal(scheduler_statistics(f->scheduler)->by_state[RUN_SUCCEEDED], 50001);
+        fixture_free(f);
+}
+
+/* --- timeouts and retries --- */
+
+static void test_timeout(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "TimeoutSec=2s\n");
+        uint64_t id;
+
+        plan = (FakePlan){ .duration = 10 * SEC, .cancel_delay = SEC };
+        id = run_now(f, job);
+        advance_to(f, 2500000);
+        /* It is on its way out; what somebody else asks for changes nothing. */
+        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, id));
+        advance_to(f, 10 * SEC);
+        assert_ended(f, id, RUN_TIMEOUT, "timeout");
+        assert_int_equal(record_of(f, id)->finished, 3 * SEC);
+
+        /* One that ends well in spite of it has ended well. */
+        plan.ignores_cancel = true;
+        id = run_now(f, job);
+        advance_to(f, 20 * SEC);
+        assert_ended(f, id, RUN_SUCCEEDED, "");
+        fixture_free(f);
+}
+
+static void test_retries(_unused_ void **state)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .seed = 42 });
+        Job *job = add(f, "j", "Retries=6\nRetryDelaySec=1s\nRetryMaxDelaySec=10s\n");
+        static const usec_t bases[] = { SEC, 2 * SEC, 4 * SEC, 8 * SEC, 10 * SEC, 10 * SEC };
+        uint64_t id;
+
+        plan = (FakePlan){ .duration = 1, .failures = 7 };
+        id = run_now(f, job);
+        advance_to(f, 100 * SEC);
+        assert_ended(f, id, RUN_FAILED, "fake");
+        assert_int_equal(record_of(f, id)->attempts, 7);
+        assert_int_equal(f->n_retries, 6);
+        for (size_t i = 0; i < 6; i++) {
+                usec_t next = i < 5 ? f->retry_at[i + 1] - 1 : record_of(f, id)->finished - 1, delay = next - f->retry_at[i];
+
+                assert_in_range(delay, bases[i] / 2, bases[i]);
+        }
+
+        plan.failures = 2;
+        id = run_now(f, job);
+        advance_to(f, 200 * SEC);
+        assert_ended(f, id, RUN_SUCCEEDED, "");
+        assert_int_equal(record_of(f, id)->attempts, 3);
+        fixture_free(f);
+}
+
+/* A retry that finds no place waits in front of what never ran, and is still one run. */
+static void test_retry_waits_for_a_place(_unused_ void **state)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .max_runs = 1 });
+        Job *a = add(f, "a", "Retries=1\nRetryDelaySec=1s\n"), *b = add(f, "b", ""), *c = add(f, "c", "");
+
+        plan = (FakePlan){ .duration = 1, .failures = 1 };
+        run_now(f, a);
+        advance_to(f, 100);
+        plan.duration = 5 * SEC;
+        run_now(f, b);
+        run_now(f, c);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 1);
+        advance_to(f, 2 * SEC);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 2);
+        assert_int_equal(scheduler_n_running(f->scheduler), 1);
+        advance_to(f, 30 * SEC);
+        assert_ended(f, 1, RUN_SUCCEEDED, "");
+        assert_int_equal(record_of(f, 1)->attempts, 2);
+        assert_true(record_of(f, 1)->finished < record_of(f, 3)->finished);
+        fixture_free(f);
+}
+
+/* --- cancel, change, remove --- */
+
+static void test_cancel_in_each_state(_unused_ void **state)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .max_runs = 1 });
+        Job *a = add(f, "a", "Retries=3\nRetryDelaySec=60s\nRetryMaxDelaySec=60s\n[Schedule]\nOverlap=queue\n"), *b = add(f, "b", "");
+        uint64_t running, waiting_in_job, waiting_for_place, retrying;
+
+        plan = (FakePlan){ .duration = 10 * SEC };
+        running = run_now(f, a);
+        waiting_in_job = run_now(f, a);
+        waiting_for_place = run_now(f, b);
+        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, waiting_in_job));
+        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, waiting_for_place));
+        assert_ended(f, waiting_in_job, RUN_CANCELLED, "cancelled");
+        assert_ended(f, waiting_for_place, RUN_CANCELLED, "cancelled");
+        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, running));
+        assert_ended(f, running, RUN_CANCELLED, "cancelled");
+        assert_int_equal(record_of(f, running)->attempts, 1);
+
+        plan.failures = 1;
+        plan.duration = 1;
+        retrying = run_now(f, a);
+        advance_to(f, 2 * SEC);
+        assert_int_equal(scheduler_find_run(f->scheduler, retrying)->state, RUN_RETRYING);
+        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, retrying));
+        assert_ended(f, retrying, RUN_CANCELLED, "cancelled");
+        assert_null(scheduler_find_run(f->scheduler, retrying));
+
+        /* All of that left places free and nothing behind. */
+        assert_int_equal(scheduler_n_running(f->scheduler), 0);
+        run_now(f, b);
+        advance_to(f, 3 * SEC);
+        assert_int_equal(count_state(f, RUN_SUCCEEDED), 1);
+        fixture_free(f);
+}
+
+static void test_change_keeps_phase(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "[Schedule]\nEvery=10s\n");
+        JobSpec *spec;
+
+        plan.duration = 15 * SEC;
+        advance_to(f, 13 * SEC);
+        /* Other words, the same schedule: the grid and the run under way stay. */
+        spec = make_spec("j", "[Job]\nType=sleep\nDescription=new\n[Schedule]\nEvery=10s\n", true);
+        scheduler_change_job(f->scheduler, job, spec);
+        job_spec_unref(spec);
+        assert_int_equal(f->n_records, 1);
+        advance_to(f, 21 * SEC);
+        assert_ended(f, 1, RUN_SUCCEEDED, "");
+        assert_int_equal(record_of(f, 1)->started, 0);
+        assert_int_equal(scheduler_n_running(f->scheduler), 1);
+
+        /* Another schedule begins where it is put in force. */
+        plan.duration = 1;
+        spec = make_spec("j", "[Job]\nType=sleep\n[Schedule]\nEvery=7s\n", true);
+        scheduler_change_job(f->scheduler, job, spec);
+        job_spec_unref(spec);
+        advance_to(f, 43 * SEC);
+        assert_int_equal(f->records[f->n_records - 1].scheduled, 42 * SEC);
+        fixture_free(f);
+}
+
+static void test_remove_with_runs(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "[Schedule]\nEvery=10s\nOverlap=queue\n"), *again;
+
+        plan.duration = 60 * SEC;
+        advance_to(f, 35 * SEC);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 3);
+        scheduler_remove_job(f->scheduler, job);
+        assert_null(scheduler_find_job(f->scheduler, "j"));
+        assert_int_equal(f->n_events[EVENT_REMOVED], 1);
+        /* What waited never begins; what is under way goes on. */
+        assert_int_equal(scheduler_n_queued(f->scheduler), 0);
+        assert_int_equal(scheduler_n_running(f->scheduler), 1);
+        assert_ended(f, 2, RUN_CANCELLED, "removed");
+
+        /* A new job of the same name is another one. */
+        again = add(f, "j", "");
+        plan.duration = SEC;
+        assert_int_equal(run_now(f, again), 5);
+        advance_to(f, 70 * SEC);
+        assert_ended(f, 1, RUN_SUCCEEDED, "");
+        assert_ended(f, 5, RUN_SUCCEEDED, "");
+        assert_int_equal(f->n_records, 5);
+        fixture_free(f);
+}
+
+static void test_shutdown(_unused_ void **state)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .max_runs = 3 });
+        Job *a = add(f, "a", "[Schedule]\nOverlap=queue\n"), *b = add(f, "b", "Retries=9\n[Schedule]\nOverlap=parallel\n");
+        Job *c = add(f, "c", "[Schedule]\nEvery=1s\n");
+        uint64_t late;
+
+        plan = (FakePlan){ .duration = 100 * SEC, .cancel_delay = 5 * SEC };
+        run_now(f, a);
+        run_now(f, a);
+        for (unsigned i = 0; i < 5; i++)
+                run_now(f, b);
+        advance_to(f, 3 * SEC + 1);
+        scheduler_shutdown(f->scheduler, on_shut_down, f);
+        assert_false(f->shut_down);
+        assert_int_equal(scheduler_n_queued(f->scheduler), 0);
+        assert_int_equal(scheduler_n_running(f->scheduler), 3);
+        late = run_now(f, c);
+        assert_ended(f, late, RUN_CANCELLED, "shutdown");
+        advance_to(f, 8 * SEC);
+        assert_false(f->shut_down);
+        assert_int_equal(scheduler_n_running(f->scheduler), 3);
+        advance_to(f, 9 * SEC);
+        assert_true(f->shut_down);
+        /* No schedule was in force any more. */
+        assert_int_equal(f->occurrences, 4);
+        fixture_free(f);
+}
+
+/* --- kinds --- */
+
+static void test_blink(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        static const struct {
+                const char *keys;
+                unsigned flashes;
+                usec_t duration;
+        } cases[] = {
+                { "Message=Hello\nDuration=5s\nRate=2\n", 10, 5 * SEC },
+                { "Duration=1s\nRate=3\n", 3, SEC },
+                { "Duration=1s\nRate=7\nDuty=0\n", 7, SEC },
+                { "Duration=1s\nRate=7\nDuty=1\n", 7, SEC },
+                { "Duration=100ms\nRate=1000\nDuty=0.1\n", 100, 100000 },
+                { "Duration=5s\nRate=0.1\n", 1, 5 * SEC },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_free_ char *text = xasprintf("[Job]\nType=blink\n[Blink]\n%s", cases[i].keys);
+                Job *job = add_kind(f, "b", text, false);
+                unsigned before = f->n_events[EVENT_PROGRESS];
+                uint64_t id = run_now(f, job);
+
+                advance_to(f, now(f) + 10 * SEC);
+                assert_ended(f, id, RUN_SUCCEEDED, "");
+                assert_int_equal(f->n_events[EVENT_PROGRESS] - before, cases[i].flashes);
+                assert_int_equal(record_of(f, id)->finished - record_of(f, id)->started, cases[i].duration);
+                scheduler_remove_job(f->scheduler, job);
+        }
+        fixture_free(f);
+}
+
+/* A loop that is held up drops no flash and no step. */
+static void test_late_steps(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *blink = add_kind(f, "b", "[Job]\nType=blink\n[Blink]\nDuration=5s\nRate=2\n", false);
+        Job *count = add_kind(f, "c", "[Job]\nType=countdown\n[Countdown]\nFrom=8\nStep=500ms\n", false);
+        uint64_t a = run_now(f, blink), b = run_now(f, count);
+
+        advance_to(f, SEC);
+        virtual_clock_advance(&f->clock, 2 * SEC);
+        advance_to(f, 10 * SEC);
+        assert_ended(f, a, RUN_SUCCEEDED, "");
+        assert_ended(f, b, RUN_SUCCEEDED, "");
+        assert_int_equal(f->n_events[EVENT_PROGRESS], 10 + 8);
+        assert_int_equal(record_of(f, a)->finished, 5 * SEC);
+        assert_int_equal(record_of(f, b)->finished, 4 * SEC);
+        fixture_free(f);
+}
+
+static void test_kinds_cancelled(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *jobs[] = {
+                add_kind(f, "b", "[Job]\nType=blink\n", false),
+                add_kind(f, "c", "[Job]\nType=countdown\n[Countdown]\nName=x\n", false),
+                add_kind(f, "s", "[Job]\nType=sleep\n", false),
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+                uint64_t id = run_now(f, jobs[i]);
+
+                advance_to(f, now(f) + 300000);
+                scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, id));
+                assert_ended(f, id, RUN_CANCELLED, "cancelled");
+        }
+        fixture_free(f);
+}
+
+/* --- whatever happens, every occurrence is accounted for --- */
+
+#define STORM_JOBS 24U
+#define STORM_SPAN (6 * 3600 * SEC)
+
+static const char *const storm_overlaps[] = { "skip", "queue", "replace", "parallel" };
+
+static Job *storm_job(Fixture *f, unsigned i, unsigned *random, usec_t *ret_period)
+{
+        _cleanup_free_ char *name = xasprintf("j%02u", i), *keys = NULL;
+        usec_t period = (1 + draw(random, 9000)) * 10000;
+
+        keys = xasprintf("Retries=%u\nRetryDelaySec=100ms\nRetryMaxDelaySec=2s\nTimeoutSec=%u\n[Schedule]\nEvery=%" PRIu64 "us\n"
+                         "Overlap=%s\nMaxParallel=%u\nMaxQueued=%u\n",
+                         draw(random, 3), 1 + draw(random, 4), period, storm_overlaps[draw(random, 4)], draw(random, 4), 1 + draw(random, 5));
+        *ret_period = period;
+        return add(f, name, keys);
+}
+
+static void storm_step(Fixture *f, Job *jobs[], unsigned *random)
+{
+        Job *job = jobs[draw(random, STORM_JOBS)];
+        Run *run;
+
+        switch (draw(random, 8)) {
+        case 0:
+                (void)scheduler_pause_job(f->scheduler, job);
+                break;
+        case 1:
+        case 2:
+                (void)scheduler_resume_job(f->scheduler, job);
+                break;
+        case 3:
+                run_now(f, job);
+                break;
+        case 4:
+                run = scheduler_next_run(f->scheduler, NULL);
+                if (run)
+                        scheduler_cancel(f->scheduler, run);
+                break;
+        case 5:
+                /* The machine sleeps. */
+                virtual_clock_advance(&f->clock, draw(random, 60) * SEC + draw(random, 1000000));
+                break;
+        case 6:
+                plan.cancel_delay = draw(random, 3) * 500000;
+                plan.ignores_cancel = draw(random, 4) == 0;
+                break;
+        default:
+                scheduler_set_limits(f->scheduler, &(SchedulerLimits){ .max_runs = 1 + draw(random, 12), .max_queued = 1 + draw(random, 20) });
+        }
+}
+
+static void storm(unsigned seed)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .max_runs = 8, .max_queued = 10, .seed = seed });
+        usec_t periods[STORM_JOBS];
+        Job *jobs[STORM_JOBS];
+        unsigned random = seed;
+        uint64_t expected = 0;
+
+        plan.random = seed | 1;
+        for (unsigned i = 0; i < STORM_JOBS; i++)
+                jobs[i] = storm_job(f, i, &random, &periods[i]);
+        while (now(f) < STORM_SPAN) {
+                advance_to(f, now(f) + draw(&random, 60) * SEC);
+                storm_step(f, jobs, &random);
+        }
+        advance_to(f, now(f));
+        for (unsigned i = 0; i < STORM_JOBS; i++) {
+                (void)scheduler_resume_job(f->scheduler, jobs[i]);
+                expected += now(f) / periods[i] + 1;
+        }
+        scheduler_shutdown(f->scheduler, on_shut_down, f);
+        advance_to(f, now(f) + 60 * SEC);
+        assert_true(f->shut_down);
+        assert_int_equal(f->occurrences, expected);
+        fixture_free(f);
+}
+
+static void test_storm(_unused_ void **state)
+{
+        for (unsigned seed = 1; seed <= 4; seed++)
+                storm(seed * 7919);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                RUN(test_every_never_drifts),   RUN(test_every_skips_at_the_end_of_a_run),
+                RUN(test_after),                RUN(test_after_long_run),
+                RUN(test_on_startup_and_at),    RUN(test_triggers_at_one_instant),
+                RUN(test_count),                RUN(test_held_up),
+                RUN(test_disabled),             RUN(test_pause_accounts),
+                RUN(test_overlap_skip),         RUN(test_overlap_queue),
+                RUN(test_overlap_replace),      RUN(test_overlap_parallel),
+                RUN(test_max_runs_is_fifo),     RUN(test_many_at_once),
+                RUN(test_timeout),              RUN(test_retries),
+                RUN(test_retry_waits_for_a_place), RUN(test_cancel_in_each_state),
+                RUN(test_change_keeps_phase),   RUN(test_remove_with_runs),
+                RUN(test_shutdown),             RUN(test_blink),
+                RUN(test_late_steps),           RUN(test_kinds_cancelled),
+                RUN(test_storm),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
