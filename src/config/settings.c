@@ -1,11 +1,48 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config/settings.h"
 
+#include <grp.h>
 #include <unistd.h>
+
+#include "base/string-util.h"
 
 #define SETTING(member, type_) .type = &config_type_##type_, .offset = offsetof(Settings, member)
 
 static const char *const level_names[] = { "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug", NULL };
+
+enum {
+        GROUP_EVERYBODY = 1 << 0, /* of ConfigKey.data: "*" is allowed */
+};
+
+/* Looked up here, at start and reload, and not when a client connects: that may ask the network. */
+static int parse_group(const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        GroupSetting *setting = target;
+        const struct group *group;
+        uint64_t gid;
+
+        if (streq(value, "*") && key->data & GROUP_EVERYBODY) {
+                *setting = (GroupSetting){ .set = true, .everybody = true };
+                return 0;
+        }
+        if (parse_uint64(value, &gid) < 0) {
+                group = getgrnam(value);
+                if (!group)
+                        return config_item_error(site->item, site->report, 0, "there is no group '%s'", value);
+                gid = group->gr_gid;
+        }
+        if (gid >= UINT32_MAX)
+                return config_item_error(site->item, site->report, 0, "'%s' is no id of a group", value);
+        *setting = (GroupSetting){ .set = true, .gid = (gid_t)gid };
+        return 0;
+}
+
+static void clear_group(_unused_ const ConfigKey *key, void *target)
+{
+        *(GroupSetting *)target = (GroupSetting){};
+}
+
+static const ConfigType config_type_group = { "GROUP", .parse = parse_group, .clear = clear_group };
 
 static const ConfigKey settings_keys[] = {
         { "Listen", SETTING(listen, string),
@@ -33,6 +70,10 @@ static const ConfigKey settings_keys[] = {
           .help = "As above, of one user." },
         { "MaxWatchers", SETTING(max_watchers, unsigned), .min = 1, .max = 100000, .default_value = "2000",
           .help = "The most clients that watch events at a time." },
+        { "ControlGroup", SETTING(control_group, group),
+          .help = "The group that may control the daemon, by name or id, besides root and the daemon's own user. Without it, the group of the control socket." },
+        { "ReadGroup", SETTING(read_group, group), .data = GROUP_EVERYBODY,
+          .help = "The group that may look at everything and change nothing, by name or id; * is everybody. Without it, nobody." },
         {},
 };
 

@@ -4,6 +4,13 @@
 
 #include "config/key.h"
 
+/* A group that is given a right; zeroed: nobody said one. */
+typedef struct GroupSetting {
+        bool set;
+        bool everybody; /* "*" */
+        gid_t gid;
+} GroupSetting;
+
 /* [Daemon] */
 typedef struct Settings {
         char *listen; /* of the status pages; NULL: off */
@@ -19,6 +26,8 @@ typedef struct Settings {
         unsigned max_connections; /* of the control socket */
         unsigned max_connections_per_user;
         unsigned max_watchers;
+        GroupSetting control_group;
+        GroupSetting read_group;
 } Settings;
 
 extern const ConfigSection settings_section;

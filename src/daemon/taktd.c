@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/socket.h"
 #include "base/string-util.h"
+#include "daemon/authority.h"
 #include "daemon/engine.h"
 #include "daemon/event-log.h"
 #include "daemon/loader.h"
@@ -37,6 +38,7 @@ typedef struct Daemon {
         Engine engine;
         EventLog event_log;
         VarlinkServer *server;
+        Authority authority;
         Api *api;
         HttpServer *status_server;
         Status *status;
@@ -119,12 +121,28 @@ static void reload_finish(Daemon *d, const ApiReload *result)
         config_report_deinit(&d->settings_report);
 }
 
+static unsigned authorize(const struct ucred *peer, void *userdata)
+{
+        const Daemon *d = userdata;
+        const gid_t *groups;
+        size_t n = varlink_peer_groups(peer, &groups);
+
+        return authority_of(&d->authority, peer->uid, peer->gid, groups, n);
+}
+
+static void apply_authority(Daemon *d)
+{
+        authority_init(&d->authority, d->settings, d->environment->socket);
+        varlink_server_set_authorize(d->server, authorize, d);
+}
+
 static void adopt_settings(Daemon *d)
 {
         settings_free(d->settings);
         d->settings = TAKE_PTR(d->new_settings);
         log_set_max_level(d->settings->log_level);
         engine_apply_settings(&d->engine, d->settings);
+        apply_authority(d);
 }
 
 static void on_reload_step(Deferred *deferred)
@@ -277,7 +295,8 @@ static int open_control_socket(Daemon *d)
                 return log_errno(LOG_ERR, fd, "The socket " CONTROL_SOCKET_NAME " that was passed is no listening UNIX stream socket");
         if (fd != -ENOENT)
                 return fd < 0 ? log_errno(LOG_ERR, fd, "The socket that was passed can't be used: %m") : fd;
-        fd = unix_listen(path, 0660, &d->lock_fd);
+        /* All may connect, so that who may not do more is told so. */
+        fd = unix_listen(path, 0666, &d->lock_fd);
         if (fd == -EADDRINUSE)
                 return log_errno(LOG_ERR, fd, "Another taktd serves this environment at %s", path);
         return fd < 0 ? log_errno(LOG_ERR, fd, "%s can't be listened on: %m", path) : fd;
@@ -315,6 +334,7 @@ static int listen_control(Daemon *d)
         fd = open_control_socket(d);
         if (fd < 0)
                 return fd;
+        apply_authority(d);
         r = varlink_server_listen_fd(d->server, fd);
         return r < 0 ? log_errno(LOG_ERR, r, "%s can't be served: %m", d->environment->socket) : 0;
 }
