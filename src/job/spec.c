@@ -346,7 +346,7 @@ int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *repo
                 r = finish_spec(spec, items, report);
         else if (r == -EBADMSG)
                 /* What is wrong with the schedule as well is told in the same go. */
-                (void)schedule_settings_finish(&spec->schedule, items, report);
+                (void)schedule_settings_finish(&spec->schedule, &spec->triggers, items, report);
         if (r >= 0)
                 r = make_identities(spec, items);
         if (r < 0)
