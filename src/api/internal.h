@@ -13,7 +13,6 @@ struct Api {
         List watches; /* Watch calls */
         List waits;   /* Start and Wait calls */
         struct WaitTree wait_slots; /* by the runs that they wait for */
-        uint64_t wait_sequence;
         size_t n_watches;
 };
 

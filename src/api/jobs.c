@@ -111,13 +111,14 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         json_end_object(w);
 }
 
-static int method_list(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+/* Answers with an array KEY of what WRITE makes of each job that `jobs` matches. */
+static int reply_matching(VarlinkCall *call, const JsonValue *parameters, Api *api, const char *key,
+                          void (*write)(Api *api, const Job *job, JsonWriter *w))
 {
-        Api *api = userdata;
         _cleanup_free_ const char **patterns = NULL;
-        size_t n;
         Job *job = NULL;
         JsonWriter *w;
+        size_t n;
         int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
 
         if (r < 0)
@@ -125,13 +126,18 @@ static int method_list(VarlinkCall *call, const JsonValue *parameters, void *use
         if (api_refuse_unknown_job(api, call, patterns, n))
                 return 0;
         w = varlink_call_begin(call);
-        json_key(w, "jobs");
+        json_key(w, key);
         json_begin_array(w);
         while ((job = scheduler_next_job(api->context.scheduler, job)))
                 if (api_matches(patterns, n, job->name))
-                        write_job(api, job, w);
+                        write(api, job, w);
         json_end_array(w);
         return varlink_call_end(call, false);
+}
+
+static int method_list(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        return reply_matching(call, parameters, userdata, "jobs", write_job);
 }
 
 /* The job that the parameter names; NULL: the call was answered with an error. */
@@ -174,27 +180,15 @@ static void write_file(const Job *job, const char *path, JsonWriter *w)
         json_end_object(w);
 }
 
+static void write_files(_unused_ Api *api, const Job *job, JsonWriter *w)
+{
+        for (size_t i = 0; i < job->spec->files.n; i++)
+                write_file(job, job->spec->files.strings[i], w);
+}
+
 static int method_cat(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
-        Api *api = userdata;
-        _cleanup_free_ const char **patterns = NULL;
-        size_t n;
-        Job *job = NULL;
-        JsonWriter *w;
-        int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
-
-        if (r < 0)
-                return r;
-        if (api_refuse_unknown_job(api, call, patterns, n))
-                return 0;
-        w = varlink_call_begin(call);
-        json_key(w, "files");
-        json_begin_array(w);
-        while ((job = scheduler_next_job(api->context.scheduler, job)))
-                for (size_t i = 0; api_matches(patterns, n, job->name) && i < job->spec->files.n; i++)
-                        write_file(job, job->spec->files.strings[i], w);
-        json_end_array(w);
-        return varlink_call_end(call, false);
+        return reply_matching(call, parameters, userdata, "files", write_files);
 }
 
 static int method_next(VarlinkCall *call, const JsonValue *parameters, void *userdata)
@@ -221,12 +215,16 @@ static int method_next(VarlinkCall *call, const JsonValue *parameters, void *use
         return varlink_call_end(call, false);
 }
 
+static void write_name(_unused_ Api *api, const Job *job, JsonWriter *w)
+{
+        json_string(w, job->name);
+}
+
 static int for_each_job(VarlinkCall *call, const JsonValue *parameters, Api *api, bool (*change)(Scheduler *, Job *))
 {
         _cleanup_free_ const char **patterns = NULL;
         size_t n;
         Job *job, *next;
-        JsonWriter *w;
         int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
 
         if (r < 0)
@@ -241,14 +239,7 @@ static int for_each_job(VarlinkCall *call, const JsonValue *parameters, Api *api
                 if (api_matches(patterns, n, job->name))
                         (void)change(api->context.scheduler, job);
         }
-        w = varlink_call_begin(call);
-        json_key(w, "jobs");
-        json_begin_array(w);
-        for (job = scheduler_next_job(api->context.scheduler, NULL); job; job = scheduler_next_job(api->context.scheduler, job))
-                if (api_matches(patterns, n, job->name))
-                        json_string(w, job->name);
-        json_end_array(w);
-        return varlink_call_end(call, false);
+        return reply_matching(call, parameters, api, "jobs", write_name);
 }
 
 static int method_pause(VarlinkCall *call, const JsonValue *parameters, void *userdata)

@@ -13,7 +13,6 @@ typedef struct WaitSlot {
         RB_ENTRY(WaitSlot) by_run;
         Wait *wait;
         uint64_t run;
-        uint64_t sequence; /* tells slots of one run apart: 1, 2, … */
         char *text; /* the Run as JSON, once it has ended */
         bool pending;
 } WaitSlot;
@@ -37,7 +36,7 @@ static int slot_compare(const WaitSlot *a, const WaitSlot *b)
                 return a->run < b->run ? -1 : 1;
         if (!a->wait || !b->wait)
                 return !!a->wait - !!b->wait;
-        return a->sequence < b->sequence ? -1 : a->sequence > b->sequence;
+        return a < b ? -1 : a > b;
 }
 
 TREE_GENERATE(WaitTree, WaitSlot, by_run, slot_compare)
@@ -100,7 +99,6 @@ static Wait *wait_new(Api *api, VarlinkCall *call, size_t n)
 static void slot_pend(Wait *wait, WaitSlot *slot)
 {
         slot->pending = true;
-        slot->sequence = ++wait->api->wait_sequence;
         wait->n_pending++;
         (void)RB_INSERT(WaitTree, tree(wait->api), slot);
 }
