@@ -4,6 +4,10 @@
  * queue of deadlines is ours, and libevent sees one timerfd on CLOCK_BOOTTIME. Deadlines are fired
  * in turns of at most TIMERS_A_TURN, so that thousands that are due at once do not keep
  * descriptors waiting.
+ *
+ * The other way round, a turn may have hundreds of descriptors ready whose callbacks take long in
+ * all. What came due meanwhile is fired between two of them, and what was deferred is run, at most
+ * once in TURN_SPAN: neither side can starve the other.
  */
 #include "loop/loop.h"
 
@@ -14,6 +18,7 @@
 #include "base/file.h"
 
 #define TIMERS_A_TURN 256
+#define TURN_SPAN (USEC_PER_MSEC / 2)
 
 struct Loop {
         struct event_base *base;
@@ -22,6 +27,7 @@ struct Loop {
         int timer_fd;
         struct event *timer_event;
         usec_t armed_boottime; /* what the timerfd is set to */
+        usec_t turned_boottime; /* when timers were last looked at */
         struct event *deferred_event;
         bool in_deferred;
         Deferred *deferred;
@@ -78,7 +84,8 @@ static void on_timer_fd(_unused_ evutil_socket_t fd, _unused_ short what, void *
          * The timerfd is not read: setting it anew clears it. While deadlines remain that are due
          * already, it fires again in the next turn, behind the descriptors of this one.
          */
-        (void)timer_queue_dispatch(loop->timers, clock_boottime(loop->clock), TIMERS_A_TURN);
+        loop->turned_boottime = clock_boottime(loop->clock);
+        (void)timer_queue_dispatch(loop->timers, loop->turned_boottime, TIMERS_A_TURN);
         loop->armed_boottime = USEC_INFINITY - 1;
         arm_timer_fd(loop);
 }
@@ -250,9 +257,25 @@ struct event_base *loop_event_base(Loop *loop)
         return loop->base;
 }
 
+/* Between two descriptors of one turn. */
+static void catch_up(Loop *loop)
+{
+        usec_t now = clock_boottime(loop->clock);
+
+        if (now < usec_add(loop->turned_boottime, TURN_SPAN) || event_base_got_break(loop->base))
+                return;
+        if (timer_queue_next(loop->timers) <= now)
+                on_timer_fd(loop->timer_fd, EV_READ, loop);
+        else
+                loop->turned_boottime = now;
+        if (loop->deferred)
+                on_deferred(-1, 0, loop);
+}
+
 static void on_io(evutil_socket_t fd, short what, void *userdata)
 {
         IoSource *source = userdata;
+        Loop *loop = source->loop;
         unsigned events = 0;
 
         if (what & EV_READ)
@@ -261,7 +284,8 @@ static void on_io(evutil_socket_t fd, short what, void *userdata)
                 events |= IO_WRITE;
         if (what & EV_CLOSED)
                 events |= IO_HANGUP;
-        source->callback(source, fd, events, source->userdata);
+        source->callback(source, fd, events, source->userdata); /* may free the source */
+        catch_up(loop);
 }
 
 static short to_event_flags(unsigned events)

@@ -279,11 +279,60 @@ static void test_deferred_cancel(_unused_ void **state)
         loop_free(t.loop);
 }
 
+/* Two descriptors that are ready at once, the first of which keeps the loop until the timer is due. */
+typedef struct BusyTest {
+        Loop *loop;
+        Timer timer;
+        bool fired;
+        unsigned n_reads;
+} BusyTest;
+
+static void on_busy_timer(Timer *timer, _unused_ usec_t now)
+{
+        container_of(timer, BusyTest, timer)->fired = true;
+}
+
+static void on_busy(IoSource *source, _unused_ int fd, _unused_ unsigned events, void *userdata)
+{
+        BusyTest *t = userdata;
+
+        assert_ok(io_source_set_events(source, 0));
+        if (t->n_reads++ == 0) {
+                while (clock_boottime(clock_system()) <= t->timer.due_boottime + USEC_PER_MSEC)
+                        ;
+                return;
+        }
+        assert_true(t->fired);
+        loop_exit(t->loop, 1);
+}
+
+static void test_timer_between_descriptors(_unused_ void **state)
+{
+        BusyTest t = { .timer.callback = on_busy_timer };
+        IoSource *sources[2];
+        int pipes[2][2];
+
+        assert_ok(loop_new(clock_system(), &t.loop));
+        for (size_t i = 0; i < 2; i++) {
+                assert_int_equal(pipe(pipes[i]), 0);
+                assert_int_equal(write(pipes[i][1], "x", 1), 1);
+                assert_ok(io_source_new(t.loop, pipes[i][0], IO_READ, on_busy, &t, &sources[i]));
+        }
+        assert_ok(timer_arm_after(loop_timers(t.loop), &t.timer, 20 * USEC_PER_MSEC));
+        assert_int_equal(loop_run(t.loop), 1);
+        for (size_t i = 0; i < 2; i++) {
+                io_source_free(sources[i]);
+                close(pipes[i][0]);
+                close(pipes[i][1]);
+        }
+        loop_free(t.loop);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 RUN(test_heap_order), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_hangup),
-                RUN(test_deferred_again), RUN(test_deferred_cancel),
+                RUN(test_deferred_again), RUN(test_deferred_cancel), RUN(test_timer_between_descriptors),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
