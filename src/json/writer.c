@@ -2,13 +2,15 @@
 #include "json/writer.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/string-util.h"
 #include "json/number.h"
+
+/* Longer strings are not looked through twice. */
+#define PLAIN_MAX 128U
 
 void json_writer_init(JsonWriter *w, Buffer *out, unsigned indent)
 {
@@ -161,8 +163,34 @@ static void put_escaped(JsonWriter *w, const char *s, size_t n)
         put(w, s + begun, n - begun);
 }
 
+/* Whether all of it is ASCII that stands for itself between quotes. */
+static bool is_plain(const char *s, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if ((unsigned char)s[i] < 0x20 || (unsigned char)s[i] >= 0x80 || s[i] == '"' || s[i] == '\\')
+                        return false;
+        return true;
+}
+
+/* Keys and most words take one step. */
+static void put_plain(JsonWriter *w, const char *s, size_t n)
+{
+        Buffer *out = w->out;
+        int r = w->error < 0 ? w->error : buffer_reserve(out, n + 2);
+
+        if (r < 0)
+                return fail(w, r);
+        out->data[out->len] = '"';
+        memcpy(out->data + out->len + 1, s, n);
+        out->data[out->len + n + 1] = '"';
+        out->len += n + 2;
+        out->data[out->len] = '\0';
+}
+
 static void put_string(JsonWriter *w, const char *s, size_t n)
 {
+        if (n <= PLAIN_MAX && is_plain(s, n))
+                return put_plain(w, s, n);
         if (utf8_check(s, n) < n)
                 return fail(w, -EINVAL);
         put(w, "\"", 1);
@@ -231,10 +259,15 @@ void json_bool(JsonWriter *w, bool value)
 
 void json_int(JsonWriter *w, int64_t value)
 {
-        char text[24];
-        int n = snprintf(text, sizeof(text), "%" PRId64, value);
+        uint64_t rest = value < 0 ? -(uint64_t)value : (uint64_t)value;
+        char text[24], *s = text + sizeof(text);
 
-        put_value(w, text, (size_t)n);
+        do
+                *--s = (char)('0' + rest % 10);
+        while ((rest /= 10) > 0);
+        if (value < 0)
+                *--s = '-';
+        put_value(w, s, (size_t)(text + sizeof(text) - s));
 }
 
 void json_uint(JsonWriter *w, uint64_t value)
