@@ -10,6 +10,9 @@
 #include "job/run.h"
 #include "when/schedule.h"
 
+/* What a job costs while it waits: its record, its name, and a place in the heap of timers. */
+#define JOB_SIZE_MAX 400U
+
 struct Job {
         JobSpec *spec;
         char *name;
@@ -33,6 +36,7 @@ struct Job {
         void *memo; /* what the kind keeps from run to run: one block, freed with free() */
         struct Scheduler *scheduler;
 };
+_Static_assert(sizeof(Job) <= JOB_SIZE_MAX, "there may be a million jobs");
 
 /* Takes a reference on SPEC. -ENOMEM. */
 int job_new(JobSpec *spec, Job **ret);

@@ -1,0 +1,132 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The manuals and README.md say what is so: each job in them is one that takt takes, the commands of the
+# tutorials do what is shown, and mandoc has nothing to say about the pages.
+set -eu
+: "${TAKT_SRCDIR:?}" "${TAKT_BUILDDIR:?}"
+export PATH="$TAKT_BUILDDIR:$PATH"
+unset TAKT_ENV
+dir=$(mktemp -d)
+taktd=''
+trap '[ -z "$taktd" ] || kill $taktd 2>/dev/null; wait; rm -rf "$dir"' EXIT
+failed=0
+fail() {
+        echo "$*"
+        failed=1
+}
+pages=("$TAKT_SRCDIR"/man/*.[1-8] "$TAKT_BUILDDIR"/man/*.5)
+
+# Each literal block of a page becomes a file PAGE.NN.job or PAGE.NN.console; the name of a job is the path
+# that the text gave last, in the first line of PAGE.NN.name.
+python3 - "$dir" "$TAKT_SRCDIR/README.md" "${pages[@]}" <<'PYTHON'
+import os, re, sys
+out = sys.argv[1]
+for page in sys.argv[2:]:
+    base, n, block, name = os.path.basename(page), 0, None, 'example.job'
+    for line in open(page, encoding='utf-8'):
+        begins, ends = line.startswith(('.Bd -literal', '```')), line.startswith(('.Ed', '```'))
+        if block is None and begins:
+            block = []
+        elif block is not None and ends:
+            n += 1
+            text = ''.join(block)
+            kind = 'job' if '[Job]' in block else 'job' if '[Job]\n' in text else 'console' if text.startswith('$ ') else None
+            if kind:
+                stem = os.path.join(out, '%s.%02d' % (base, n))
+                open(stem + '.' + kind, 'w').write(text)
+                open(stem + '.name', 'w').write(name)
+            block = None
+        elif block is not None:
+            block.append(re.sub(r'^\\&', '', line.replace(r'\e', '\\')) if not base.endswith('.md') else line)
+        else:
+            found = re.search(r'[\w/]+\.job\b', line)
+            name = found.group(0) if found else name
+PYTHON
+
+n=0
+for job in "$dir"/*.job; do
+        mkdir -p "$dir/verify"
+        cp "$job" "$dir/verify/example.job"
+        taktctl verify "$dir/verify/example.job" || fail "the job above, of ${job##*/}, is refused"
+        n=$((n + 1))
+done
+[ $n -ge 8 ] || fail "there are $n jobs only in the manuals"
+
+# walk PAGE: does what the page says, in its order.
+walk() {
+        local block
+        mkdir "$dir/walk"
+        cd "$dir/walk"
+        for block in "$dir/$1".*.{job,console}; do
+                echo "${block##*/}"
+        done | sort >"$dir/blocks"
+        while read -r block; do
+                case $block in
+                *.job)
+                        mkdir -p "$(dirname "$(cat "$dir/${block%.job}.name")")"
+                        cp "$dir/$block" "$(cat "$dir/${block%.job}.name")"
+                        ;;
+                *) walk_console "$1" "$dir/$block" || break ;;
+                esac
+        done <"$dir/blocks"
+        if [ -n "$taktd" ]; then
+                kill $taktd
+                wait $taktd || fail "$1: taktd: exit status $?"
+                taktd=''
+        fi
+        # shellcheck disable=SC1091
+        if [ -n "${TAKT_ENV-}" ]; then deactivate; fi
+        cd "$dir"
+        rm -rf "$dir/walk"
+}
+
+# walk_console PAGE BLOCK: a command each line that begins with "$ ", what it prints in the lines below, if shown.
+walk_console() {
+        local line command='' shown=''
+        while IFS= read -r line; do
+                case $line in
+                '$ '*)
+                        do_command "$1" "$command" "$shown" || return 1
+                        command=${line#??} shown=''
+                        ;;
+                *) shown+=$line$'\n' ;;
+                esac
+        done <"$2"
+        do_command "$1" "$command" "$shown"
+}
+
+do_command() {
+        local status=0
+        case $2 in
+        '') return 0 ;;
+        'taktd &')
+                taktd >"$dir/taktd" 2>&1 &
+                taktd=$!
+                for _ in $(seq 200); do
+                        taktctl ping >"$dir/ping" 2>&1 && return 0
+                        sleep 0.05
+                done
+                fail "$1: taktd does not answer"
+                return 1
+                ;;
+        esac
+        # In this shell, for what sets variables.
+        eval "$2" >"$dir/printed" 2>&1 || status=$?
+        if [ $status -ne 0 ]; then
+                fail "$1: $2: exit status $status: $(cat "$dir/printed")"
+                return 1
+        fi
+        [ -z "$3" ] || [ "$3" = "$(cat "$dir/printed")"$'\n' ] || fail "$1: $2 prints: $(cat "$dir/printed")"
+}
+
+walk README.md
+walk takt.7
+walk takt-run.1
+
+if command -v mandoc >/dev/null; then
+        mandoc -Tlint -Wwarning "${pages[@]}" || failed=1
+elif [ $failed -eq 0 ]; then
+        echo "mandoc is not installed"
+        exit 77
+fi
+exit $failed
