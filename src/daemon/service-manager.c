@@ -204,6 +204,7 @@ static void tell(ServiceManager *m, const char *assignments)
         flush(m);
 }
 
+_printf_(3, 0)
 static void tell_with_status(ServiceManager *m, const char *assignments, const char *format, va_list ap)
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
