@@ -502,6 +502,8 @@ int main(void)
                 WITH_SPAWNER(test_error_output),
         };
 
+        /* As every program with a pool does: its processes may die while they are written to. */
+        (void)signal(SIGPIPE, SIG_IGN);
         log_open(LOG_TARGET_CONSOLE, LOG_ERR);
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
