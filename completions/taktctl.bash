@@ -28,6 +28,7 @@ _taktctl () {
                 [resume]=''
                 [reload]=''
                 [verify]=''
+                [calendar]='--cron --from -n --lines'
                 [env]='-f --force'
                 [ping]=''
                 [info]=''
@@ -43,7 +44,7 @@ _taktctl () {
                 --system|--user)
                         where=("${COMP_WORDS[i]}")
                         ;;
-                --timezone|--event|--lines|--param|--state|--timeout|-[enpst])
+                --timezone|--event|--from|--lines|--param|--state|--timeout|-[enpst])
                         i=$((i + 1))
                         ;;
                 -*)
@@ -73,7 +74,7 @@ _taktctl () {
                 mapfile -t COMPREPLY < <(compgen -W "$run_states progress $job_events" -- "$cur")
                 return
                 ;;
-        --lines|-n|--param|-p|--timeout|-t)
+        --from|--lines|-n|--param|-p|--timeout|-t)
                 return
                 ;;
         esac

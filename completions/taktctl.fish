@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fish completion of taktctl(1)
 
-set -l verbs list status show cat next run wait cancel runs result watch pause resume reload verify env ping info
+set -l verbs list status show cat next run wait cancel runs result watch pause resume reload verify calendar env ping info
 set -l job_verbs list status show cat next run wait cancel runs result watch pause resume
 set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
 set -l job_states disabled paused running waiting idle finished
@@ -38,6 +38,7 @@ complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a pause -d 'Hol
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a resume -d 'Let the schedules of jobs go on'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a reload -d 'Read takt.conf and the job files again'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a verify -d 'Check job files or takt.conf, without a daemon'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a calendar -d 'Explain a calendar or cron expression'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a env -d 'Show or create an environment'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a ping -d 'Ask whether the daemon answers'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a info -d 'Show what the daemon is and does'
@@ -52,9 +53,11 @@ complete -c taktctl -l no-pager -d 'Don'\''t pipe long output into a pager'
 complete -c taktctl -s h -l help -d 'Show this help, or that of a verb'
 complete -c taktctl -l version -d 'Show the version'
 
+complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l cron -d 'Take it as a cron expression'
 complete -c taktctl -n '__fish_seen_subcommand_from watch' -s e -l event -xa "$run_states progress added changed removed paused resumed refused" -d 'Only events of this name; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from env' -s f -l force -d 'Use a directory that is not empty'
-complete -c taktctl -n '__fish_seen_subcommand_from status next runs' -s n -l lines -x -d 'Show that many'
+complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l from -x -d 'Begin after this time, not now'
+complete -c taktctl -n '__fish_seen_subcommand_from status next runs calendar' -s n -l lines -x -d 'Show that many'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -l names -d 'Print names only, one a line'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -s p -l param -x -d 'Set a parameter; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -s s -l state -xa "$job_states" -d 'Only those in this state; may be repeated'

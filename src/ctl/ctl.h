@@ -37,11 +37,13 @@ typedef struct CtlOptions {
         const char *env;
         EnvironmentScope scope;
         const char *time_zone;
+        const char *from;
         usec_t timeout; /* USEC_INFINITY: none */
         unsigned lines; /* 0: not said */
         Words states;
         Words events;
         Words params;
+        bool cron;
         bool json;
         bool quiet;
         bool no_pager;

@@ -9,14 +9,16 @@
 
 /* Options that only some verbs take; the others are for all. */
 enum {
-        OPTION_EVENT = 1 << 0,
-        OPTION_FORCE = 1 << 1,
-        OPTION_LINES = 1 << 2,
-        OPTION_NAMES = 1 << 3,
-        OPTION_PARAM = 1 << 4,
-        OPTION_STATE = 1 << 5,
-        OPTION_TIMEOUT = 1 << 6,
-        OPTION_WAIT = 1 << 7,
+        OPTION_CRON = 1 << 0,
+        OPTION_EVENT = 1 << 1,
+        OPTION_FORCE = 1 << 2,
+        OPTION_FROM = 1 << 3,
+        OPTION_LINES = 1 << 4,
+        OPTION_NAMES = 1 << 5,
+        OPTION_PARAM = 1 << 6,
+        OPTION_STATE = 1 << 7,
+        OPTION_TIMEOUT = 1 << 8,
+        OPTION_WAIT = 1 << 9,
 };
 
 #define ARGS_UNLIMITED UINT32_MAX
@@ -75,6 +77,7 @@ void options_deinit(CtlOptions *options);
 void help_print(const Verb *verb);
 
 /* The verbs' functions, each family in a file of its own. */
+int verb_calendar(Ctl *ctl, char **args, size_t n);
 int verb_cancel(Ctl *ctl, char **args, size_t n);
 int verb_cat(Ctl *ctl, char **args, size_t n);
 int verb_env(Ctl *ctl, char **args, size_t n);

@@ -52,6 +52,10 @@ const Verb verbs[] = {
           "status is 1 where a file is broken; the job then keeps its old definition." },
         { "verify", "FILE…", 1, ARGS_UNLIMITED, 0, verb_verify,
           "Check job files or takt.conf, without a daemon", NULL },
+        { "calendar", "EXPR", 1, 1, OPTION_CRON | OPTION_FROM | OPTION_LINES, verb_calendar,
+          "Explain a calendar or cron expression",
+          "Prints its normal form and the next times, 5 unless -n says otherwise, in the\n"
+          "machine's time zone or that of --timezone. Needs no daemon." },
         { "env", "[create DIR]", 0, 2, OPTION_FORCE, verb_env,
           "Show or create an environment",
           "Without arguments, shows which environment is in use and where its parts are.\n"
