@@ -187,31 +187,18 @@ static void remember(Run *run, const HttpResponse *response)
         run->job->memo = memo;
 }
 
-/* The array of all responses, each as its format says; text that is no JSON becomes a string. */
 static void finish_many(Run *run, const HttpConfig *config)
 {
         HttpRun *state = run_state(run);
-        ResultFormat format = run_result_format(run, RESULT_JSON);
-        _cleanup_buffer_ Buffer all = BUFFER_NULL;
+        _cleanup_free_ const Buffer **bodies = new0(const Buffer *, config->requests);
 
-        (void)buffer_append_char(&all, '[');
-        for (unsigned i = 0; i < config->requests; i++) {
-                _cleanup_result_ Result result = RESULT_NULL;
-                _cleanup_free_ char *error = NULL;
-                Slot *slot = &state->slots[i];
-                int r = result_decode(&result, format, buffer_string(&slot->response), slot->response.len, NULL, &error);
-
-                if (r >= 0 && i > 0)
-                        r = buffer_append_char(&all, ',');
-                if (r >= 0)
-                        r = result_append_text(&result, &all);
-                if (r < 0) {
-                        run_fail(run, "bad-json", "response %u of %u: %s", i + 1, config->requests, error ?: strerror(-r));
-                        return;
-                }
+        if (!bodies) {
+                run_fail(run, "memory", "no memory for the responses");
+                return;
         }
-        (void)buffer_append_char(&all, ']');
-        run_finish_with_bytes(run, RESULT_JSON, buffer_string(&all), all.len);
+        for (unsigned i = 0; i < config->requests; i++)
+                bodies[i] = &state->slots[i].response;
+        run_finish_with_bodies(run, run_result_format(run, RESULT_JSON), bodies, config->requests);
 }
 
 static void finish(Run *run)

@@ -20,7 +20,7 @@ static const char *format_error(ResultFormat format, int r)
 }
 
 /* The outputs' object as text. */
-static int extract(Run *run, const Result *result, char **ret_error)
+static int extract(Run *run, const JsonValue *root, char **ret_error)
 {
         _cleanup_buffer_ Buffer outputs = BUFFER_NULL;
         JsonWriter w;
@@ -30,7 +30,7 @@ static int extract(Run *run, const Result *result, char **ret_error)
         if (output_set_size(run->spec->result.outputs) == 0)
                 return 0;
         json_writer_init(&w, &outputs, 0);
-        r = outputs_extract(run->spec->result.outputs, result->root, &w, ret_error);
+        r = outputs_extract(run->spec->result.outputs, root, &w, ret_error);
         if (r < 0)
                 return r;
         r = json_writer_end(&w);
@@ -43,33 +43,68 @@ static int extract(Run *run, const Result *result, char **ret_error)
         return 0;
 }
 
+/* ROOT is what TEXT says; TEXT is taken over. */
+static void finish_with_value(Run *run, ResultFormat format, const JsonValue *root, Buffer *text)
+{
+        _cleanup_free_ char *error = NULL;
+        size_t len = text->len;
+        int r = extract(run, root, &error);
+
+        if (r >= 0) {
+                run_succeed(run, buffer_steal(text), len);
+                return;
+        }
+        run_set_result(run, buffer_steal(text), len);
+        run_fail(run, r == -ENODATA ? "output-missing" : format_error(format, r), "%s", error ?: strerror(-r));
+}
+
 void run_finish_with_bytes(Run *run, ResultFormat format, const char *bytes, size_t n)
 {
         _cleanup_result_ Result result = RESULT_NULL;
         _cleanup_free_ char *error = NULL;
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        size_t len;
-        int r;
+        int r = result_decode(&result, format, bytes, n, NULL, &error);
 
-        r = result_decode(&result, format, bytes, n, NULL, &error);
-        if (r < 0) {
+        if (r >= 0)
+                r = result_append_text(&result, &text);
+        if (r >= 0)
+                finish_with_value(run, format, result.root, &text);
+        else
                 run_fail(run, format_error(format, r), "%s", error ?: strerror(-r));
-                return;
+}
+
+/* Decodes body I into RESULT and adds its text to that of the array. */
+static int add_body(Result *result, ResultFormat format, const Buffer *body, bool first, Buffer *text, char **ret_error)
+{
+        int r = result_decode(result, format, buffer_string(body), body->len, NULL, ret_error);
+
+        if (r >= 0 && !first)
+                r = buffer_append_char(text, ',');
+        return r < 0 ? r : result_append_text(result, text);
+}
+
+void run_finish_with_bodies(Run *run, ResultFormat format, const Buffer *const *bodies, size_t n)
+{
+        _cleanup_free_ Result *results = new0(Result, n);
+        _cleanup_free_ JsonValue *items = new0(JsonValue, n);
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        _cleanup_free_ char *error = NULL;
+        const JsonValue root = { .type = JSON_ARRAY, .n = (uint32_t)n, .items = items };
+        size_t done = 0;
+        int r = results && items ? buffer_append_char(&text, '[') : -ENOMEM;
+
+        /* The array is put together from the values as they are: nothing is decoded twice. */
+        for (; r >= 0 && done < n; done++) {
+                r = add_body(&results[done], format, bodies[done], done == 0, &text, &error);
+                if (r >= 0)
+                        items[done] = *results[done].root;
         }
-        r = result_append_text(&result, &text);
-        if (r >= 0) {
-                r = extract(run, &result, &error);
-                if (r < 0) {
-                        len = text.len;
-                        run_set_result(run, buffer_steal(&text), len);
-                        run_fail(run, r == -ENODATA ? "output-missing" : format_error(format, r), "%s", error ?: strerror(-r));
-                        return;
-                }
-        }
-        if (r < 0) {
-                run_fail(run, format_error(format, r), "%s", strerror(-r));
-                return;
-        }
-        len = text.len;
-        run_succeed(run, buffer_steal(&text), len);
+        if (r >= 0)
+                r = buffer_append_char(&text, ']');
+        if (r >= 0)
+                finish_with_value(run, format, &root, &text);
+        else
+                run_fail(run, format_error(format, r), "response %zu of %zu: %s", done, n, error ?: strerror(-r));
+        for (size_t i = 0; i < done; i++)
+                result_deinit(&results[i]);
 }
