@@ -107,33 +107,19 @@ bool api_refuse_unknown_job(Api *api, VarlinkCall *call, const char *const *name
         return false;
 }
 
-void api_write_run(const Run *run, bool omit_result, JsonWriter *w)
-{
-        json_begin_object(w);
-        if (omit_result) {
-                run_write_head(run, w);
-                json_key(w, "result");
-                json_null(w);
-                run_write_tail(run, w);
-        } else {
-                run_write(run, w);
-        }
-        json_end_object(w);
-}
-
 typedef struct FindRun {
         ApiRunText *text;
         bool omit_result;
         int r;
 } FindRun;
 
-static bool on_found(const StoreRecord *record, void *userdata)
+static bool on_found(const RunRecord *record, void *userdata)
 {
         FindRun *find = userdata;
         JsonWriter w;
 
         json_writer_init(&w, &find->text->text, 0);
-        store_record_write(record, find->omit_result, &w);
+        run_record_write(record, find->omit_result, &w);
         find->text->state = record->state;
         find->r = json_writer_end(&w);
         if (find->r >= 0)
@@ -154,7 +140,7 @@ int api_find_run(Api *api, uint64_t id, bool omit_result, ApiRunText *ret)
                 return find.r;
         }
         json_writer_init(&w, &ret->text, 0);
-        api_write_run(run, omit_result, &w);
+        run_write(run, omit_result, &w);
         ret->state = run->state;
         r = json_writer_end(&w);
         return r < 0 ? r : 1;

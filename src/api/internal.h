@@ -53,4 +53,3 @@ typedef struct ApiRunText {
         RunState state;
 } ApiRunText;
 int api_find_run(Api *api, uint64_t id, bool omit_result, ApiRunText *ret);
-void api_write_run(const Run *run, bool omit_result, JsonWriter *w);

@@ -34,30 +34,27 @@ static void write_limit(JsonWriter *w, const char *key, bool limited, uint64_t v
                 json_null(w);
 }
 
-/* What a list shows of a job's last run, out of the record's JSON text. */
-static bool write_last(const StoreRecord *record, void *userdata)
+/* What a list shows of a job's last run. */
+static bool write_last(const RunRecord *record, void *userdata)
 {
-        static const char *const keys[] = { "run", "state", "scheduled", "started", "finished", "durationUsec", "error" };
         JsonWriter *w = userdata;
-        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        JsonWriter text_writer;
 
-        json_writer_init(&text_writer, &text, 0);
-        store_record_write(record, true, &text_writer);
-        if (json_writer_end(&text_writer) < 0 || json_parse(text.data, text.len, NULL, &doc, NULL) < 0)
-                return false;
         json_key(w, "last");
         json_begin_object(w);
-        for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-                const JsonValue *value = json_get(json_root(doc), keys[i]);
-
-                json_key(w, keys[i]);
-                if (value)
-                        json_value(w, value);
-                else
-                        json_null(w);
-        }
+        json_key(w, "run");
+        json_uint(w, record->id);
+        json_key(w, "state");
+        json_string(w, run_state_to_string(record->state));
+        json_key(w, "scheduled");
+        json_realtime(w, record->scheduled_realtime);
+        json_key(w, "started");
+        json_realtime(w, record->started_realtime);
+        json_key(w, "finished");
+        json_realtime(w, record->finished_realtime);
+        json_key(w, "durationUsec");
+        run_write_span(w, record->duration);
+        json_key(w, "error");
+        run_record_write_error(record, w);
         json_end_object(w);
         return false;
 }

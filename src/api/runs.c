@@ -27,13 +27,13 @@ static int method_get(VarlinkCall *call, const JsonValue *parameters, void *user
         return r;
 }
 
-static bool on_last(const StoreRecord *record, void *userdata)
+static bool on_last(const RunRecord *record, void *userdata)
 {
         JsonWriter w;
         ApiRunText *text = userdata;
 
         json_writer_init(&w, &text->text, 0);
-        store_record_write(record, false, &w);
+        run_record_write(record, false, &w);
         (void)json_writer_end(&w);
         return false;
 }
@@ -62,11 +62,11 @@ typedef struct ListState {
         bool omit_results;
 } ListState;
 
-static bool on_listed(const StoreRecord *record, void *userdata)
+static bool on_listed(const RunRecord *record, void *userdata)
 {
         ListState *list = userdata;
 
-        store_record_write(record, list->omit_results, list->w);
+        run_record_write(record, list->omit_results, list->w);
         return true;
 }
 
@@ -91,7 +91,7 @@ static size_t write_active(Api *api, const StoreQuery *query, ListState *list)
                 if ((query->states != 0 && !(query->states & (1U << run->state))) ||
                     (query->before > 0 && run->id >= query->before) || !api_matches(query->jobs, query->n_jobs, run->job->name))
                         continue;
-                api_write_run(run, list->omit_results, list->w);
+                run_write(run, list->omit_results, list->w);
                 written++;
         }
         return written;
@@ -110,7 +110,7 @@ static unsigned read_states(const JsonValue *states)
         return bits;
 }
 
-static bool on_any(_unused_ const StoreRecord *record, void *userdata)
+static bool on_any(_unused_ const RunRecord *record, void *userdata)
 {
         *(bool *)userdata = true;
         return false;

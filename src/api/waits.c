@@ -134,7 +134,7 @@ static int format_run(const Run *run, Buffer *out)
         JsonWriter w;
 
         json_writer_init(&w, out, 0);
-        api_write_run(run, false, &w);
+        run_write(run, false, &w);
         return json_writer_end(&w);
 }
 

@@ -109,7 +109,7 @@ static int format_event(const Event *event, Buffer *out)
         event_write(event, &w);
         if (event->run && !event->data && run_state_is_final(event->run->state)) {
                 json_key(&w, "data");
-                api_write_run(event->run, true, &w);
+                run_write(event->run, true, &w);
         }
         json_end_object(&w);
         return json_writer_end(&w);

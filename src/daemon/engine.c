@@ -11,8 +11,12 @@ static void on_event(EventObserver *observer, const Event *event)
 {
         Engine *engine = container_of(observer, Engine, store_observer);
 
-        if (event->run && event->type != EVENT_PROGRESS && run_state_is_final(event->run->state))
-                store_append(engine->store, event->run);
+        RunRecord record;
+
+        if (!event->run || event->type == EVENT_PROGRESS || !run_state_is_final(event->run->state))
+                return;
+        run_get_record(event->run, &record);
+        store_append(engine->store, &record);
 }
 
 static int start_spawner(Engine *engine)

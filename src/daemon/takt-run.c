@@ -69,9 +69,7 @@ static void print_run(const Run *run)
         JsonWriter w;
 
         json_writer_init(&w, &text, 0);
-        json_begin_object(&w);
-        run_write(run, &w);
-        json_end_object(&w);
+        run_write(run, false, &w);
         if (json_writer_end(&w) >= 0)
                 puts(text.data);
 }

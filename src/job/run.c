@@ -144,81 +144,95 @@ usec_t run_lateness(const Run *run)
         return run->started_boottime > 0 ? usec_sub(run->started_boottime, run->due_boottime) : 0;
 }
 
-static void write_error(const Run *run, JsonWriter *w)
+void run_get_record(const Run *run, RunRecord *ret)
 {
-        const char *message = run->error_message ?: "";
+        *ret = (RunRecord){
+                .id = run->id,
+                .state = run->state,
+                .trigger = run->trigger,
+                .attempts = run->attempts,
+                .scheduled_realtime = run->scheduled_realtime,
+                .started_realtime = run->started_realtime,
+                .finished_realtime = run->finished_realtime,
+                .lateness = run->started_boottime > 0 && run->scheduled_realtime > 0 ? run_lateness(run) : USEC_INFINITY,
+                .duration = run->started_boottime > 0 && run->finished_boottime > 0 ?
+                                    usec_sub(run->finished_boottime, run->started_boottime) : USEC_INFINITY,
+                .job = run->job->name,
+                .params = run->params,
+                .result = run->result,
+                .outputs = run->outputs,
+                .details = run->details,
+                .error_kind = run->error_kind,
+                .error_message = run->error_message,
+        };
+}
 
-        if (!run->error_kind) {
+void run_record_write_error(const RunRecord *record, JsonWriter *w)
+{
+        const char *message = record->error_message ?: "";
+
+        if (!record->error_kind) {
                 json_null(w);
                 return;
         }
         json_begin_object(w);
         json_key(w, "kind");
-        json_string(w, run->error_kind);
+        json_string(w, record->error_kind);
         json_key(w, "message");
         json_string_lossy(w, message, strlen(message));
         json_end_object(w);
 }
 
-static void write_span(JsonWriter *w, bool known, usec_t span)
+void run_write_span(JsonWriter *w, usec_t span)
 {
-        if (known)
+        if (span != USEC_INFINITY)
                 json_uint(w, span);
         else
                 json_null(w);
 }
 
-void run_write_head(const Run *run, JsonWriter *w)
+static void write_text(JsonWriter *w, const char *key, const char *text)
 {
-        const char *params = run->params ?: "{}";
+        json_key(w, key);
+        json_raw(w, text, strlen(text));
+}
 
+void run_record_write(const RunRecord *record, bool omit_result, JsonWriter *w)
+{
+        json_begin_object(w);
         json_key(w, "run");
-        json_uint(w, run->id);
+        json_uint(w, record->id);
         json_key(w, "job");
-        json_string(w, run->job->name);
-        json_key(w, "params");
-        json_raw(w, params, strlen(params));
+        json_string(w, record->job);
+        write_text(w, "params", record->params ?: "{}");
         json_key(w, "trigger");
-        json_string(w, trigger_names[run->trigger]);
+        json_string(w, trigger_names[record->trigger]);
         json_key(w, "state");
-        json_string(w, state_names[run->state]);
+        json_string(w, state_names[record->state]);
         json_key(w, "scheduled");
-        json_realtime(w, run->scheduled_realtime);
+        json_realtime(w, record->scheduled_realtime);
         json_key(w, "started");
-        json_realtime(w, run->started_realtime);
+        json_realtime(w, record->started_realtime);
         json_key(w, "finished");
-        json_realtime(w, run->finished_realtime);
+        json_realtime(w, record->finished_realtime);
         json_key(w, "latenessUsec");
-        write_span(w, run->started_boottime > 0 && run->scheduled_realtime > 0, run_lateness(run));
+        run_write_span(w, record->lateness);
         json_key(w, "durationUsec");
-        write_span(w, run->finished_boottime > 0 && run->started_boottime > 0,
-                   usec_sub(run->finished_boottime, run->started_boottime));
+        run_write_span(w, record->duration);
         json_key(w, "attempts");
-        json_uint(w, run->attempts);
-}
-
-void run_write_tail(const Run *run, JsonWriter *w)
-{
-        const char *outputs = run->outputs ?: "{}";
-
-        json_key(w, "outputs");
-        json_raw(w, outputs, strlen(outputs));
-        json_key(w, "details");
-        if (run->details)
-                json_raw(w, run->details, strlen(run->details));
-        else
-                json_null(w);
+        json_uint(w, record->attempts);
+        write_text(w, "result", omit_result || !record->result ? "null" : record->result);
+        write_text(w, "outputs", record->outputs ?: "{}");
+        write_text(w, "details", record->details ?: "null");
         json_key(w, "error");
-        write_error(run, w);
+        run_record_write_error(record, w);
+        json_end_object(w);
 }
 
-void run_write(const Run *run, JsonWriter *w)
+void run_write(const Run *run, bool omit_result, JsonWriter *w)
 {
-        run_write_head(run, w);
-        json_key(w, "result");
-        if (run->result)
-                json_raw(w, run->result, run->result_len);
-        else
-                json_null(w);
-        run_write_tail(run, w);
+        RunRecord record;
+
+        run_get_record(run, &record);
+        run_record_write(&record, omit_result, w);
 }

@@ -147,8 +147,36 @@ const char *run_trigger_to_string(RunTrigger trigger);
 
 /* How late it started; 0 for what began by hand or never. */
 usec_t run_lateness(const Run *run);
-/* Adds the keys of a Run object, as io.takt.Runs has it, to the open object. */
-void run_write(const Run *run, JsonWriter *w);
-/* The same in two parts with the result left out in between, for who keeps them apart. */
-void run_write_head(const Run *run, JsonWriter *w);
-void run_write_tail(const Run *run, JsonWriter *w);
+
+/*
+ * What there is to tell of a run, under way or ended: the Run object of io.takt.Runs before it is
+ * text. Made of a Run it borrows from that; a store gives the same of what it kept.
+ */
+typedef struct RunRecord {
+        uint64_t id;
+        RunState state;
+        RunTrigger trigger;
+        unsigned attempts;
+        usec_t scheduled_realtime; /* times: 0 not known */
+        usec_t started_realtime;
+        usec_t finished_realtime;
+        usec_t lateness; /* spans: USEC_INFINITY not known */
+        usec_t duration;
+        const char *job;
+        const char *params;  /* JSON text of an object; NULL: {} */
+        const char *result;  /* JSON text; NULL: none */
+        const char *outputs; /* JSON text of an object; NULL: {} */
+        const char *details; /* JSON text of an object; NULL: none */
+        const char *error_kind;
+        const char *error_message;
+} RunRecord;
+
+void run_get_record(const Run *run, RunRecord *ret);
+/* Adds the Run object. OMIT_RESULT: with null in the place of the result. */
+void run_record_write(const RunRecord *record, bool omit_result, JsonWriter *w);
+/* The two of them. */
+void run_write(const Run *run, bool omit_result, JsonWriter *w);
+/* Adds the value of the member "error". */
+void run_record_write_error(const RunRecord *record, JsonWriter *w);
+/* Adds a span, or null where it is USEC_INFINITY. */
+void run_write_span(JsonWriter *w, usec_t span);

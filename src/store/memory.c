@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * One block a record: the run's JSON text in three parts behind a small header. Records hang in the
- * list of their job and in the list of all, both in the order in which they ended, and in a tree by
+ * One block a record: its strings stand behind it. It is not made into JSON text before somebody asks:
+ * most records never are asked for. Records hang in the list of their job and in the list of all, both in the order in which they ended, and in a tree by
  * id. The oldest of a job goes when the job has too many, the oldest of all when all are too many.
  */
 #include "store/store.h"
 
 #include <fnmatch.h>
-
-#include "base/buffer.h"
 
 typedef struct JobRecords {
         RB_ENTRY(JobRecords) by_name;
@@ -22,10 +20,8 @@ typedef struct Record {
         List in_job;
         List in_all;
         JobRecords *job;
-        uint64_t id;
-        RunState state;
-        size_t head_len, result_len, tail_len;
-        char text[];
+        RunRecord run;
+        char strings[];
 } Record;
 
 RB_HEAD(RecordTree, Record);
@@ -39,12 +35,11 @@ typedef struct MemoryStore {
         size_t n;
         unsigned keep_runs;
         unsigned keep_runs_total;
-        Buffer scratch;
 } MemoryStore;
 
 static int record_compare(const Record *a, const Record *b)
 {
-        return a->id < b->id ? -1 : a->id > b->id;
+        return a->run.id < b->run.id ? -1 : a->run.id > b->run.id;
 }
 
 static int job_records_compare(const JobRecords *a, const JobRecords *b)
@@ -106,43 +101,56 @@ static void trim(MemoryStore *m)
                 drop(m, list_first(&m->all, Record, in_all));
 }
 
-static int format(MemoryStore *m, const Run *run, size_t *ret_head)
-{
-        JsonWriter w;
+/* The strings that a record owns; its job's name is the job's. */
+static const size_t string_offsets[] = {
+        offsetof(RunRecord, params),  offsetof(RunRecord, result),     offsetof(RunRecord, outputs),
+        offsetof(RunRecord, details), offsetof(RunRecord, error_kind), offsetof(RunRecord, error_message),
+};
 
-        buffer_clear(&m->scratch);
-        json_writer_init(&w, &m->scratch, 0);
-        json_begin_object(&w);
-        run_write_head(run, &w);
-        *ret_head = m->scratch.len;
-        run_write_tail(run, &w);
-        json_end_object(&w);
-        return json_writer_end(&w);
+static const char **record_string(RunRecord *run, size_t i)
+{
+        return (const char **)(void *)((char *)run + string_offsets[i]);
 }
 
-static void memory_append(Store *store, const Run *run)
+/* A copy of RUN, in one block. */
+static Record *record_new(RunRecord run, JobRecords *job)
+{
+        size_t lengths[ARRAY_SIZE(string_offsets)], total = 0;
+        Record *record;
+        char *end;
+
+        for (size_t i = 0; i < ARRAY_SIZE(string_offsets); i++) {
+                const char *s = *record_string(&run, i);
+
+                lengths[i] = s ? strlen(s) + 1 : 0;
+                total += lengths[i];
+        }
+        record = malloc(sizeof(*record) + total);
+        if (!record)
+                return NULL;
+        *record = (Record){ .job = job, .run = run };
+        record->run.job = job->name;
+        end = record->strings;
+        for (size_t i = 0; i < ARRAY_SIZE(string_offsets); i++)
+                if (lengths[i] > 0) {
+                        *record_string(&record->run, i) = memcpy(end, *record_string(&run, i), lengths[i]);
+                        end += lengths[i];
+                }
+        return record;
+}
+
+static void memory_append(Store *store, const RunRecord *run)
 {
         MemoryStore *m = container_of(store, MemoryStore, store);
-        const char *result = run->result ?: "null";
-        size_t head, result_len = run->result ? run->result_len : 4, tail;
         JobRecords *job;
         Record *record;
 
         if (m->keep_runs == 0 || m->keep_runs_total == 0)
                 return;
-        job = find_or_add_job(m, run->job->name);
-        if (!job || format(m, run, &head) < 0)
-                goto lost;
-        tail = m->scratch.len - head;
-        record = malloc(sizeof(*record) + m->scratch.len + result_len);
+        job = find_or_add_job(m, run->job);
+        record = job ? record_new(*run, job) : NULL;
         if (!record)
                 goto lost;
-        *record = (Record){
-                .job = job, .id = run->id, .state = run->state, .head_len = head, .result_len = result_len, .tail_len = tail,
-        };
-        memcpy(record->text, m->scratch.data, head);
-        memcpy(record->text + head, result, result_len);
-        memcpy(record->text + head + result_len, m->scratch.data + head, tail);
         if (job->n >= m->keep_runs) {
                 /* The new one is in its list first, so that the job is not dropped with its last record. */
                 list_append(&job->records, &record->in_job);
@@ -166,24 +174,9 @@ lost:
         }
 }
 
-static StoreRecord to_public(const Record *record)
-{
-        return (StoreRecord){
-                .id = record->id,
-                .job = record->job->name,
-                .state = record->state,
-                .head = record->text,
-                .result = record->text + record->head_len,
-                .tail = record->text + record->head_len + record->result_len,
-                .head_len = record->head_len,
-                .result_len = record->result_len,
-                .tail_len = record->tail_len,
-        };
-}
-
 static bool matches(const StoreQuery *query, const Record *record)
 {
-        if (query->states != 0 && !(query->states & (1U << record->state)))
+        if (query->states != 0 && !(query->states & (1U << record->run.state)))
                 return false;
         if (query->n_jobs == 0)
                 return true;
@@ -200,7 +193,7 @@ static Record *newest_before(MemoryStore *m, uint64_t before)
 
         if (before == 0)
                 return RB_MAX(RecordTree, &m->records);
-        found = RB_NFIND(RecordTree, &m->records, &(Record){ .id = before });
+        found = RB_NFIND(RecordTree, &m->records, &(Record){ .run.id = before });
         return found ? RB_PREV(RecordTree, &m->records, found) : RB_MAX(RecordTree, &m->records);
 }
 
@@ -212,11 +205,10 @@ static void query_job(MemoryStore *m, const StoreQuery *query, const StoreAnswer
 
         for (List *l = job ? job->records.prev : NULL; l && l != &job->records; l = l->prev) {
                 Record *record = container_of(l, Record, in_job);
-                StoreRecord r = to_public(record);
 
-                if ((query->before > 0 && record->id >= query->before) || !matches(query, record))
+                if ((query->before > 0 && record->run.id >= query->before) || !matches(query, record))
                         continue;
-                if (!answer->found(&r, answer->userdata) || ++n == query->limit)
+                if (!answer->found(&record->run, answer->userdata) || ++n == query->limit)
                         break;
         }
 }
@@ -227,22 +219,20 @@ static void memory_query(Store *store, const StoreQuery *query, const StoreAnswe
         size_t n = 0;
 
         if (query->id > 0) {
-                Record *record = RB_FIND(RecordTree, &m->records, &(Record){ .id = query->id });
+                Record *record = RB_FIND(RecordTree, &m->records, &(Record){ .run.id = query->id });
 
                 if (record && matches(query, record)) {
-                        StoreRecord r = to_public(record);
 
-                        (void)answer->found(&r, answer->userdata);
+                        (void)answer->found(&record->run, answer->userdata);
                 }
         } else if (query->n_jobs == 1 && !strpbrk(query->jobs[0], "*?[\\")) {
                 query_job(m, query, answer);
         } else {
                 for (Record *record = newest_before(m, query->before); record; record = RB_PREV(RecordTree, &m->records, record)) {
-                        StoreRecord r = to_public(record);
 
                         if (!matches(query, record))
                                 continue;
-                        if (!answer->found(&r, answer->userdata) || ++n == query->limit)
+                        if (!answer->found(&record->run, answer->userdata) || ++n == query->limit)
                                 break;
                 }
         }
@@ -263,7 +253,6 @@ static Store *memory_free(Store *store)
 
         while (m->n > 0)
                 drop(m, list_first(&m->all, Record, in_all));
-        buffer_deinit(&m->scratch);
         free(m);
         return NULL;
 }
@@ -289,21 +278,4 @@ int memory_store_new(Store **ret)
         list_init(&m->all);
         *ret = &m->store;
         return 0;
-}
-
-void store_record_write(const StoreRecord *record, bool omit_result, JsonWriter *w)
-{
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-
-        /* The head ends inside the object: the three are joined before the writer sees a value. */
-        (void)buffer_append(&text, record->head, record->head_len);
-        (void)buffer_append_string(&text, ",\"result\":");
-        if (omit_result)
-                (void)buffer_append_string(&text, "null");
-        else
-                (void)buffer_append(&text, record->result, record->result_len);
-        if (buffer_append(&text, record->tail, record->tail_len) < 0)
-                w->error = w->error ?: -ENOMEM;
-        else
-                json_raw(w, text.data, text.len);
 }

@@ -5,20 +5,9 @@
  * query is answered by callback before it returns, so a store keeps in memory what is asked for.
  */
 
-#include "job/job.h"
+#include "job/run.h"
 
 typedef struct Store Store;
-
-/* A run that has ended, as a store gives it. Lives for the callback only. */
-typedef struct StoreRecord {
-        uint64_t id;
-        const char *job;
-        RunState state;
-        const char *head;   /* JSON text: the Run object from its brace to its attempts */
-        const char *result; /* JSON text of the result */
-        const char *tail;   /* the rest, with the brace */
-        size_t head_len, result_len, tail_len;
-} StoreRecord;
 
 typedef struct StoreQuery {
         uint64_t id;               /* this run only; 0: any */
@@ -30,14 +19,14 @@ typedef struct StoreQuery {
 } StoreQuery;
 
 typedef struct StoreAnswer {
-        /* Newest first. Returns whether to go on. */
-        bool (*found)(const StoreRecord *record, void *userdata);
+        /* Newest first; RECORD lives for the call only. Returns whether to go on. */
+        bool (*found)(const RunRecord *record, void *userdata);
         void *userdata;
 } StoreAnswer;
 
 typedef struct StoreOperations {
         /* Takes note of a run that has ended. Must not block; what can't be kept is counted. */
-        void (*append)(Store *store, const Run *run);
+        void (*append)(Store *store, const RunRecord *run);
         void (*query)(Store *store, const StoreQuery *query, const StoreAnswer *answer);
         void (*set_limits)(Store *store, unsigned keep_runs, unsigned keep_runs_total);
         Store *(*free)(Store *store);
@@ -55,7 +44,7 @@ struct Store {
 /* A store in memory: the last runs of each job. -ENOMEM. */
 int memory_store_new(Store **ret);
 
-static inline void store_append(Store *store, const Run *run)
+static inline void store_append(Store *store, const RunRecord *run)
 {
         store->operations->append(store, run);
 }
@@ -76,6 +65,3 @@ static inline Store *store_free(Store *store)
         return store ? store->operations->free(store) : NULL;
 }
 DEFINE_CLEANUP(Store *, store_free);
-
-/* Adds the Run object to W. */
-void store_record_write(const StoreRecord *record, bool omit_result, JsonWriter *w);
