@@ -29,6 +29,8 @@ _taktctl () {
                 [reload]=''
                 [verify]=''
                 [calendar]='--cron --from -n --lines'
+                [path]=''
+                [validate]=''
                 [env]='-f --force'
                 [ping]=''
                 [info]=''
@@ -93,6 +95,10 @@ _taktctl () {
         verify)
                 compopt -o filenames
                 mapfile -t COMPREPLY < <(compgen -d -- "$cur"; compgen -f -X '!*.job' -- "$cur")
+                ;;
+        path|validate)
+                compopt -o filenames
+                mapfile -t COMPREPLY < <(compgen -f -- "$cur")
                 ;;
         env)
                 if [[ $prev == create ]]; then

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fish completion of taktctl(1)
 
-set -l verbs list status show cat next run wait cancel runs result watch pause resume reload verify calendar env ping info
+set -l verbs list status show cat next run wait cancel runs result watch pause resume reload verify calendar path validate env ping info
 set -l job_verbs list status show cat next run wait cancel runs result watch pause resume
 set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
 set -l job_states disabled paused running waiting idle finished
@@ -39,6 +39,8 @@ complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a resume -d 'Le
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a reload -d 'Read takt.conf and the job files again'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a verify -d 'Check job files or takt.conf, without a daemon'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a calendar -d 'Explain a calendar or cron expression'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a path -d 'Print what a JSONPath names in a JSON document'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a validate -d 'Check a JSON document against a JSON Schema'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a env -d 'Show or create an environment'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a ping -d 'Ask whether the daemon answers'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a info -d 'Show what the daemon is and does'
@@ -67,5 +69,6 @@ complete -c taktctl -n '__fish_seen_subcommand_from run' -s w -l wait -d 'Wait f
 
 complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs" -a '(__taktctl_jobs)'
 complete -c taktctl -n '__fish_seen_subcommand_from verify' -a '(__fish_complete_suffix .job)'
+complete -c taktctl -n '__fish_seen_subcommand_from path validate' -F
 complete -c taktctl -n '__fish_seen_subcommand_from env; and not __fish_seen_subcommand_from create' -a create
 complete -c taktctl -n '__fish_seen_subcommand_from create' -a '(__fish_complete_directories)'

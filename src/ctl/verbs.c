@@ -56,6 +56,16 @@ const Verb verbs[] = {
           "Explain a calendar or cron expression",
           "Prints its normal form and the next times, 5 unless -n says otherwise, in the\n"
           "machine's time zone or that of --timezone. Needs no daemon." },
+        { "path", "JSONPATH [FILE]", 1, 2, 0, verb_path,
+          "Print what a JSONPath names in a JSON document",
+          "The nodes are printed as one JSON array, [] where there are none. Without FILE,\n"
+          "the document is read from standard input. Needs no daemon." },
+        { "validate", "SCHEMA [FILE]", 1, 2, 0, verb_validate,
+          "Check a JSON document against a JSON Schema",
+          "Each error is printed with its place in the document, the schema's keyword and\n"
+          "what is wrong. Without FILE, the document is read from standard input. Other\n"
+          "schemas are read from beside SCHEMA only. The exit status is 1 where the\n"
+          "document is not valid, 2 where it or SCHEMA can't be used. Needs no daemon." },
         { "env", "[create DIR]", 0, 2, OPTION_FORCE, verb_env,
           "Show or create an environment",
           "Without arguments, shows which environment is in use and where its parts are.\n"
