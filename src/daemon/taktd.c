@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/socket.h"
 #include "base/string-util.h"
+#include "daemon/active-runs.h"
 #include "daemon/authority.h"
 #include "daemon/engine.h"
 #include "daemon/event-log.h"
@@ -37,6 +38,7 @@ typedef struct Daemon {
         Settings *settings;
         Engine engine;
         EventLog event_log;
+        ActiveRuns *active_runs;
         VarlinkServer *server;
         Authority authority;
         Api *api;
@@ -412,7 +414,11 @@ static int daemon_start(Daemon *d, bool live)
                 r = listen_status(d);
         if (r >= 0)
                 r = load_jobs(d);
-        return r;
+        if (r < 0)
+                return r;
+        /* Once the socket is ours, and no other daemon has the directory. */
+        r = active_runs_open(d->environment->state, &d->engine.events, &d->active_runs);
+        return r < 0 ? log_errno(LOG_ERR, r, "The runs under way can't be noted in %s: %m", d->environment->state) : 0;
 }
 
 static void daemon_deinit(Daemon *d)
@@ -432,6 +438,7 @@ static void daemon_deinit(Daemon *d)
                 signal_source_free(d->signals[i]);
         if (d->engine.services.timers)
                 timer_disarm(d->engine.services.timers, &d->stop_timer);
+        active_runs_close(d->active_runs);
         service_manager_free(d->manager);
         engine_deinit(&d->engine);
         if (d->lock_fd >= 0) {
@@ -459,6 +466,7 @@ static int daemon_run(Daemon *d, bool live)
         if (r < 0)
                 return r;
         scheduler_begin(d->engine.scheduler);
+        active_runs_recover(d->active_runs, d->engine.scheduler);
         service_manager_watch(d->manager, d->engine.loop, check_health, d);
         loop_defer(d->engine.loop, &d->announce);
         return loop_run(d->engine.loop);

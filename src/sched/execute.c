@@ -116,7 +116,8 @@ static void finish(Scheduler *s, Run *run, RunState state)
         execute_shutdown_if_idle(s);
 }
 
-static int new_run(Scheduler *s, Job *job, Run **ret)
+/* ID 0: the next one. */
+static int new_run(Scheduler *s, Job *job, uint64_t id, Run **ret)
 {
         Run *run;
         int r;
@@ -128,7 +129,7 @@ static int new_run(Scheduler *s, Job *job, Run **ret)
         r = run_new(job->spec->kind->run_size, &run);
         if (r < 0)
                 return r;
-        run->id = run_ids_next(s->ids);
+        run->id = id > 0 ? id : run_ids_next(s->ids);
         run->job = job;
         run->spec = job_spec_ref(job->spec);
         run->services = s->services;
@@ -148,7 +149,7 @@ static int new_run(Scheduler *s, Job *job, Run **ret)
 int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message)
 {
         Run *run;
-        int r = new_run(s, job, &run);
+        int r = new_run(s, job, 0, &run);
 
         if (r < 0)
                 return r;
@@ -407,7 +408,7 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
         Run *run;
         int r;
 
-        r = new_run(s, job, &run);
+        r = new_run(s, job, 0, &run);
         if (r < 0)
                 return r;
         run->trigger = request->trigger;
@@ -429,6 +430,27 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
                 return 0;
         }
         admit(s, run);
+        return 0;
+}
+
+int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uint64_t id, usec_t started_realtime,
+                          const char *message)
+{
+        usec_t since_start = usec_sub(scheduler_realtime(s), started_realtime);
+        Run *run;
+        int r;
+
+        r = new_run(s, job, id, &run);
+        if (r < 0)
+                return r;
+        run->trigger = request->trigger;
+        run->scheduled_realtime = request->scheduled_realtime;
+        run->started_realtime = started_realtime;
+        run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
+        run->attempts = started_realtime > 0;
+        run->params = request->params ? strdup(request->params) : NULL;
+        set_error(run, "lost", message);
+        finish(s, run, RUN_LOST);
         return 0;
 }
 

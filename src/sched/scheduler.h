@@ -79,6 +79,13 @@ typedef struct RunRequest {
  */
 int scheduler_run(Scheduler *scheduler, Job *job, const RunRequest *request, uint64_t *ret_id);
 
+/*
+ * Ends run ID of an earlier process, which did not: as `lost`, with MESSAGE. STARTED_REALTIME 0: it only
+ * waited. -ENOMEM.
+ */
+int scheduler_record_lost(Scheduler *scheduler, Job *job, const RunRequest *request, uint64_t id, usec_t started_realtime,
+                          const char *message);
+
 /* A run that is queued, running or retrying; NULL for all others. */
 Run *scheduler_find_run(Scheduler *scheduler, uint64_t id);
 /* As scheduler_next_job(), in the order of ids. */

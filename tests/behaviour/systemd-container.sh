@@ -109,6 +109,8 @@ for unit in taktd taktd@; do
                 >/run/systemd/system/$unit.service.d/test.conf"
 done
 inside systemctl daemon-reload
+# As packages do once they are installed.
+inside sh -c 'mkdir -p /var/lib/systemd/catalog && journalctl --update-catalog'
 
 # job NAME LINES: a job of the system's environment
 job() {
@@ -142,6 +144,9 @@ fields=$(inside journalctl --no-pager -u taktd TAKT_JOB=broken -o json)
 for field in '"MESSAGE_ID":"8088f22634cc4796a4a7ca8018dd5bde"' '"TAKT_ENV":"system"' '"TAKT_KIND":"exec"' '"TAKT_RUN":"2"' '"PRIORITY":"4"'; do
         grep -q "$field" <<<"$fields" || fail "the journal has no $field"
 done
+
+inside journalctl --no-pager -x -u taktd TAKT_JOB=broken | grep -q "Subject: A run of job broken failed" ||
+        fail "the catalog does not explain the failure"
 
 # --- reload ---
 

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The file is a page with its format and a table of slots of one size. A run's slot is one of the
+ * PROBE_MAX from its id on: ids go up by one, so the first is nearly always free, and a run that ends is
+ * found without an index. Where none is free a table of twice the size takes the place of the file. A
+ * slot counts once its id is written, last; blocks are allocated before they are mapped, so that a full
+ * disk is an error of the growth and not a signal in the middle of a copy.
+ */
+#include "daemon/active-runs.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "job/job.h"
+#include "job/spec.h"
+
+#define HEADER_SIZE 4096U
+#define SLOTS_MIN 64U
+#define PROBE_MAX 8U
+#define PARAMS_MAX 215U /* longer ones are not kept, and such a run not repeated */
+
+static const char magic[16] = "takt active 1\n";
+
+typedef struct Slot {
+        uint64_t id; /* 0: free */
+        uint64_t scheduled_realtime;
+        uint64_t started_realtime; /* 0: it waits */
+        uint8_t trigger;
+        uint8_t has_params;
+        char job[JOB_NAME_MAX + 1];
+        char params[PARAMS_MAX + 1];
+        char spare[14];
+} Slot;
+
+_Static_assert(sizeof(Slot) == 512, "slots don't straddle pages");
+_Static_assert(HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
+
+typedef struct Table {
+        char *map; /* NULL: none */
+        size_t n;  /* slots, a power of two */
+} Table;
+
+struct ActiveRuns {
+        char *path;
+        Table table;
+        uint64_t n_unnoted;
+        EventObserver observer;
+        Slot *left; /* by the last daemon */
+        size_t n_left;
+};
+
+static size_t table_size(size_t n)
+{
+        return HEADER_SIZE + n * sizeof(Slot);
+}
+
+static Slot *table_slots(const Table *table)
+{
+        return (Slot *)(void *)(table->map + HEADER_SIZE);
+}
+
+static void table_deinit(Table *table)
+{
+        if (table->map)
+                (void)munmap(table->map, table_size(table->n));
+        *table = (Table){};
+}
+
+/* The slot of run ID, which may be 0 for a free one where a run of id AT would be put. NULL: there is none. */
+static Slot *table_find(const Table *table, uint64_t at, uint64_t id)
+{
+        for (size_t i = 0; i < PROBE_MAX; i++) {
+                Slot *slot = &table_slots(table)[(at + i) & (table->n - 1)];
+
+                if (slot->id == id)
+                        return slot;
+        }
+        return NULL;
+}
+
+/* Puts a file with an empty table in the place of PATH. */
+static int table_create(const char *path, size_t n, Table *ret)
+{
+        _cleanup_free_ char *temporary = xasprintf("%s.new", path);
+        _cleanup_close_ int fd = -1;
+        char *map;
+        int r;
+
+        if (!temporary)
+                return -ENOMEM;
+        (void)unlink(temporary);
+        fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd < 0)
+                return negative_errno();
+        r = -posix_fallocate(fd, 0, (off_t)table_size(n));
+        map = r < 0 ? MAP_FAILED : mmap(NULL, table_size(n), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        if (r == 0 && map == MAP_FAILED)
+                r = negative_errno();
+        if (r < 0) {
+                (void)unlink(temporary);
+                return r;
+        }
+        memcpy(map, magic, sizeof(magic));
+        *ret = (Table){ .map = map, .n = n };
+        return 0;
+}
+
+/* Gives the new table the name of the file. */
+static int table_commit(const char *path)
+{
+        _cleanup_free_ char *temporary = xasprintf("%s.new", path);
+
+        if (!temporary)
+                return -ENOMEM;
+        return rename(temporary, path) < 0 ? negative_errno() : 0;
+}
+
+static bool copy_slots(const Table *from, Table *to)
+{
+        for (size_t i = 0; i < from->n; i++) {
+                const Slot *slot = &table_slots(from)[i];
+                Slot *place = slot->id > 0 ? table_find(to, slot->id, 0) : NULL;
+
+                if (slot->id > 0 && !place)
+                        return false;
+                if (place)
+                        *place = *slot;
+        }
+        return true;
+}
+
+/* A table of more slots in which all fit. */
+static int grow(ActiveRuns *active)
+{
+        for (size_t n = active->table.n * 2; n <= ACTIVE_RUNS_MAX; n *= 2) {
+                Table table = {};
+                int r = table_create(active->path, n, &table);
+
+                if (r < 0)
+                        return r;
+                if (copy_slots(&active->table, &table)) {
+                        r = table_commit(active->path);
+                        if (r >= 0) {
+                                table_deinit(&active->table);
+                                active->table = table;
+                                return 0;
+                        }
+                }
+                table_deinit(&table);
+                if (r < 0)
+                        return r;
+        }
+        return -E2BIG;
+}
+
+static void note_begin(ActiveRuns *active, const Run *run)
+{
+        Slot *slot = table_find(&active->table, run->id, run->id);
+
+        if (!slot)
+                slot = table_find(&active->table, run->id, 0);
+        if (!slot && grow(active) >= 0)
+                slot = table_find(&active->table, run->id, 0);
+        if (!slot) {
+                if (active->n_unnoted++ == 0)
+                        log_warning("Not all runs under way can be noted in %s; after a crash some won't be known to be lost",
+                                    active->path);
+                return;
+        }
+        slot->started_realtime = run->started_realtime;
+        if (slot->id == run->id)
+                return;
+        slot->scheduled_realtime = run->scheduled_realtime;
+        slot->trigger = (uint8_t)run->trigger;
+        slot->has_params = !run->params || strlen(run->params) <= PARAMS_MAX;
+        (void)snprintf(slot->job, sizeof(slot->job), "%s", run->job->name);
+        (void)snprintf(slot->params, sizeof(slot->params), "%s", slot->has_params && run->params ? run->params : "{}");
+        __atomic_store_n(&slot->id, run->id, __ATOMIC_RELEASE);
+}
+
+static void on_event(EventObserver *observer, const Event *event)
+{
+        ActiveRuns *active = container_of(observer, ActiveRuns, observer);
+        Slot *slot;
+
+        if (!event->run || event->type == EVENT_PROGRESS)
+                return;
+        if (!run_state_is_final(event->run->state)) {
+                note_begin(active, event->run);
+                return;
+        }
+        slot = table_find(&active->table, event->run->id, event->run->id);
+        if (slot)
+                __atomic_store_n(&slot->id, 0, __ATOMIC_RELEASE);
+}
+
+/* --- what the last daemon left --- */
+
+static int slot_compare(const void *a, const void *b)
+{
+        const Slot *x = a, *y = b;
+
+        return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static bool slot_is_sane(const Slot *slot)
+{
+        return slot->id > 0 && slot->id <= INT64_MAX && slot->trigger < _RUN_TRIGGER_MAX &&
+               memchr(slot->job, '\0', sizeof(slot->job)) && job_name_is_valid(slot->job) &&
+               memchr(slot->params, '\0', sizeof(slot->params));
+}
+
+static int read_left(ActiveRuns *active)
+{
+        _cleanup_buffer_ Buffer file = BUFFER_NULL;
+        int r = read_file_at(AT_FDCWD, active->path, table_size(ACTIVE_RUNS_MAX), &file);
+        size_t n;
+
+        if (r == -ENOENT)
+                return 0;
+        if (r < 0 || file.len < HEADER_SIZE || memcmp(file.data, magic, sizeof(magic)) != 0) {
+                if (r == -ENOMEM)
+                        return r;
+                log_warning("%s is not readable (%s); runs that were under way are not known", active->path,
+                            r < 0 ? strerror(-r) : "it is of another format");
+                return 0;
+        }
+        n = (file.len - HEADER_SIZE) / sizeof(Slot);
+        active->left = new0(Slot, n + 1);
+        if (!active->left)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                Slot *slot = &active->left[active->n_left];
+
+                memcpy(slot, file.data + HEADER_SIZE + i * sizeof(Slot), sizeof(Slot));
+                active->n_left += slot_is_sane(slot);
+        }
+        if (active->n_left > 0)
+                qsort(active->left, active->n_left, sizeof(Slot), slot_compare);
+        return 0;
+}
+
+static void recover_one(Scheduler *scheduler, const Slot *slot)
+{
+        Job *job = scheduler_find_job(scheduler, slot->job);
+        RunRequest request = {
+                .trigger = (RunTrigger)slot->trigger,
+                .params = slot->has_params ? slot->params : NULL,
+                .scheduled_realtime = slot->scheduled_realtime,
+        };
+        int r;
+
+        if (!job) {
+                log_warning("Run %llu of %s, a job that is no more, was lost: the daemon ended during it",
+                            (unsigned long long)slot->id, slot->job);
+                return;
+        }
+        r = scheduler_record_lost(scheduler, job, &request, slot->id, slot->started_realtime, "the daemon ended during it");
+        if (r >= 0 && slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0)
+                r = scheduler_run(scheduler, job, &request, NULL);
+        if (r < 0)
+                log_errno(LOG_ERR, r, "%s: lost run %llu was not dealt with: %m", slot->job, (unsigned long long)slot->id);
+}
+
+void active_runs_recover(ActiveRuns *active, Scheduler *scheduler)
+{
+        for (size_t i = 0; i < active->n_left; i++)
+                recover_one(scheduler, &active->left[i]);
+        free(active->left);
+        active->left = NULL;
+        active->n_left = 0;
+}
+
+int active_runs_open(const char *state_directory, EventBus *bus, ActiveRuns **ret)
+{
+        _cleanup_(active_runs_closep) ActiveRuns *active = new0(ActiveRuns, 1);
+        int r;
+
+        if (!active)
+                return -ENOMEM;
+        list_init(&active->observer.link);
+        active->path = path_join(state_directory, "active-runs");
+        if (!active->path)
+                return -ENOMEM;
+        r = read_left(active);
+        if (r >= 0)
+                r = table_create(active->path, SLOTS_MIN, &active->table);
+        if (r >= 0)
+                r = table_commit(active->path);
+        if (r < 0)
+                return r;
+        active->observer.notify = on_event;
+        event_bus_subscribe(bus, &active->observer);
+        *ret = TAKE_PTR(active);
+        return 0;
+}
+
+ActiveRuns *active_runs_close(ActiveRuns *active)
+{
+        if (!active)
+                return NULL;
+        event_bus_unsubscribe(&active->observer);
+        table_deinit(&active->table);
+        free(active->left);
+        free(active->path);
+        free(active);
+        return NULL;
+}

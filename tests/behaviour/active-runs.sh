@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# A daemon that is killed: what was under way ends as lost in the next one, is repeated where Retries=
+# says so, and leaves no process behind. A clean stop leaves nothing to be lost.
+set -eu
+: "${TAKT_SRCDIR:?}" "${TAKT_BUILDDIR:?}"
+export PATH="$TAKT_BUILDDIR:$PATH"
+unset TAKT_ENV
+dir=$(mktemp -d)
+daemon=''
+cleanup() {
+        if [ -n "$daemon" ]; then
+                kill -KILL "$daemon" 2>/dev/null || :
+                wait "$daemon" 2>/dev/null || :
+        fi
+        rm -rf "$dir"
+}
+trap cleanup EXIT
+failed=0
+fail() {
+        echo "$*"
+        failed=1
+}
+env=$dir/lab
+takt() {
+        timeout 20 taktctl --env "$env" "$@"
+}
+start() {
+        taktd --env "$env" 2>>"$dir/log" &
+        daemon=$!
+        for _ in $(seq 100); do
+                if takt -q ping >/dev/null 2>&1; then return; fi
+                kill -0 $daemon 2>/dev/null || break
+                sleep 0.1
+        done
+        cat "$dir/log"
+        exit 1
+}
+
+# until_true WHAT COMMAND…
+until_true() {
+        local what=$1
+        shift
+        for _ in $(seq 100); do
+                if "$@" >/dev/null 2>&1; then return; fi
+                sleep 0.1
+        done
+        fail "$what did not come"
+}
+state_of() {
+        takt --json runs "$1" | grep -o '"state":"[a-z]*"' | cut -d'"' -f4 | paste -sd' '
+}
+
+takt_job() {
+        printf '%s\n' "[Job]" "${@:2}" >"$env/jobs/$1.job"
+}
+taktctl -q env create "$env"
+takt_job once Type=exec "[Exec]" "Command=/bin/sh -c 'echo \$\$\$\$ >>$dir/once.pid; exec sleep 1000'"
+takt_job again Type=exec Retries=1 "Parameter=text:string=none" "[Exec]" \
+        "Command=/bin/sh -c 'echo \"\$1\" >>$dir/again; exec sleep 1000' sh \${text}"
+takt_job queue Type=sleep "[Schedule]" Overlap=queue "[Sleep]" Duration=1000s
+takt_job many Type=sleep "[Schedule]" Overlap=parallel "[Sleep]" Duration=1000s
+
+start
+once=$(takt run once)
+again=$(takt run again -p "text=hello world")
+takt -q run queue >/dev/null
+queued=$(takt run queue)
+# More than fit into the first table.
+for _ in $(seq 70); do takt -q run many >/dev/null; done
+until_true "the commands" test -s "$dir/again" -a -s "$dir/once.pid"
+kill -KILL $daemon
+wait $daemon 2>/dev/null || :
+start
+[ "$(state_of once)" = lost ] || fail "after a SIGKILL, once: $(state_of once)"
+[ "$(takt --json runs once | grep -o '"run":[0-9]*')" = "\"run\":$once" ] || fail "the lost run has another id"
+[ "$(takt --json runs -n 100 many | grep -o '"state":"lost"' | wc -l)" = 70 ] || fail "of 70 runs, $(takt --json runs -n 100 many | grep -o '"state":"lost"' | wc -l) are lost"
+[ "$(state_of queue)" = "lost lost" ] || fail "after a SIGKILL, queue: $(state_of queue) ($queued)"
+until_true "the repeated run" sh -c "[ \$(wc -l <'$dir/again') -eq 2 ]"
+[ "$(sort -u "$dir/again")" = "hello world" ] || fail "it was repeated with other parameters: $(cat "$dir/again")"
+case $(state_of again) in
+"running lost" | "lost running") ;;
+*) fail "after a SIGKILL, again: $(state_of again) (run $again)" ;;
+esac
+grep -q "once\[$once\]: lost" "$dir/log" || fail "the log does not tell of the lost run"
+read -r pid <"$dir/once.pid"
+until_true "the end of the command" sh -c "! kill -0 $pid"
+
+# A stop ends what is under way, and says so by itself.
+kill -TERM $daemon
+wait $daemon || fail "the stop fails"
+start
+[ -z "$(takt --json runs | grep -o '"state":"lost"')" ] || fail "after a clean stop something is lost"
+
+# What is not such a file is left out, and told.
+kill -TERM $daemon
+wait $daemon || fail "the second stop fails"
+head -c 9000 /dev/urandom >"$env/state/active-runs"
+start
+grep -q "active-runs is not readable" "$dir/log" || fail "nothing is said of a file of another format"
+kill -TERM $daemon
+wait $daemon || fail "the third stop fails"
+# The right head, and nonsense after it.
+{ printf 'takt active 1\n\0\0' && head -c 20000 /dev/urandom; } >"$env/state/active-runs"
+start
+takt -q ping >/dev/null || fail "nonsense ends the daemon"
+kill -TERM $daemon
+wait $daemon || fail "the last stop fails"
+daemon=''
+exit $failed
