@@ -116,6 +116,8 @@ void engine_apply_settings(Engine *engine, const Settings *settings)
 
 void engine_deinit(Engine *engine)
 {
+        if (engine->scheduler)
+                scheduler_abandon(engine->scheduler);
         scheduler_free(engine->scheduler);
         store_free(engine->store);
         run_ids_close(engine->ids);

@@ -535,3 +535,17 @@ void scheduler_shutdown(Scheduler *s, void (*done)(void *userdata), void *userda
         }
         execute_shutdown_if_idle(s);
 }
+
+void scheduler_abandon(Scheduler *s)
+{
+        Run *run;
+
+        scheduler_shutdown(s, NULL, NULL);
+        while ((run = RB_MIN(RunTree, &s->runs))) {
+                /* What is left is an attempt that was asked to end and takes its time. */
+                if (run->spec->kind->reset)
+                        run->spec->kind->reset(run);
+                set_error(run, stop_kinds[RUN_STOP_SHUTDOWN], "the daemon was stopped and did not wait for the end");
+                finish(s, run, RUN_CANCELLED);
+        }
+}

@@ -25,7 +25,7 @@ typedef struct SchedulerLimits {
 
 /* All arguments are borrowed and outlive the scheduler. -ENOMEM. */
 int scheduler_new(const Services *services, EventBus *events, RunIds *ids, const SchedulerLimits *limits, Scheduler **ret);
-/* No run may be under way: see scheduler_shutdown(). */
+/* No run may be under way: see scheduler_shutdown() and scheduler_abandon(). */
 Scheduler *scheduler_free(Scheduler *scheduler);
 DEFINE_CLEANUP(Scheduler *, scheduler_free);
 
@@ -102,6 +102,9 @@ void scheduler_cancel(Scheduler *scheduler, Run *run);
  * DONE is called once nothing is under way, possibly before this returns.
  */
 void scheduler_shutdown(Scheduler *scheduler, void (*done)(void *userdata), void *userdata);
+
+/* Gives up on whatever is under way still, which is recorded as cancelled; nothing begins any more. */
+void scheduler_abandon(Scheduler *scheduler);
 
 typedef struct SchedulerStatistics {
         uint64_t n_due; /* occurrences that came due */

@@ -836,6 +836,28 @@ static void test_shutdown(_unused_ void **state)
         fixture_free(f);
 }
 
+/* What does not end when it is asked to is given up, and nothing is left of it. */
+static void test_abandon(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "TimeoutSec=1h\nRetries=3\n[Schedule]\nOverlap=queue\n"), *other = add(f, "k", "[Schedule]\nEvery=1s\n");
+        uint64_t id;
+
+        plan = (FakePlan){ .duration = 100 * SEC, .cancel_delay = 7 * SEC };
+        id = run_now(f, job);
+        run_now(f, job);
+        advance_to(f, SEC);
+        scheduler_shutdown(f->scheduler, on_shut_down, f);
+        advance_to(f, 3 * SEC);
+        assert_false(f->shut_down);
+        f->shut_down = true;
+        scheduler_abandon(f->scheduler);
+        assert_ended(f, id, RUN_CANCELLED, "shutdown");
+        assert_null(scheduler_next_run(f->scheduler, NULL));
+        assert_string_equal(other->name, "k");
+        fixture_free(f);
+}
+
 /* --- kinds --- */
 
 static void test_blink(_unused_ void **state)
@@ -1007,7 +1029,8 @@ int main(void)
                 RUN(test_timeout),              RUN(test_retries),
                 RUN(test_retry_waits_for_a_place), RUN(test_cancel_in_each_state),
                 RUN(test_change_keeps_phase),   RUN(test_remove_with_runs),
-                RUN(test_shutdown),             RUN(test_blink),
+                RUN(test_shutdown),             RUN(test_abandon),
+                RUN(test_blink),
                 RUN(test_late_steps),           RUN(test_kinds_cancelled),
                 RUN(test_storm),
         };
