@@ -44,6 +44,7 @@ typedef struct Daemon {
         Api *api;
         HttpServer *status_server;
         Status *status;
+        int control_fd; /* until it is served */
         int lock_fd;
         SignalSource *signals[3];
         Timer stop_timer;
@@ -326,18 +327,15 @@ static int listen_control(Daemon *d)
                 .reload = daemon_reload,
                 .userdata = d,
         };
-        int fd, r;
+        int r;
 
         r = varlink_server_new(d->engine.loop, &info, &limits, &d->server);
         if (r >= 0)
                 r = api_new(&context, d->server, &d->api);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The control interface could not be made: %m");
-        fd = open_control_socket(d);
-        if (fd < 0)
-                return fd;
         apply_authority(d);
-        r = varlink_server_listen_fd(d->server, fd);
+        r = varlink_server_listen_fd(d->server, TAKE_FD(d->control_fd));
         return r < 0 ? log_errno(LOG_ERR, r, "%s can't be served: %m", d->environment->socket) : 0;
 }
 
@@ -398,6 +396,10 @@ static int daemon_start(Daemon *d, bool live)
         r = environment_make_directories(d->environment);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The directories of %s can't be made: %m", d->environment->path);
+        /* The socket's lock comes first: without it, what is in state/ is another daemon's. */
+        d->control_fd = open_control_socket(d);
+        if (d->control_fd < 0)
+                return d->control_fd;
         r = engine_init(&d->engine, d->environment, d->settings, d->environment->state, true);
         if (r < 0)
                 return r;
@@ -440,6 +442,7 @@ static void daemon_deinit(Daemon *d)
                 timer_disarm(d->engine.services.timers, &d->stop_timer);
         active_runs_close(d->active_runs);
         service_manager_free(d->manager);
+        safe_close(d->control_fd);
         engine_deinit(&d->engine);
         if (d->lock_fd >= 0) {
                 (void)unlink(d->environment->socket);
@@ -567,6 +570,7 @@ static int parse_arguments(int argc, char *argv[], Arguments *a)
 int main(int argc, char *argv[])
 {
         Daemon d = {
+                .control_fd = -1,
                 .lock_fd = -1,
                 .reload_step.callback = on_reload_step,
                 .exit_step.callback = on_exit_step,
