@@ -63,10 +63,15 @@ void ctl_print_problems(const JsonValue *problems)
 {
         for (uint32_t i = 0; json_is(problems, JSON_ARRAY) && i < problems->n; i++) {
                 const JsonValue *p = &problems->items[i];
+                int64_t line = json_get_int(p, "line", 0), column = json_get_int(p, "column", 0);
 
-                fprintf(stderr, "%s:%" PRIi64 ":%" PRIi64 ": %s\n", json_get_string(p, "file", "?"),
-                        json_get_int(p, "line", 0), json_get_int(p, "column", 0),
-                        json_get_string(p, "message", "?"));
+                /* Zero: the line, or the file, as a whole. */
+                fputs(json_get_string(p, "file", "?"), stderr);
+                if (line > 0)
+                        fprintf(stderr, ":%" PRIi64, line);
+                if (column > 0)
+                        fprintf(stderr, ":%" PRIi64, column);
+                fprintf(stderr, ": %s\n", json_get_string(p, "message", "?"));
         }
 }
 
