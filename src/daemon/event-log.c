@@ -44,12 +44,60 @@ static int event_level(const Event *event)
         return styles[event->type].level;
 }
 
+static void burst_end(const EventLog *log, EventBurst *burst)
+{
+        if (burst->n_folded > 0)
+                log_full(styles[burst->type].level,
+                         (const LogField[]){
+                                 { "MESSAGE_ID", styles[burst->type].message_id },
+                                 { "TAKT_ENV", log->environment },
+                                 { "TAKT_JOB", burst->job },
+                                 {},
+                         },
+                         "%s: %s: … %u more like this", burst->job, event_type_to_string(burst->type), burst->n_folded);
+        free(burst->job);
+        *burst = (EventBurst){};
+}
+
+/* Whether EVENT is one too many. Bursts whose time is over are told of on the way: they are few. */
+static bool fold(EventLog *log, const Event *event)
+{
+        EventBurst *found = NULL, *oldest = &log->bursts[0];
+
+        for (size_t i = 0; i < EVENT_LOG_BURSTS_MAX; i++) {
+                EventBurst *burst = &log->bursts[i];
+
+                /* A clock that was set back ends them as well. */
+                if (burst->job && usec_sub(event->realtime, burst->began_realtime) >= EVENT_LOG_INTERVAL)
+                        burst_end(log, burst);
+                else if (burst->job && event->realtime < burst->began_realtime)
+                        burst_end(log, burst);
+                if (burst->job && burst->type == event->type && streq(burst->job, event->job))
+                        found = burst;
+                if (burst->began_realtime < oldest->began_realtime)
+                        oldest = burst;
+        }
+        if (!found) {
+                burst_end(log, oldest);
+                oldest->job = strdup(event->job);
+                if (!oldest->job)
+                        return false;
+                oldest->type = event->type;
+                oldest->began_realtime = event->realtime;
+                found = oldest;
+        }
+        if (++found->n <= EVENT_LOG_BURST)
+                return false;
+        found->n_folded++;
+        return true;
+}
+
 static void log_event(EventLog *log, const Event *event)
 {
         int level = event_level(event);
         char id[24] = "";
 
-        if (level > log_max_level())
+        if (level > log_max_level() || fold(log, event))
                 return;
         if (event->run)
                 (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)event->run->id);
@@ -122,4 +170,11 @@ void event_log_init(EventLog *log, const char *environment, bool live)
                 .live = live,
                 .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
         };
+}
+
+void event_log_deinit(EventLog *log)
+{
+        for (size_t i = 0; i < EVENT_LOG_BURSTS_MAX; i++)
+                if (log->bursts[i].job)
+                        burst_end(log, &log->bursts[i]);
 }

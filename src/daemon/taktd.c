@@ -440,10 +440,12 @@ static void daemon_deinit(Daemon *d)
                 signal_source_free(d->signals[i]);
         if (d->engine.services.timers)
                 timer_disarm(d->engine.services.timers, &d->stop_timer);
-        active_runs_close(d->active_runs);
         service_manager_free(d->manager);
         safe_close(d->control_fd);
+        /* Runs that are given up are still told of. */
         engine_deinit(&d->engine);
+        event_log_deinit(&d->event_log);
+        active_runs_close(d->active_runs);
         if (d->lock_fd >= 0) {
                 (void)unlink(d->environment->socket);
                 safe_close(d->lock_fd);

@@ -82,6 +82,7 @@ case $(state_of again) in
 "running lost" | "lost running") ;;
 *) fail "after a SIGKILL, again: $(state_of again) (run $again)" ;;
 esac
+[ "$(grep -c "many\[[0-9]*\]: lost" "$dir/log")" = 20 ] || fail "a burst of messages is not folded"
 grep -q "once\[$once\]: lost" "$dir/log" || fail "the log does not tell of the lost run"
 read -r pid <"$dir/once.pid"
 until_true "the end of the command" sh -c "! kill -0 $pid"
@@ -89,6 +90,7 @@ until_true "the end of the command" sh -c "! kill -0 $pid"
 # A stop ends what is under way, and says so by itself.
 kill -TERM $daemon
 wait $daemon || fail "the stop fails"
+grep -q "many: lost: … 50 more like this" "$dir/log" || fail "what was folded is not counted"
 start
 [ -z "$(takt --json runs | grep -o '"state":"lost"')" ] || fail "after a clean stop something is lost"
 
