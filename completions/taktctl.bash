@@ -24,6 +24,7 @@ _taktctl () {
                 [runs]='-n --lines -s --state'
                 [result]=''
                 [watch]='-e --event'
+                [logs]='-f --follow -n --lines --since'
                 [pause]=''
                 [resume]=''
                 [reload]=''
@@ -31,7 +32,7 @@ _taktctl () {
                 [calendar]='--cron --from -n --lines'
                 [path]=''
                 [validate]=''
-                [env]='-f --force'
+                [env]='--force'
                 [ping]=''
                 [info]=''
         )
@@ -46,7 +47,7 @@ _taktctl () {
                 --system|--user)
                         where=("${COMP_WORDS[i]}")
                         ;;
-                --timezone|--event|--from|--lines|--param|--state|--timeout|-[enpst])
+                --timezone|--event|--from|--lines|--param|--since|--state|--timeout|-[enpst])
                         i=$((i + 1))
                         ;;
                 -*)
@@ -76,7 +77,7 @@ _taktctl () {
                 mapfile -t COMPREPLY < <(compgen -W "$run_states progress $job_events" -- "$cur")
                 return
                 ;;
-        --from|--lines|-n|--param|-p|--timeout|-t)
+        --from|--since|--lines|-n|--param|-p|--timeout|-t)
                 return
                 ;;
         esac
@@ -89,7 +90,7 @@ _taktctl () {
         '')
                 mapfile -t COMPREPLY < <(compgen -W "${!verbs[*]}" -- "$cur")
                 ;;
-        list|status|show|cat|next|run|wait|cancel|runs|result|watch|pause|resume)
+        list|status|show|cat|next|run|wait|cancel|runs|result|watch|logs|pause|resume)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
         verify)

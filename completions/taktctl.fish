@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fish completion of taktctl(1)
 
-set -l verbs list status show cat next run wait cancel runs result watch pause resume reload verify calendar path validate env ping info
-set -l job_verbs list status show cat next run wait cancel runs result watch pause resume
+set -l verbs list status show cat next run wait cancel runs result watch logs pause resume reload verify calendar path validate env ping info
+set -l job_verbs list status show cat next run wait cancel runs result watch logs pause resume
 set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
 set -l job_states disabled paused running waiting idle finished
 
@@ -34,6 +34,7 @@ complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a cancel -d 'As
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a runs -d 'List runs, the newest first'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a result -d 'Print the result of a run'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a watch -d 'Print what happens as it happens'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a logs -d 'Print what the journal has of jobs'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a pause -d 'Hold back the schedules of jobs'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a resume -d 'Let the schedules of jobs go on'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a reload -d 'Read takt.conf and the job files again'
@@ -57,9 +58,11 @@ complete -c taktctl -l version -d 'Show the version'
 
 complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l cron -d 'Take it as a cron expression'
 complete -c taktctl -n '__fish_seen_subcommand_from watch' -s e -l event -xa "$run_states progress added changed removed paused resumed refused" -d 'Only events of this name; may be repeated'
-complete -c taktctl -n '__fish_seen_subcommand_from env' -s f -l force -d 'Use a directory that is not empty'
+complete -c taktctl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'Go on with what comes'
+complete -c taktctl -n '__fish_seen_subcommand_from logs' -l since -x -d 'Begin at this time, or at -SPAN before now'
+complete -c taktctl -n '__fish_seen_subcommand_from env' -l force -d 'Use a directory that is not empty'
 complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l from -x -d 'Begin after this time, not now'
-complete -c taktctl -n '__fish_seen_subcommand_from status next runs calendar' -s n -l lines -x -d 'Show that many'
+complete -c taktctl -n '__fish_seen_subcommand_from status next runs calendar logs' -s n -l lines -x -d 'Show that many'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -l names -d 'Print names only, one a line'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -s p -l param -x -d 'Set a parameter; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -s s -l state -xa "$job_states" -d 'Only those in this state; may be repeated'

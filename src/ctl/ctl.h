@@ -38,12 +38,14 @@ typedef struct CtlOptions {
         EnvironmentScope scope;
         const char *time_zone;
         const char *from;
+        const char *since;
         usec_t timeout; /* USEC_INFINITY: none */
         unsigned lines; /* 0: not said */
         Words states;
         Words events;
         Words params;
         bool cron;
+        bool follow;
         bool json;
         bool quiet;
         bool no_pager;

@@ -11,14 +11,16 @@
 enum {
         OPTION_CRON = 1 << 0,
         OPTION_EVENT = 1 << 1,
-        OPTION_FORCE = 1 << 2,
-        OPTION_FROM = 1 << 3,
-        OPTION_LINES = 1 << 4,
-        OPTION_NAMES = 1 << 5,
-        OPTION_PARAM = 1 << 6,
-        OPTION_STATE = 1 << 7,
-        OPTION_TIMEOUT = 1 << 8,
-        OPTION_WAIT = 1 << 9,
+        OPTION_FOLLOW = 1 << 2,
+        OPTION_FORCE = 1 << 3,
+        OPTION_FROM = 1 << 4,
+        OPTION_LINES = 1 << 5,
+        OPTION_NAMES = 1 << 6,
+        OPTION_PARAM = 1 << 7,
+        OPTION_SINCE = 1 << 8,
+        OPTION_STATE = 1 << 9,
+        OPTION_TIMEOUT = 1 << 10,
+        OPTION_WAIT = 1 << 11,
 };
 
 #define ARGS_UNLIMITED UINT32_MAX
@@ -83,6 +85,7 @@ int verb_cat(Ctl *ctl, char **args, size_t n);
 int verb_env(Ctl *ctl, char **args, size_t n);
 int verb_info(Ctl *ctl, char **args, size_t n);
 int verb_list(Ctl *ctl, char **args, size_t n);
+int verb_logs(Ctl *ctl, char **args, size_t n);
 int verb_next(Ctl *ctl, char **args, size_t n);
 int verb_path(Ctl *ctl, char **args, size_t n);
 int verb_pause(Ctl *ctl, char **args, size_t n);

@@ -42,6 +42,10 @@ const Verb verbs[] = {
         { "watch", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_EVENT, verb_watch,
           "Print what happens as it happens",
           "First comes what is, then each event on a line of its own." },
+        { "logs", "JOB…", 1, ARGS_UNLIMITED, OPTION_FOLLOW | OPTION_LINES | OPTION_SINCE, verb_logs,
+          "Print what the journal has of jobs",
+          "Only the last lines are printed: as many as -n says, otherwise 100, before what\n"
+          "comes with -f 10, and with --since all. Needs no daemon." },
         { "pause", "JOB…", 1, ARGS_UNLIMITED, 0, verb_pause,
           "Hold back the schedules of jobs", NULL },
         { "resume", "JOB…", 1, ARGS_UNLIMITED, 0, verb_resume,

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# taktctl logs: which entries of a journal it prints, and how. The journal is made by systemd-journal-remote.
+set -eu
+: "${TAKT_SRCDIR:?}" "${TAKT_BUILDDIR:?}"
+export LC_ALL=C.UTF-8 PATH="$TAKT_BUILDDIR:$PATH" TZ=UTC
+dir=$(mktemp -d)
+pid=
+trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || :; rm -rf "$dir"' EXIT
+failed=0
+
+# expect STATUS PATTERN ARG…: taktctl logs ARG… exits so, and all that it prints is like the pattern
+expect() {
+        local status=$1 pattern=$2 found=0 output
+        shift 2
+        output=$(taktctl logs --timezone UTC "$@" 2>&1) || found=$?
+        # shellcheck disable=SC2254
+        case $found:$output in
+        $status:$pattern) ;;
+        *)
+                echo "taktctl logs $*: exit status $found, prints $output"
+                failed=1
+                ;;
+        esac
+}
+
+taktctl -q env create "$dir/plant"
+export TAKT_ENV=$dir/plant TAKT_JOURNAL=$dir/journal
+mkdir "$TAKT_JOURNAL"
+expect 1 'taktctl: *no journal*' room
+expect 2 'taktctl: --since: *' --since yesteryear room
+expect 2 'taktctl: too few arguments*'
+
+remote=
+for path in /lib/systemd/systemd-journal-remote /usr/lib/systemd/systemd-journal-remote; do
+        [ ! -x "$path" ] || remote=$path
+done
+if [ -z "$remote" ]; then
+        echo "systemd-journal-remote is not installed"
+        [ $failed = 0 ] || exit 1
+        exit 77
+fi
+
+# entry NUMBER ENV JOB MESSAGE: that many seconds after 2026-11-22 10:00
+entry() {
+        printf '__REALTIME_TIMESTAMP=%s000000\n__MONOTONIC_TIMESTAMP=%s000000\n' $((1795341600 + $1)) "$1"
+        printf '_BOOT_ID=1dbf1e3c6d0f4a5f8a9e1b2c3d4e5f60\nPRIORITY=%s\nMESSAGE=%s\n' "$((3 + $1 % 4))" "$4"
+        printf 'TAKT_ENV=%s\nTAKT_JOB=%s\nTAKT_RUN=%s\nTAKT_STATE=failed\n\n' "$2" "$3" "$1"
+}
+{
+        entry 1 plant room 'room[1]: failed: one'
+        entry 2 plant room-2 'room-2[2]: failed: two'
+        entry 3 other room 'room[3]: failed: of another'
+        entry 4 plant room 'room[4]: failed: four'
+        entry 5 plant hall $'hall[5]: failed: \e[2J five'
+} >"$dir/export"
+"$remote" -o "$TAKT_JOURNAL/test.journal" "$dir/export" >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
+
+one='2026-11-22 10:00:01 room\[1\]: failed: one'
+two='2026-11-22 10:00:02 room-2\[2\]: failed: two'
+four='2026-11-22 10:00:04 room\[4\]: failed: four'
+five='2026-11-22 10:00:05 hall\[5\]: failed: \\x1b\[2J five'
+nl=$'\n'
+expect 0 "$one$nl$four" room
+expect 0 "$one$nl$two$nl$four" 'room*'
+expect 0 "$one$nl$two$nl$four$nl$five" room room-2 hall
+expect 0 "$four" -n 1 'room*'
+expect 0 "$two$nl$four" -n 2 'room*'
+expect 0 "$four" --since '2026-11-22 10:00:02' room
+expect 0 "$two$nl$four" --since '2026-11-22 10:00:02' 'r*'
+expect 0 "$four" --since '2026-11-22 10:00:02' -n 5 room
+expect 0 'taktctl: the journal has nothing of this' none
+expect 0 '' -q none
+expect 0 '{"time":"2026-11-22T10:00:04.000000Z","job":"room","run":4,"state":"failed","priority":3,"message":"room\[4\]: failed: four"}' \
+        --json -n 1 room
+
+# What comes is printed as it comes.
+taktctl logs --timezone UTC -f -n 1 'room*' >"$dir/follow" &
+pid=$!
+wait_for() {
+        for _ in $(seq 200); do
+                ! grep -q "$1" "$dir/follow" || return 0
+                sleep 0.05
+        done
+        echo "logs -f does not print $1: $(cat "$dir/follow")"
+        failed=1
+}
+wait_for four
+entry 6 plant room-3 'room-3[6]: failed: six' >"$dir/export"
+"$remote" -o "$TAKT_JOURNAL/later.journal" "$dir/export" >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
+wait_for six
+exit $failed
