@@ -139,10 +139,22 @@ static void apply_authority(Daemon *d)
         varlink_server_set_authorize(d->server, authorize, d);
 }
 
+/* Clients of the control socket get at most half of the descriptors, so that jobs have theirs whoever connects. */
+static void fit_connections(Settings *settings)
+{
+        struct rlimit limit;
+
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 >= settings->max_connections)
+                return;
+        settings->max_connections = (unsigned)(limit.rlim_cur / 2);
+        log_info("MaxConnections= is lowered to %u, half of the limit of open files", settings->max_connections);
+}
+
 static void adopt_settings(Daemon *d)
 {
         settings_free(d->settings);
         d->settings = TAKE_PTR(d->new_settings);
+        fit_connections(d->settings);
         log_set_max_level(d->settings->log_level);
         engine_apply_settings(&d->engine, d->settings);
         apply_authority(d);
@@ -407,6 +419,7 @@ static int daemon_start(Daemon *d, bool live)
         if (chdir(d->environment->path) < 0 && errno != ENOENT)
                 return log_errno(LOG_ERR, negative_errno(), "%s can't be entered: %m", d->environment->path);
         raise_descriptor_limit();
+        fit_connections(d->settings);
         event_log_init(&d->event_log, d->environment->name, live);
         event_bus_subscribe(&d->engine.events, &d->event_log.observer);
         r = catch_signals(d);

@@ -47,9 +47,9 @@ class Varlink:
 
 
 class Daemon:
-    """taktd with JOBS, the texts of its job files by name, and SETTINGS, lines of takt.conf."""
+    """taktd with JOBS, the texts of its job files by name, and SETTINGS, lines of takt.conf; started by PREFIX."""
 
-    def __init__(self, jobs, settings=()):
+    def __init__(self, jobs, settings=(), prefix=()):
         self.directory = tempfile.mkdtemp(prefix="takt-bench-")
         try:
             subprocess.run([BUILD + "/taktctl", "-q", "env", "create", self.directory], check=True)
@@ -60,7 +60,7 @@ class Daemon:
                     file.write(text)
             self.log = open(self.directory + "/log", "w", encoding="ascii")
             self.started = time.monotonic()
-            self.process = subprocess.Popen([BUILD + "/taktd", "--env", self.directory, "--log-level", "err"],
+            self.process = subprocess.Popen([*prefix, BUILD + "/taktd", "--env", self.directory, "--log-level", "err"],
                                             stdout=self.log, stderr=self.log)
             self.control = self.connect()
             self.control.call("io.takt.Manager.Ping")
