@@ -32,18 +32,16 @@ static void watch_free(Watch *watch)
         free(watch);
 }
 
+/* What could not be sent has ended the call, without a word to who holds it. */
+static void free_if_dead(Watch *watch)
+{
+        if (varlink_call_is_dead(watch->call))
+                watch_free(watch);
+}
+
 static void on_gone(_unused_ VarlinkCall *call, void *userdata)
 {
         watch_free(userdata);
-}
-
-static void send_text(Watch *watch, const char *text, size_t n)
-{
-        JsonWriter *w = varlink_call_begin(watch->call);
-
-        json_key(w, "event");
-        json_raw(w, text, n);
-        (void)varlink_call_end(watch->call, true);
 }
 
 /* An event of the stream itself: "present", "live", "overflow". */
@@ -88,6 +86,7 @@ static void on_drained(_unused_ VarlinkCall *call, void *userdata)
                 return;
         watch->n_lost = 0;
         send_own(watch, "overflow", NULL, NULL, NULL, lost);
+        free_if_dead(watch);
 }
 
 static bool wants_event(const Watch *watch, const Event *event)
@@ -100,24 +99,24 @@ static bool wants_event(const Watch *watch, const Event *event)
         return found && api_matches(watch->patterns, watch->n_patterns, event->job);
 }
 
-static int format_event(const Event *event, Buffer *out)
+static int format_event(const Event *event, VarlinkAnswer *answer)
 {
-        JsonWriter w;
+        JsonWriter *w = varlink_answer_begin(answer);
 
-        json_writer_init(&w, out, 0);
-        json_begin_object(&w);
-        event_write(event, &w);
+        json_key(w, "event");
+        json_begin_object(w);
+        event_write(event, w);
         if (event->run && !event->data && run_state_is_final(event->run->state)) {
-                json_key(&w, "data");
-                run_write(event->run, true, &w);
+                json_key(w, "data");
+                run_write(event->run, true, w);
         }
-        json_end_object(&w);
-        return json_writer_end(&w);
+        json_end_object(w);
+        return varlink_answer_end(answer);
 }
 
 void api_watches_notify(Api *api, const Event *event)
 {
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        _cleanup_(varlink_answer_deinit) VarlinkAnswer answer = {};
         Watch *watch;
 
         list_foreach(watch, &api->watches, Watch, link) {
@@ -127,9 +126,10 @@ void api_watches_notify(Api *api, const Event *event)
                         watch->n_lost++;
                         continue;
                 }
-                if (text.len == 0 && format_event(event, &text) < 0)
+                if (answer.text.len == 0 && format_event(event, &answer) < 0)
                         return;
-                send_text(watch, text.data, text.len);
+                (void)varlink_call_send(watch->call, &answer);
+                free_if_dead(watch);
         }
 }
 
@@ -206,5 +206,6 @@ int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdat
                 return 0;
         }
         send_present(watch);
+        free_if_dead(watch);
         return 0;
 }

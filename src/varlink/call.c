@@ -314,29 +314,41 @@ size_t varlink_call_queued(const VarlinkCall *call)
         return call->connection ? varlink_connection_queued(call->connection) : 0;
 }
 
-JsonWriter *varlink_call_begin_error(VarlinkCall *call, const char *name)
+/* Where the next answer is written. */
+static Buffer *begin_writing(VarlinkCall *call)
 {
-        JsonWriter *w = &call->writer;
+        VarlinkConnection *connection = call->connection;
 
-        assert(!call->writing);
+        connection->out.max = connection->out_start + connection->server->limits.max_queue;
+        call->answer_start = connection->out.len;
         call->writing = true;
-        if (varlink_call_is_dead(call)) {
-                call->answer_start = SIZE_MAX;
-                json_writer_init(w, &call->nowhere, 0);
-                w->error = -ENOTCONN;
-                return w;
-        }
-        call->connection->out.max = call->connection->out_start + call->connection->server->limits.max_queue;
-        call->answer_start = call->connection->out.len;
-        json_writer_init(w, &call->connection->out, 0);
+        return &connection->out;
+}
+
+static JsonWriter *begin_envelope(JsonWriter *w, Buffer *out, const char *error)
+{
+        json_writer_init(w, out, 0);
         json_begin_object(w);
-        if (name) {
+        if (error) {
                 json_key(w, "error");
-                json_string(w, name);
+                json_string(w, error);
         }
         json_key(w, "parameters");
         json_begin_object(w);
         return w;
+}
+
+JsonWriter *varlink_call_begin_error(VarlinkCall *call, const char *name)
+{
+        assert(!call->writing);
+        if (varlink_call_is_dead(call)) {
+                call->writing = true;
+                call->answer_start = SIZE_MAX;
+                json_writer_init(&call->writer, &call->nowhere, 0);
+                call->writer.error = -ENOTCONN;
+                return &call->writer;
+        }
+        return begin_envelope(&call->writer, begin_writing(call), name);
 }
 
 JsonWriter *varlink_call_begin(VarlinkCall *call)
@@ -344,9 +356,8 @@ JsonWriter *varlink_call_begin(VarlinkCall *call)
         return varlink_call_begin_error(call, NULL);
 }
 
-static int finish_answer(VarlinkCall *call, bool continues)
+static int end_envelope(JsonWriter *w, bool continues)
 {
-        JsonWriter *w = &call->writer;
         int r;
 
         json_end_object(w);
@@ -389,7 +400,7 @@ int varlink_call_end(VarlinkCall *call, bool continues)
                 take_back_answer(call);
                 return varlink_call_expected_more(call);
         }
-        r = finish_answer(call, continues);
+        r = end_envelope(&call->writer, continues);
         if (r < 0) {
                 give_up_answer(call, r);
                 return r;
@@ -398,6 +409,41 @@ int varlink_call_end(VarlinkCall *call, bool continues)
         if (!continues)
                 leave_connection(call);
         varlink_connection_wake(connection);
+        return 0;
+}
+
+JsonWriter *varlink_answer_begin(VarlinkAnswer *answer)
+{
+        buffer_clear(&answer->text);
+        return begin_envelope(&answer->writer, &answer->text, NULL);
+}
+
+int varlink_answer_end(VarlinkAnswer *answer)
+{
+        return end_envelope(&answer->writer, true);
+}
+
+void varlink_answer_deinit(VarlinkAnswer *answer)
+{
+        buffer_deinit(&answer->text);
+}
+
+int varlink_call_send(VarlinkCall *call, const VarlinkAnswer *answer)
+{
+        int r;
+
+        assert(!call->writing);
+        if (varlink_call_is_dead(call))
+                return 0;
+        if (!call->more)
+                return varlink_call_expected_more(call);
+        r = buffer_append(begin_writing(call), answer->text.data, answer->text.len);
+        if (r < 0) {
+                give_up_answer(call, r);
+                return r;
+        }
+        call->writing = false;
+        varlink_connection_wake(call->connection);
         return 0;
 }
 

@@ -127,12 +127,26 @@ void varlink_call_set_gone(VarlinkCall *call, VarlinkCallGone gone, void *userda
 /*
  * Answering: begin gives a writer inside the parameters object, where the method adds keys; end
  * sends, or returns the first error of the writer, with which the call is over: the caller gets the
- * service's `failed` error or, where the queue is full (-E2BIG), is disconnected. CONTINUES keeps the call open for another answer; where the caller did not ask for more,
- * the answer becomes the error ExpectedMore and the call is over.
+ * service's `failed` error or, where the queue is full (-E2BIG), is disconnected. CONTINUES keeps the
+ * call open for another answer; where the caller did not ask for more, the answer becomes the error
+ * ExpectedMore and the call is over.
  * Between begin and end the loop must not turn.
  */
 JsonWriter *varlink_call_begin(VarlinkCall *call);
 int varlink_call_end(VarlinkCall *call, bool continues);
+/*
+ * An answer for many callers, of whom none is answered for good by it: formatted once, between begin
+ * and end, which returns the writer's first error, and sent to each as if by varlink_call_end() with
+ * CONTINUES. It can be used again after another begin. Zeroes are an empty one.
+ */
+typedef struct VarlinkAnswer {
+        Buffer text;
+        JsonWriter writer;
+} VarlinkAnswer;
+JsonWriter *varlink_answer_begin(VarlinkAnswer *answer);
+int varlink_answer_end(VarlinkAnswer *answer);
+void varlink_answer_deinit(VarlinkAnswer *answer);
+int varlink_call_send(VarlinkCall *call, const VarlinkAnswer *answer);
 /* An error NAME ("io.takt.Jobs.NoSuchJob"); its parameters are added between begin_error and end. */
 JsonWriter *varlink_call_begin_error(VarlinkCall *call, const char *name);
 /* Whole answers: no parameters; an error with one string parameter (KEY NULL: none). */

@@ -31,6 +31,7 @@ static const char interface[] =
         "method Later(text: string) -> (text: string)\n"
         "method Stream(n: int, size: int) -> (i: int, data: string)\n"
         "method Flood(size: int) -> (data: string)\n"
+        "method Repeat(n: int, size: int) -> (data: string)\n"
         "method Watch() -> ()\n"
         "method State() -> (notes: int, gone: int, connections: int, dead: int)\n"
         "method Note() -> ()\n"
@@ -181,6 +182,28 @@ static int flood(VarlinkCall *call, const JsonValue *parameters, _unused_ void *
         }
 }
 
+/* Formats once, sends N times, and ends with the last. */
+static int repeat(VarlinkCall *call, const JsonValue *parameters, _unused_ void *userdata)
+{
+        _cleanup_free_ char *text = text_of(json_get(parameters, "size")->integer);
+        _cleanup_(varlink_answer_deinit) VarlinkAnswer answer = {};
+        JsonWriter *w;
+
+        for (unsigned i = 0; i < 2; i++) {
+                w = varlink_answer_begin(&answer);
+                json_key(w, "data");
+                json_string(w, i == 0 ? "of another use" : text);
+                assert_ok(varlink_answer_end(&answer));
+        }
+        for (int64_t i = 0; i < json_get(parameters, "n")->integer; i++) {
+                int r = varlink_call_send(call, &answer);
+
+                if (r < 0)
+                        return r;
+        }
+        return varlink_call_reply_empty(call);
+}
+
 static int watch(VarlinkCall *call, _unused_ const JsonValue *parameters, void *userdata)
 {
         varlink_call_set_gone(call, pending_gone, pending_new(userdata, call));
@@ -248,6 +271,7 @@ static const VarlinkMethod methods[] = {
         { I "Later", later, 0 },
         { I "Stream", stream, 0 },
         { I "Flood", flood, 0 },
+        { I "Repeat", repeat, 0 },
         { I "Watch", watch, 0 },
         { I "State", state, 0 },
         { I "Note", note, 0 },
@@ -626,6 +650,34 @@ static void test_more(_unused_ void **state_unused)
         fixture_free(&f);
 }
 
+static void test_answer_for_many(_unused_ void **state_unused)
+{
+        Fixture f = fixture_new_full(&(VarlinkLimits){ .max_queue = 1024 * 1024 }, 0);
+        VarlinkClient *client = connect_client(&f), *flooded = connect_client(&f);
+        VarlinkReply reply;
+        unsigned n;
+
+        assert_call(client, I "Repeat", "{\"n\":1,\"size\":1}", VARLINK_EXPECTED_MORE, "{}");
+        assert_ok(varlink_client_send(client, I "Repeat", "{\"n\":1,\"size\":1}", VARLINK_CALL_ONEWAY));
+        assert_ok(varlink_client_send(client, I "Repeat", "{\"n\":2,\"size\":3}", VARLINK_CALL_MORE));
+        assert_reply(client, NULL, "{\"data\":\"xxx\"}");
+        assert_reply(client, NULL, "{\"data\":\"xxx\"}");
+        assert_reply(client, NULL, "{}");
+
+        /* What no queue takes, and a queue that fills. */
+        assert_ok(varlink_client_send(client, I "Repeat", "{\"n\":1,\"size\":2000000}", VARLINK_CALL_MORE));
+        assert_reply(client, "org.example.test.Odd", "{\"message\":\"Message too long\"}");
+        assert_ok(varlink_client_send(flooded, I "Repeat", "{\"n\":1000,\"size\":10000}", VARLINK_CALL_MORE));
+        await_state(client, "connections", 1);
+        for (n = 0; varlink_client_receive(flooded, TIMEOUT, &reply) >= 0; n++)
+                varlink_reply_deinit(&reply);
+        assert_true(n < 200);
+        assert_call(client, I "Echo", "{\"text\":\"still\"}", NULL, "{\"text\":\"still\"}");
+        varlink_client_free(flooded);
+        varlink_client_free(client);
+        fixture_free(&f);
+}
+
 static void test_vanish(_unused_ void **state_unused)
 {
         Fixture f = fixture_new();
@@ -892,7 +944,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 RUN(test_service),      RUN(test_authority),       RUN(test_parameters), RUN(test_top_level),
                 RUN(test_no_call),      RUN(test_pipelining),      RUN(test_oneway),     RUN(test_more),
-                RUN(test_vanish),       RUN(test_slow_sender),     RUN(test_never_reads), RUN(test_long_message),
+                RUN(test_answer_for_many), RUN(test_vanish),
+                RUN(test_slow_sender),  RUN(test_never_reads),     RUN(test_long_message),
                 RUN(test_connection_caps), RUN(test_held_cap),     RUN(test_no_descriptors), RUN(test_table),
         };
 
