@@ -5,7 +5,6 @@ same machine; medians of ROUNDS. Prints a table, with the targets.
 
 usage: bench-daemon.py NGINX-URL ODD-URL [NAME…]     the URLs of a small document and of odd-server.py
 """
-import datetime
 import os
 import statistics
 import subprocess
@@ -140,18 +139,13 @@ def bench_large(_nginx, _odd):
         commands(daemon, f"commands /s, posix_spawn, 2 at a time, {daemon.memory('Rss') / 1e6:.0f} MB resident", 2)
 
 
-def watch(connection, late, period):
-    """Collects how late each occurrence was; for those that were missed, how late the run was that stood in."""
-    last = None
+def watch(connection, runs):
+    """Collects the runs that ended."""
     try:
         while True:
             run = connection.receive()["event"].get("data")
-            if not run:
-                continue
-            scheduled = datetime.datetime.fromisoformat(run["scheduled"].replace("Z", "+00:00"))
-            missed = round((scheduled - last).total_seconds() * 1e6 / period) - 1 if last else 0
-            late += [run["latenessUsec"] + i * period for i in range(missed + 1)]
-            last = scheduled
+            if run:
+                runs.append(run)
     except (OSError, EOFError):
         pass
 
@@ -162,18 +156,18 @@ def bench_lateness(nginx, _odd):
     jobs = {f"poll-{i}": http(nginx, "After=1us", "[Result]", "Output=temp: $.main.temp") for i in range(64)}
     jobs.update({f"true-{i}": TRUE for i in range(2)})
     jobs["tick"] = job("sleep", "Every=10ms", "[Sleep]", "Duration=0")
-    late = []
+    runs = []
     with takt.Daemon(jobs) as daemon:
         time.sleep(1)
         connection = daemon.connect()
         connection.send("io.takt.Runs.Watch", more=True, jobs=["tick"], events=["succeeded"])
-        thread = threading.Thread(target=watch, args=(connection, late, 10000), daemon=True)
+        thread = threading.Thread(target=watch, args=(connection, runs), daemon=True)
         thread.start()
         before, begin = daemon.ended(), time.monotonic()
         p50, p99, worst = peer("timer", 10000, seconds)
         load = (daemon.ended() - before) / (time.monotonic() - begin)
     thread.join(5)
-    late.sort()
+    late = sorted(takt.lateness(runs, 10000))
     if len(late) < 95 * seconds:
         raise SystemExit(f"only {len(late)} occurrences of the 10 ms job")
     ours = late[len(late) * 99 // 100]
@@ -224,6 +218,35 @@ def bench_many(_nginx, _odd):
         report("10,000 jobs, PSS", f"{daemon.memory('Pss') / 1e6:.1f} MB", "-", "-", "-", None)
 
 
+def bench_ping(_nginx, _odd):
+    """taktctl ping as a whole process, beside /bin/true."""
+    def seconds(*command):
+        begin = time.monotonic()
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, close_fds=False)
+        return time.monotonic() - begin
+
+    with takt.Daemon({}) as daemon:
+        ping = (takt.BUILD + "/taktctl", "--env", daemon.directory, "ping")
+        times = [(seconds(*ping), seconds("/bin/true")) for _ in range(50)]
+    ours, true = (1000 * statistics.median(column) for column in zip(*times))
+    report("taktctl ping, as /bin/true", f"{ours:.1f} ms", f"{true:.1f} ms", f"{ours / true:.1f}", "< 5 ms", ours < 5)
+
+
+def bench_watchers(_nginx, _odd):
+    """1,000 watchers of 1,000 events a second: none may miss one."""
+    watchers, seconds = 1000, 10
+    # Each run is two events: running and succeeded.
+    jobs = {f"job-{i}": job("sleep", "Every=100ms", "[Sleep]", "Duration=0") for i in range(50)}
+    with takt.Daemon(jobs) as daemon:
+        cpu, begin = daemon.cpu_seconds(), time.monotonic()
+        output = subprocess.run([takt.BUILD + "/tests/bench/watchers", daemon.directory + "/run/takt.sock",
+                                 str(watchers), str(seconds)], check=True, capture_output=True, text=True).stdout
+        cpu = (daemon.cpu_seconds() - cpu) / (time.monotonic() - begin)
+    events, delivered, missing, overflows, ended = map(int, output.split())
+    report(f"events to {watchers} watchers, {events} /s", f"{delivered} /s", f"{100 * cpu:.0f} % of a core",
+           f"{missing + overflows + ended} lost", "0 of 1000 /s", events >= 950 and missing + overflows + ended == 0)
+
+
 BENCHES = {
     "slow": bench_slow,
     "polls": bench_polls,
@@ -232,6 +255,8 @@ BENCHES = {
     "lateness": bench_lateness,
     "memory": bench_memory,
     "many": bench_many,
+    "ping": bench_ping,
+    "watchers": bench_watchers,
 }
 
 

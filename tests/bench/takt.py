@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """A taktd of a benchmark's own: its environment, its process and its control socket."""
+import datetime
 import json
 import os
 import shutil
@@ -10,6 +11,17 @@ import time
 
 BUILD = os.environ["TAKT_BUILDDIR"]
 TICK = os.sysconf("SC_CLK_TCK")
+
+
+def lateness(runs, period):
+    """How late each occurrence of a job was, in us; of those missed, how late the run was that stood in."""
+    late, last = [], None
+    for run in runs:
+        scheduled = datetime.datetime.fromisoformat(run["scheduled"].replace("Z", "+00:00"))
+        missed = round((scheduled - last).total_seconds() * 1e6 / period) - 1 if last else 0
+        late += [run["latenessUsec"] + i * period for i in range(missed + 1)]
+        last = scheduled
+    return late
 
 
 class Varlink:
