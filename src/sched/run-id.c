@@ -45,7 +45,7 @@ static int read_first(const char *path, uint64_t *ret)
                 return -EBADMSG;
         if (r < 0)
                 return r;
-        if (text.len == 0 || parse_uint64(strip(text.data), ret) < 0 || *ret == 0 || *ret > INT64_MAX / 2)
+        if (text.len == 0 || strlen(text.data) != text.len || parse_uint64(strip(text.data), ret) < 0 || *ret == 0 || *ret > INT64_MAX / 2)
                 return -EBADMSG;
         return 0;
 }
