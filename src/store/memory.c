@@ -20,6 +20,7 @@ typedef struct Record {
         List in_job;
         List in_all;
         JobRecords *job;
+        size_t size;
         RunRecord run;
         char strings[];
 } Record;
@@ -33,6 +34,7 @@ typedef struct MemoryStore {
         struct JobRecordsTree jobs;
         List all;
         size_t n;
+        size_t bytes;
         unsigned keep_runs;
         unsigned keep_runs_total;
 } MemoryStore;
@@ -87,6 +89,7 @@ static void drop(MemoryStore *m, Record *record)
         RB_REMOVE(RecordTree, &m->records, record);
         list_unlink(&record->in_job);
         list_unlink(&record->in_all);
+        m->bytes -= record->size;
         free(record);
         m->n--;
         if (--job->n > 0)
@@ -97,7 +100,7 @@ static void drop(MemoryStore *m, Record *record)
 
 static void trim(MemoryStore *m)
 {
-        while (m->n > m->keep_runs_total)
+        while (m->n > m->keep_runs_total || (m->n > 1 && m->bytes > STORE_KEEP_BYTES_TOTAL))
                 drop(m, list_first(&m->all, Record, in_all));
 }
 
@@ -128,7 +131,7 @@ static Record *record_new(RunRecord run, JobRecords *job)
         record = malloc(sizeof(*record) + total);
         if (!record)
                 return NULL;
-        *record = (Record){ .job = job, .run = run };
+        *record = (Record){ .job = job, .size = sizeof(*record) + total, .run = run };
         record->run.job = job->name;
         end = record->strings;
         for (size_t i = 0; i < ARRAY_SIZE(string_offsets); i++)
@@ -164,6 +167,7 @@ static void memory_append(Store *store, const RunRecord *run)
         list_append(&m->all, &record->in_all);
         (void)RB_INSERT(RecordTree, &m->records, record);
         m->n++;
+        m->bytes += record->size;
         trim(m);
         return;
 lost:
@@ -244,6 +248,12 @@ static void memory_set_limits(Store *store, unsigned keep_runs, unsigned keep_ru
 
         m->keep_runs = keep_runs;
         m->keep_runs_total = keep_runs_total;
+        for (JobRecords *job = RB_MIN(JobRecordsTree, &m->jobs), *next; job; job = next) {
+                next = RB_NEXT(JobRecordsTree, &m->jobs, job);
+                /* The last one takes the job with it. */
+                for (unsigned excess = job->n > keep_runs ? job->n - keep_runs : 0; excess > 0; excess--)
+                        drop(m, list_first(&job->records, Record, in_job));
+        }
         trim(m);
 }
 

@@ -40,6 +40,7 @@ struct Store {
 /* Caps of what is kept: of one job, and of all. */
 #define STORE_KEEP_RUNS 100U
 #define STORE_KEEP_RUNS_TOTAL 20000U
+#define STORE_KEEP_BYTES_TOTAL (64U * 1024 * 1024) /* of a store in memory: results may be large */
 
 /* A store in memory: the last runs of each job. -ENOMEM. */
 int memory_store_new(Store **ret);

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/string-util.h"
+#include "sched/run-id.h"
+#include "store/store.h"
+
+static const char *const jobs[] = { "a", "b" };
+
+static void append(Store *store, uint64_t id, const char *job, RunState state, size_t result_len)
+{
+        RunRecord run = { .id = id, .job = job, .state = state };
+        _cleanup_free_ char *result = NULL;
+
+        if (result_len > 0) {
+                result = calloc(1, result_len + 1);
+                assert_non_null(result);
+                memset(result, '1', result_len);
+                run.result = result;
+        }
+        store_append(store, &run);
+}
+
+typedef struct Found {
+        uint64_t ids[64];
+        size_t n;
+} Found;
+
+static bool on_found(const RunRecord *record, void *userdata)
+{
+        Found *found = userdata;
+
+        assert_true(found->n < ARRAY_SIZE(found->ids));
+        found->ids[found->n++] = record->id;
+        return true;
+}
+
+static Found query(Store *store, const StoreQuery *q)
+{
+        Found found = {};
+
+        store_query(store, q, &(StoreAnswer){ .found = on_found, .userdata = &found });
+        return found;
+}
+
+static void test_limits(_unused_ void **state)
+{
+        Store *store;
+        Found found;
+
+        assert_ok(memory_store_new(&store));
+        store_set_limits(store, 5, 8);
+        for (uint64_t id = 1; id <= 20; id++)
+                append(store, id, jobs[id % 2], id % 4 == 0 ? RUN_FAILED : RUN_SUCCEEDED, 3);
+        found = query(store, &(StoreQuery){});
+        assert_int_equal(found.n, 8);
+        assert_int_equal(found.ids[0], 20);
+        assert_int_equal(found.ids[7], 13);
+        found = query(store, &(StoreQuery){ .jobs = (const char *const[]){ "a" }, .n_jobs = 1, .limit = 2 });
+        assert_int_equal(found.n, 2);
+        assert_int_equal(found.ids[0], 20);
+        found = query(store, &(StoreQuery){ .states = 1U << RUN_FAILED, .before = 20 });
+        assert_int_equal(found.n, 1);
+        assert_int_equal(found.ids[0], 16);
+
+        /* Lower limits count at once. */
+        store_set_limits(store, 2, 8);
+        assert_int_equal(query(store, &(StoreQuery){}).n, 4);
+        store_set_limits(store, 0, 8);
+        assert_int_equal(query(store, &(StoreQuery){}).n, 0);
+        append(store, 21, jobs[0], RUN_SUCCEEDED, 0);
+        assert_int_equal(query(store, &(StoreQuery){}).n, 0);
+        store_free(store);
+}
+
+/* Results may be large: what all of them take together is capped as well. */
+static void test_bytes(_unused_ void **state)
+{
+        Store *store;
+        Found found;
+
+        assert_ok(memory_store_new(&store));
+        for (uint64_t id = 1; id <= 10; id++)
+                append(store, id, jobs[0], RUN_SUCCEEDED, STORE_KEEP_BYTES_TOTAL / 4);
+        found = query(store, &(StoreQuery){});
+        assert_int_equal(found.n, 3);
+        assert_int_equal(found.ids[0], 10);
+        store_free(store);
+}
+
+static void put_ids(const char *path, const char *bytes, size_t n)
+{
+        assert_ok(write_file_atomic(path, bytes, n, 0644, false));
+}
+
+static void test_run_ids(_unused_ void **state)
+{
+        char dir[] = "/tmp/test-store.XXXXXX";
+        _cleanup_free_ char *path = NULL;
+        static const char nul[] = "12\0003";
+        uint64_t last = 0;
+        RunIds *ids;
+
+        assert_non_null(mkdtemp(dir));
+        path = path_join(dir, "next-run");
+        assert_ok(run_ids_open(path, &ids));
+        assert_int_equal(run_ids_next(ids), 1);
+        run_ids_close(ids);
+        assert_ok(run_ids_open(path, &ids));
+        assert_int_equal(run_ids_next(ids), 2);
+        run_ids_close(ids);
+
+        /* What a crash leaves is the file as it stands in mid-air. */
+        for (unsigned crash = 0; crash < 4; crash++) {
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+                assert_ok(run_ids_open(path, &ids));
+                for (unsigned i = 0; i < 3000; i++) {
+                        uint64_t id = run_ids_next(ids);
+
+                        assert_true(id > last);
+                        last = id;
+                }
+                assert_int_equal(run_ids_error(ids), 0);
+                assert_ok(read_file_at(AT_FDCWD, path, 64, &text));
+                run_ids_close(ids);
+                put_ids(path, text.data, text.len);
+        }
+
+        put_ids(path, "", 0);
+        assert_int_equal(run_ids_open(path, &ids), -EBADMSG);
+        put_ids(path, "many\n", 5);
+        assert_int_equal(run_ids_open(path, &ids), -EBADMSG);
+        put_ids(path, "0\n", 2);
+        assert_int_equal(run_ids_open(path, &ids), -EBADMSG);
+        put_ids(path, nul, sizeof(nul) - 1);
+        assert_int_equal(run_ids_open(path, &ids), -EBADMSG);
+        assert_int_equal(unlink(path), 0);
+        assert_int_equal(rmdir(dir), 0);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = { RUN(test_limits), RUN(test_bytes), RUN(test_run_ids) };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
