@@ -63,7 +63,7 @@ static int add_file(Loader *loader, size_t *allocated, const char *name)
         return 0;
 }
 
-int loader_new(const char *directory, Loader **ret)
+int loader_new(const char *directory, bool may_be_missing, Loader **ret)
 {
         _cleanup_(loader_freep) Loader *loader = new0(Loader, 1);
         _cleanup_(closedirp) DIR *dir = NULL;
@@ -75,7 +75,7 @@ int loader_new(const char *directory, Loader **ret)
         if (!loader->directory)
                 return -ENOMEM;
         dir = opendir(directory);
-        if (!dir && errno != ENOENT)
+        if (!dir && !(errno == ENOENT && may_be_missing))
                 return negative_errno();
         while (dir) {
                 struct dirent *entry;

@@ -16,8 +16,8 @@ typedef struct LoaderCounts {
         unsigned added, changed, removed, unchanged, refused;
 } LoaderCounts;
 
-/* Lists DIRECTORY (copied); one that is missing is empty. -errno where it can't be read, -E2BIG above JOBS_MAX. */
-int loader_new(const char *directory, Loader **ret);
+/* Lists DIRECTORY (copied); one that is missing is empty where MAY_BE_MISSING, else -ENOENT. -errno where it can't be read, -E2BIG above JOBS_MAX. */
+int loader_new(const char *directory, bool may_be_missing, Loader **ret);
 Loader *loader_free(Loader *loader);
 DEFINE_CLEANUP(Loader *, loader_free);
 

@@ -50,6 +50,7 @@ typedef struct Daemon {
         Timer stop_timer;
         Deferred exit_step;
         bool stopping;
+        bool log_level_fixed; /* by --log-level */
         Deferred announce;
         const char *remark; /* what STATUS= adds to the number of jobs */
 
@@ -155,7 +156,8 @@ static void adopt_settings(Daemon *d)
         settings_free(d->settings);
         d->settings = TAKE_PTR(d->new_settings);
         fit_connections(d->settings);
-        log_set_max_level(d->settings->log_level);
+        if (!d->log_level_fixed)
+                log_set_max_level(d->settings->log_level);
         engine_apply_settings(&d->engine, d->settings);
         apply_authority(d);
 }
@@ -200,7 +202,8 @@ static int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata
         d->reload_userdata = done_userdata;
         r = settings_load(d->environment->config_file, &d->settings_report, &d->new_settings);
         if (r >= 0) {
-                r = loader_new(d->environment->jobs, &d->loader);
+                /* Jobs that were loaded are not given up because a directory was not mounted. */
+                r = loader_new(d->environment->jobs, scheduler_n_jobs(d->engine.scheduler) == 0, &d->loader);
                 if (r < 0)
                         config_report_add(&d->settings_report, d->environment->jobs, 0, 0, "can't be read: %s", strerror(-r));
         }
@@ -284,7 +287,7 @@ static int load_jobs(Daemon *d)
 {
         _cleanup_(loader_freep) Loader *loader = NULL;
         LoaderCounts counts;
-        int r = loader_new(d->environment->jobs, &loader);
+        int r = loader_new(d->environment->jobs, true, &loader);
 
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The job directory %s can't be read: %m", d->environment->jobs);
@@ -610,7 +613,8 @@ int main(int argc, char *argv[])
         }
         r = load_settings(&d);
         if (r >= 0) {
-                if (arguments.log_level < 0)
+                d.log_level_fixed = arguments.log_level >= 0;
+                if (!d.log_level_fixed)
                         log_set_max_level(d.settings->log_level);
                 r = daemon_run(&d, arguments.watch);
         }

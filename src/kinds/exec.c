@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
@@ -421,10 +422,14 @@ static int make_directory(Run *run, const ExecConfig *config, char **ret)
 {
         const Environment *e = run->services->environment;
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        _cleanup_free_ char *here = NULL;
 
         if (run_expand(run, config->working_directory, &text) < 0)
                 return -EBADMSG;
-        *ret = path_join(e ? environment_work_directory(e) : "/", buffer_string(&text));
+        /* A script in no environment runs where it was called. */
+        if (!e)
+                here = get_current_dir_name();
+        *ret = path_join(e ? environment_work_directory(e) : here ?: "/", buffer_string(&text));
         if (*ret)
                 return 0;
         run_fail(run, "memory", "no memory for the command");
