@@ -197,7 +197,7 @@ expect 3 '' wait nobody
 taktctl run --wait --json forever >"$dir/waiting" 2>/dev/null &
 client=$!
 for _ in $(seq 400); do
-        [ "$(taktctl runs --json -s running forever)" = '[]' ] || break
+        case $(taktctl runs --json -s running forever) in *'"state":"running"'*) break ;; esac
         sleep 0.05
 done
 kill -INT $client
