@@ -26,9 +26,7 @@ struct Job {
         unsigned n_runs;
         unsigned n_active; /* of these, running or retrying */
         bool removed;
-        unsigned mark;             /* generation of the last load that saw it */
         bool refused;              /* its file is broken; SPEC is the last good definition */
-        bool next_is_startup;
 
         uint64_t n_ended[_RUN_STATE_MAX - RUN_SUCCEEDED]; /* runs that ended, by state */
         char *last_outputs; /* JSON text: of the last run that succeeded */
