@@ -458,11 +458,13 @@ static void test_helper_killed(void **state)
         run(fixture);
         spawner_get_status(fixture->spawner, &status);
         assert_int_equal(kill(status.helper_pid, SIGKILL), 0);
-        (void)ask(fixture, "during", USEC_INFINITY);
-        run(fixture);
-        (void)ask(fixture, "after", USEC_INFINITY);
-        run(fixture);
-        assert_int_equal(fixture->errors[2], 0);
+        /* Calls may still go to the process that dies with the helper, until another one has answered. */
+        do {
+                forget_answers(fixture);
+                (void)ask(fixture, "x", USEC_INFINITY);
+                run(fixture);
+                assert_true(fixture->errors[0] == 0 || fixture->errors[0] == -EPIPE);
+        } while (status_of(fixture).n_started < 2 || fixture->errors[0] < 0);
 }
 
 static void test_error_output(void **state)
