@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "kinds/command.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "config/environment.h"
+#include "job/expand.h"
+#include "job/job.h"
+
+#define COMMAND_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static int add_variable(StringList *list, const char *name, const char *value)
+{
+        _cleanup_free_ char *variable = value ? xasprintf("%s=%s", name, value) : NULL;
+
+        if (!value)
+                return 0;
+        return variable ? string_list_append(list, variable) : -ENOMEM;
+}
+
+/* The environment's bin directories come first on PATH; nothing of the daemon's own leaks in. */
+static int base_environment(Run *run, StringList *list)
+{
+        const Environment *e = run->services->environment;
+        char number[24], time[REALTIME_ISO_MAX];
+        _cleanup_free_ char *path = NULL;
+        int r;
+
+        path = e ? xasprintf("%s:%s", e->bin, COMMAND_PATH) : strdup(COMMAND_PATH);
+        if (!path)
+                return -ENOMEM;
+        (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)run->id);
+        r = add_variable(list, "PATH", path);
+        if (r >= 0)
+                r = add_variable(list, "HOME", getenv("HOME"));
+        if (r >= 0)
+                r = add_variable(list, "USER", getenv("USER"));
+        if (r >= 0)
+                r = add_variable(list, "LANG", getenv("LANG") ?: "C.UTF-8");
+        if (r >= 0 && e)
+                r = add_variable(list, "TAKT_ENV", e->path);
+        if (r >= 0)
+                r = add_variable(list, "TAKT_JOB", run->job->name);
+        if (r >= 0)
+                r = add_variable(list, "TAKT_RUN", number);
+        if (r >= 0)
+                r = add_variable(list, "TAKT_SCHEDULED", realtime_to_iso(run->scheduled_realtime ?: run->created_realtime, time));
+        return r;
+}
+
+int command_environment(Run *run, const TemplateList *variables, StringList *list)
+{
+        if (base_environment(run, list) < 0) {
+                run_fail(run, "memory", "no memory for the environment");
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < variables->n; i++) {
+                _cleanup_buffer_ Buffer variable = BUFFER_NULL;
+
+                if (run_expand(run, variables->templates[i], &variable) < 0)
+                        return -EBADMSG;
+                if (string_list_append(list, buffer_string(&variable)) < 0) {
+                        run_fail(run, "memory", "no memory for the environment");
+                        return -ENOMEM;
+                }
+        }
+        return 0;
+}
+
+int command_directory(Run *run, const Template *directory, char **ret)
+{
+        const Environment *e = run->services->environment;
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        _cleanup_free_ char *here = NULL;
+
+        if (run_expand(run, directory, &text) < 0)
+                return -EBADMSG;
+        /* A script in no environment runs where it was called. */
+        if (!e)
+                here = get_current_dir_name();
+        *ret = path_join(e ? environment_work_directory(e) : here ?: "/", buffer_string(&text));
+        if (*ret)
+                return 0;
+        run_fail(run, "memory", "no memory for the command");
+        return -ENOMEM;
+}
+
+void command_log_flush(CommandLog *log, const char *job)
+{
+        const LogField fields[] = { { "TAKT_JOB", job }, {} };
+
+        if (log->n_suppressed == 0)
+                return;
+        log_at(LOG_INFO, fields, "%s: %llu more lines on standard error", job, (unsigned long long)log->n_suppressed);
+        log->n_suppressed = 0;
+}
+
+void command_log_line(CommandLog *log, Clock *clock, const char *job, uint64_t run_id, const char *line, size_t n)
+{
+        usec_t now = clock_boottime(clock);
+        char id[24];
+
+        if (now - log->second_boottime >= USEC_PER_SEC) {
+                command_log_flush(log, job);
+                log->second_boottime = now;
+                log->n_lines = 0;
+        }
+        if (++log->n_lines > COMMAND_LOG_LINES_A_SECOND) {
+                log->n_suppressed++;
+                return;
+        }
+        (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)run_id);
+        log_at(LOG_INFO, ((const LogField[]){ { "TAKT_JOB", job }, { "TAKT_RUN", run_id > 0 ? id : NULL }, {} }), "%s[%s]: %.*s",
+               job, run_id > 0 ? id : "-", (int)n, line);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "kinds/exec-config.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "base/string-util.h"
+
+static const char *const output_names[] = { "json", "text", "lines", "number", "none", NULL };
+const ResultFormat exec_output_formats[] = { RESULT_JSON, RESULT_TEXT, RESULT_LINES, RESULT_NUMBER, RESULT_NONE };
+
+/* "SIGTERM" or "TERM" or "15". */
+static int signal_from_string(const char *s)
+{
+        uint64_t number;
+
+        if (parse_uint64(s, &number) >= 0)
+                return number >= 1 && number < NSIG ? (int)number : -EINVAL;
+        s = startswith(s, "SIG") ?: s;
+        for (int signo = 1; signo < NSIG; signo++) {
+                const char *name = sigabbrev_np(signo);
+
+                if (name && streq(name, s))
+                        return signo;
+        }
+        return -EINVAL;
+}
+
+static int parse_signal(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        int signo = signal_from_string(value);
+
+        if (signo < 0)
+                return config_item_error(site->item, site->report, 0, "'%s' is no signal; say SIGTERM or a number", value);
+        *(int *)target = signo;
+        return 0;
+}
+
+static int parse_success(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        _cleanup_free_ char *copy = strdup(value);
+        ExitStatusSet *set = target;
+        char *rest = NULL;
+
+        if (!copy)
+                return -ENOMEM;
+        for (char *word = strtok_r(copy, " ,", &rest); word; word = strtok_r(NULL, " ,", &rest)) {
+                uint64_t status;
+                int signo;
+
+                if (parse_uint64(word, &status) >= 0 && status <= 255)
+                        set->statuses[status / 64] |= UINT64_C(1) << (status % 64);
+                else if ((signo = signal_from_string(word)) > 0 && signo < 64)
+                        set->signals |= UINT64_C(1) << signo;
+                else
+                        return config_item_error(site->item, site->report, (size_t)(word - copy),
+                                                 "'%s' is neither an exit status nor a signal", word);
+        }
+        return 0;
+}
+
+static void clear_success(_unused_ const ConfigKey *key, void *target)
+{
+        *(ExitStatusSet *)target = (ExitStatusSet){};
+}
+
+static int parse_umask(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        char *end;
+        unsigned long mask = strtoul(value, &end, 8);
+
+        if (*end || mask > 0777)
+                return config_item_error(site->item, site->report, 0, "'%s' is no file mode in octal, such as 0022", value);
+        *(int *)target = (int)mask;
+        return 0;
+}
+
+static int parse_nice(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        int64_t nice;
+
+        if (parse_int64(value, &nice) < 0 || nice < -20 || nice > 19)
+                return config_item_error(site->item, site->report, 0, "must be from -20 to 19");
+        *(int *)target = (int)nice;
+        return 0;
+}
+
+/* "NOFILE=1024", "AS=1G", "CPU=10" or "NOFILE=1024:4096": the limit of setrlimit(2) without RLIMIT_. */
+static int parse_limit(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target);
+static void clear_limit(const ConfigKey *key, void *target);
+
+const ConfigType config_type_signal = { .metavar = "SIGNAL", .parse = parse_signal };
+const ConfigType config_type_success = { .metavar = "STATUS…", .repeatable = true, .parse = parse_success, .clear = clear_success };
+const ConfigType config_type_umask = { .metavar = "MODE", .parse = parse_umask };
+const ConfigType config_type_nice = { .metavar = "NUMBER", .parse = parse_nice };
+const ConfigType config_type_limit = { .metavar = "LIMIT=NUMBER", .repeatable = true, .parse = parse_limit, .clear = clear_limit };
+
+#define EXEC(member, type_) .type = &config_type_##type_, .offset = offsetof(ExecConfig, member)
+
+static const ConfigKey exec_keys[] = {
+        { "Command", EXEC(command, command), .help = "The program and its arguments; no shell, one argument a word." },
+        { "WorkingDirectory", EXEC(working_directory, template), .data = TEMPLATE_PLAIN,
+          .help = "Where it runs; relative to the environment's directory, which it is unless it is said here." },
+        { "Environment", EXEC(environment, templates), .data = TEMPLATE_PLAIN, .help = "NAME=VALUE, beside PATH, HOME, LANG and TAKT_*." },
+        { "Input", EXEC(input, template), .data = TEMPLATE_PLAIN, .help = "What it reads from standard input." },
+        { "Output", EXEC(output, choice), .choices = output_names, .default_value = "text", .help = "How its standard output is read." },
+        { "MaxBytes", EXEC(max_bytes, size), .min = 1, .max = 1ULL << 30, .default_value = "1M",
+          .help = "The most of its output that is kept; the rest is read and counted." },
+        { "KillSignal", EXEC(kill_signal, signal), .default_value = "SIGTERM", .help = "What asks it to end." },
+        { "KillAfterSec", EXEC(kill_after, span), .default_value = "10s", .help = "How long it has to end after that before it is killed." },
+        { "SuccessExitStatus", EXEC(success, success), .help = "Exit statuses and signals that are no failure, beside 0." },
+        { "UMask", EXEC(umask, umask), .default_value = "0022", .help = "The mode bits that files it makes don't get." },
+        { "Nice", EXEC(nice, nice), .default_value = "0", .help = "Its scheduling priority, from -20 to 19." },
+        { "Limit", EXEC(limits, limit), .help = "A resource limit such as NOFILE=1024 or CPU=10, soft:hard where they differ." },
+        {},
+};
+
+const ConfigSection exec_section = { "Exec", exec_keys, sizeof(ExecConfig) };
+
+static const struct {
+        const char *name;
+        int resource;
+} limit_names[] = {
+        { "AS", RLIMIT_AS },         { "CORE", RLIMIT_CORE },     { "CPU", RLIMIT_CPU },         { "DATA", RLIMIT_DATA },
+        { "FSIZE", RLIMIT_FSIZE },   { "LOCKS", RLIMIT_LOCKS },   { "MEMLOCK", RLIMIT_MEMLOCK }, { "NOFILE", RLIMIT_NOFILE },
+        { "NPROC", RLIMIT_NPROC },   { "RTPRIO", RLIMIT_RTPRIO }, { "STACK", RLIMIT_STACK },
+};
+
+static int parse_rlim(const char *s, rlim_t *ret)
+{
+        uint64_t value;
+        int r;
+
+        if (streq(s, "infinity")) {
+                *ret = RLIM_INFINITY;
+                return 0;
+        }
+        r = parse_size(s, &value);
+        if (r >= 0)
+                *ret = value;
+        return r;
+}
+
+static int parse_limit(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        _cleanup_free_ char *copy = strdup(value);
+        LimitSet *set = target;
+        SpawnLimit limit = { .resource = -1 };
+        char *equals, *colon;
+
+        if (!copy)
+                return -ENOMEM;
+        equals = strchr(copy, '=');
+        if (!equals)
+                return config_item_error(site->item, site->report, 0, "say which limit: NOFILE=1024");
+        *equals = '\0';
+        colon = strchr(equals + 1, ':');
+        if (colon)
+                *colon = '\0';
+        for (size_t i = 0; i < ARRAY_SIZE(limit_names); i++)
+                if (streq(limit_names[i].name, copy))
+                        limit.resource = limit_names[i].resource;
+        if (limit.resource < 0)
+                return config_item_error(site->item, site->report, 0, "there is no limit '%s'; see setrlimit(2)", copy);
+        if (parse_rlim(equals + 1, &limit.limit.rlim_cur) < 0 ||
+            parse_rlim(colon ? colon + 1 : equals + 1, &limit.limit.rlim_max) < 0 ||
+            limit.limit.rlim_cur > limit.limit.rlim_max)
+                return config_item_error(site->item, site->report, (size_t)(equals + 1 - copy),
+                                         "say a number, infinity, or SOFT:HARD with a soft limit that is no larger");
+        if (set->n >= ARRAY_SIZE(set->limits))
+                return config_item_error(site->item, site->report, 0, "given too often");
+        set->limits[set->n++] = limit;
+        return 0;
+}
+
+static void clear_limit(_unused_ const ConfigKey *key, void *target)
+{
+        *(LimitSet *)target = (LimitSet){};
+}
+
+int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
+{
+        ExecConfig *c = config;
+
+        if (!c->command)
+                return config_items_error(items, report, "Exec", "Command", 0, "is missing");
+        for (size_t i = 0; i < c->environment.n; i++) {
+                const char *text = template_constant(c->environment.templates[i]);
+
+                if (text && (!strchr(text, '=') || text[0] == '='))
+                        return config_items_error(items, report, "Exec", "Environment", 0, "'%s' is not of the form NAME=VALUE", text);
+        }
+        if (spec->result.format != 0 && config_items_find(items, "Exec", "Output"))
+                return config_items_error(items, report, "Result", "Format", 0, "[Exec] Output= says it already");
+        return 0;
+}
+
+bool exit_status_is_success(const ExitStatusSet *set, const SpawnExit *exit)
+{
+        if (exit->code == CLD_EXITED)
+                return exit->status == 0 || (set->statuses[exit->status / 64] >> (exit->status % 64) & 1);
+        return exit->status < 64 && (set->signals >> exit->status & 1);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* The keys of [Exec]. */
+
+#include "job/spec.h"
+#include "job/types.h"
+#include "kinds/command.h"
+#include "process/spawner.h"
+#include "result/result.h"
+
+typedef struct ExitStatusSet {
+        uint64_t statuses[4]; /* a bit an exit status */
+        uint64_t signals;     /* a bit a signal */
+} ExitStatusSet;
+
+typedef struct LimitSet {
+        SpawnLimit limits[RLIM_NLIMITS];
+        size_t n;
+} LimitSet;
+
+typedef struct ExecConfig {
+        CommandLine *command;
+        Template *working_directory;
+        TemplateList environment;
+        Template *input;
+        int output; /* index of exec_output_formats */
+        uint64_t max_bytes;
+        int kill_signal; /* signal number */
+        usec_t kill_after;
+        ExitStatusSet success;
+        int umask;
+        int nice;
+        LimitSet limits;
+
+        CommandLog log; /* not read from a file: what the runs said of late */
+} ExecConfig;
+
+extern const ConfigSection exec_section;
+
+/* By the choices of Output=. */
+extern const ResultFormat exec_output_formats[];
+
+/* The types of keys that [Worker] has as well. */
+extern const ConfigType config_type_signal;  /* int */
+extern const ConfigType config_type_success; /* ExitStatusSet */
+extern const ConfigType config_type_umask;   /* int */
+extern const ConfigType config_type_nice;    /* int */
+extern const ConfigType config_type_limit;   /* LimitSet */
+
+int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report);
+
+/* Whether a command that ended so did well, by SuccessExitStatus=. */
+bool exit_status_is_success(const ExitStatusSet *set, const SpawnExit *exit);
