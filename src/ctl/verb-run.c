@@ -58,6 +58,7 @@ static void cancel_beside(Ctl *ctl, int64_t id)
 typedef struct Interrupt {
         int fd; /* signalfd of SIGINT, which is blocked */
         bool asked;
+        bool sent; /* the daemon was asked, too: that has to wait until the run's id is known */
 } Interrupt;
 
 static int interrupt_init(Interrupt *interrupt)
@@ -89,27 +90,37 @@ static int wait_input(Ctl *ctl, Interrupt *interrupt)
         return 1;
 }
 
-/* The next state of the run of the call under way, while ^C may come between. */
+static int leave(int64_t id)
+{
+        if (id > 0)
+                fprintf(stderr, "Run %" PRIi64 " goes on; wait for it with: taktctl wait %" PRIi64 "\n", id, id);
+        else
+                fprintf(stderr, "The daemon has not answered yet; the run may begin all the same, see: taktctl runs\n");
+        return -ECANCELED;
+}
+
+/* The next state of the run of the call under way, while ^C may come between. ID is 0 before the first. */
 static int next_state(Ctl *ctl, Interrupt *interrupt, int64_t id, VarlinkReply *ret)
 {
         for (;;) {
-                int r = varlink_client_receive(ctl->client, 0, ret);
+                int r;
 
+                if (interrupt->asked && !interrupt->sent && id > 0) {
+                        interrupt->sent = true;
+                        cancel_beside(ctl, id);
+                }
+                r = varlink_client_receive(ctl->client, 0, ret);
                 if (r != -ETIMEDOUT)
                         return r;
                 r = wait_input(ctl, interrupt);
-                if (r != 0) {
-                        if (r < 0)
-                                return -EIO;
+                if (r < 0)
+                        return -EIO;
+                if (r > 0)
                         continue;
-                }
-                if (interrupt->asked) {
-                        fprintf(stderr, "Run %" PRIi64 " goes on; wait for it with: taktctl wait %" PRIi64 "\n", id, id);
-                        return -ECANCELED;
-                }
+                if (interrupt->asked)
+                        return leave(id);
                 interrupt->asked = true;
                 fprintf(stderr, "\nCancelling; ^C again leaves the run to itself.\n");
-                cancel_beside(ctl, id);
         }
 }
 

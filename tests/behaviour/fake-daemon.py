@@ -3,13 +3,15 @@
 """A daemon with canned answers on ENV/run/takt.sock, for what a real one hardly ever says.
 
 fake-daemon.py SOCKET ANSWERS: ANSWERS is a JSON file {method: [message, ...]}. A message is sent as it is; the
-strings "close", "garbage" and "silence" stand for what they say. Calls are written to ANSWERS.calls, one a line.
+strings "close", "garbage" and "silence" stand for what they say; "hold" waits until there is a file ANSWERS.go.
+Calls are written to ANSWERS.calls, one a line.
 """
 import json
 import os
 import socket
 import sys
 import threading
+import time
 
 path, answers_path = sys.argv[1:3]
 with open(answers_path, encoding="utf-8") as f:
@@ -35,6 +37,10 @@ def serve(connection):
                     connection.close()
                     return
                 if answer == "silence":
+                    continue
+                if answer == "hold":
+                    while not os.path.exists(answers_path + ".go"):
+                        time.sleep(0.01)
                     continue
                 try:
                     connection.sendall(b"{]\0" if answer == "garbage" else json.dumps(answer).encode() + b"\0")
