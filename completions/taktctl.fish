@@ -24,7 +24,7 @@ end
 complete -c taktctl -f
 
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a list -d 'List jobs, their state and their next time'
-complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Show how jobs are, with their last runs'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Show how jobs are, with their last runs and log lines'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show all that is known of jobs as KEY=VALUE'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a cat -d 'Show the files of jobs with their drop-ins'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a next -d 'Show when jobs are due next'

@@ -85,7 +85,12 @@ bool json_get_bool(const JsonValue *object, const char *key)
 
 usec_t json_get_time(const JsonValue *object, const char *key)
 {
-        const char *s = json_get_string(object, key, NULL);
+        return json_item_time(json_get(object, key));
+}
+
+usec_t json_item_time(const JsonValue *value)
+{
+        const char *s = value ? json_string_or_null(value) : NULL;
         usec_t realtime;
 
         return s && timestamp_parse(s, zone_utc(), &realtime, NULL) >= 0 ? realtime : USEC_INFINITY;

@@ -40,7 +40,8 @@ typedef struct CtlOptions {
         const char *from;
         const char *since;
         usec_t timeout; /* USEC_INFINITY: none */
-        unsigned lines; /* 0: not said */
+        unsigned lines; /* 0: not said, or none */
+        bool no_lines;  /* -n 0 */
         Words states;
         Words events;
         Words params;
@@ -143,5 +144,7 @@ int64_t json_get_int(const JsonValue *object, const char *key, int64_t otherwise
 bool json_get_bool(const JsonValue *object, const char *key);
 /* A member that is a point in time; USEC_INFINITY where there is none. */
 usec_t json_get_time(const JsonValue *object, const char *key);
+/* As above, of an item of a list. */
+usec_t json_item_time(const JsonValue *value);
 /* A member that is a span of time; USEC_INFINITY where there is none. */
 usec_t json_get_span(const JsonValue *object, const char *key);

@@ -110,10 +110,11 @@ static int set_option(CtlOptions *o, const Option *option, const char *value)
         case OPTION_WORDS:
                 return add_word(target, value);
         case OPTION_COUNT:
-                if (parse_uint64(value, &n) < 0 || n == 0 || n > MAX_LINES)
+                if (parse_uint64(value, &n) < 0 || n > MAX_LINES)
                         return ctl_error(STATUS_USAGE, "--%s wants a number from 1 to %u, not \"%s\"",
                                          option->name, MAX_LINES, value);
                 *(unsigned *)target = (unsigned)n;
+                o->no_lines = n == 0;
                 return 0;
         case OPTION_SPAN:
                 if (timespan_parse(value, target, &error) < 0)
@@ -199,6 +200,8 @@ static int check(const Parser *p, size_t n)
                 if (option->verbs & foreign)
                         return ctl_error(STATUS_USAGE, "%s takes no option --%s; see: taktctl %s --help",
                                          verb->name, option->name, verb->name);
+        if (o->no_lines && !(verb->options & OPTION_NO_LINES))
+                return ctl_error(STATUS_USAGE, "--lines wants a number from 1 to %u, not 0", MAX_LINES);
         if (n < verb->min_args || n > verb->max_args)
                 return ctl_error(STATUS_USAGE, "%s arguments; usage: taktctl %s%s%s",
                                  n < verb->min_args ? "too few" : "too many", verb->name,

@@ -22,10 +22,13 @@ typedef struct Logs {
         size_t n_jobs;
         bool patterns; /* one of JOBS is one */
         usec_t since;  /* 0: from the beginning */
+        bool brief;    /* for status: nothing is said where there is nothing to show */
 } Logs;
 
-static int fail(int r)
+static int fail(const Logs *logs, int r)
 {
+        if (logs->brief)
+                return r == -EACCES || r == -EPERM ? STATUS_NOT_PERMITTED : STATUS_FAILED;
         return r == -ENOMEM ? ctl_oom() : ctl_error(STATUS_FAILED, "can't read the journal: %s", strerror(-r));
 }
 
@@ -194,6 +197,8 @@ static int print_rest(const Logs *logs, int r, size_t *n)
                         return ctl_oom();
                 (void)sd_journal_get_realtime_usec(logs->journal, &realtime);
                 if (wanted > 0) {
+                        if (logs->brief && *n == 0)
+                                putchar('\n');
                         status = logs->ctl->options.json ? print_json(logs, realtime) : print_text(logs, realtime);
                         (*n)++;
                 }
@@ -201,7 +206,7 @@ static int print_rest(const Logs *logs, int r, size_t *n)
                         return status;
                 r = sd_journal_next(logs->journal);
         }
-        return r < 0 ? fail(r) : ctl_flush();
+        return r < 0 ? fail(logs, r) : ctl_flush();
 }
 
 static int print_all(Logs *logs)
@@ -214,22 +219,38 @@ static int print_all(Logs *logs)
                 ctl_pager(logs->ctl);
         r = o->lines > 0 ? go_to_last(logs, o->lines) : go_to_since(logs);
         if (r < 0)
-                return fail(r);
+                return fail(logs, r);
         r = print_rest(logs, r, &n);
         while (r == 0 && o->follow) {
                 r = sd_journal_wait(logs->journal, UINT64_MAX);
                 if (r < 0)
-                        return fail(r);
+                        return fail(logs, r);
                 r = print_rest(logs, sd_journal_next(logs->journal), &n);
         }
-        if (r == 0 && n == 0 && !o->quiet && !o->json)
+        if (r == 0 && n == 0 && !o->quiet && !o->json && !logs->brief)
                 fprintf(stderr, "taktctl: the journal has nothing of this\n");
         return r;
 }
 
 /* --- opening --- */
 
-static int open_journal(sd_journal **ret)
+/* No entry can be seen. */
+static int fail_empty(const Logs *logs)
+{
+        static const char *const directories[] = { "/run/log/journal", "/var/log/journal" };
+        bool exists = false;
+
+        for (size_t i = 0; i < ARRAY_SIZE(directories); i++)
+                exists = exists || access(directories[i], F_OK) == 0;
+        if (logs->brief)
+                return exists && geteuid() != 0 ? STATUS_NOT_PERMITTED : STATUS_FAILED;
+        if (exists && geteuid() != 0)
+                return ctl_error(STATUS_NOT_PERMITTED, "not permitted to read the journal; run it as root or as a member "
+                                 "of the group systemd-journal");
+        return ctl_error(STATUS_FAILED, "there is no journal on this machine; taktd logs to its standard error");
+}
+
+static int open_journal(const Logs *logs, sd_journal **ret)
 {
         const char *directory = getenv("TAKT_JOURNAL");
         _cleanup_(sd_journal_closep) sd_journal *journal = NULL;
@@ -240,12 +261,9 @@ static int open_journal(sd_journal **ret)
         if (r >= 0)
                 r = sd_journal_get_usage(journal, &bytes);
         if (r < 0)
-                return fail(r);
-        if (bytes == 0 && geteuid() != 0)
-                return ctl_error(STATUS_FAILED, "no journal to read: there is none on this machine, or only root and "
-                                 "members of the group systemd-journal may read it");
+                return fail(logs, r);
         if (bytes == 0)
-                return ctl_error(STATUS_FAILED, "there is no journal on this machine; taktd logs to its standard error");
+                return fail_empty(logs);
         *ret = journal;
         journal = NULL;
         return 0;
@@ -267,6 +285,7 @@ int main(int argc, char **argv)
                 ctl.options.quiet = ctl.options.quiet || streq(argv[i], "--quiet");
                 ctl.options.follow = ctl.options.follow || streq(argv[i], "--follow");
                 ctl.options.no_pager = ctl.options.no_pager || streq(argv[i], "--no-pager");
+                logs.brief = logs.brief || streq(argv[i], "--brief");
                 if ((value = startswith(argv[i], "--env=")))
                         ctl.options.env = value;
                 else if ((value = startswith(argv[i], "--timezone=")))
@@ -281,11 +300,11 @@ int main(int argc, char **argv)
         ctl.colour = colour_wanted();
         if (zone_load(ctl.options.time_zone, &ctl.zone, NULL) < 0)
                 ctl.zone = zone_ref(zone_utc());
-        r = open_journal(&journal);
+        r = open_journal(&logs, &journal);
         if (r == 0) {
                 logs.journal = journal;
                 r = add_matches(&logs);
-                r = r < 0 ? fail(r) : print_all(&logs);
+                r = r < 0 ? fail(&logs, r) : print_all(&logs);
         }
         pager_close();
         zone_unref(ctl.zone);

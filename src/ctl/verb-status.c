@@ -2,93 +2,45 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/string-util.h"
+#include "ctl/labels.h"
+#include "ctl/logs.h"
+#include "ctl/overview.h"
 #include "ctl/run-text.h"
 #include "ctl/verb.h"
 
-#define RUNS_DEFAULT 5U
-
-/* --- lines of "  Label: text" --- */
-
-static void print_label(const char *label)
-{
-        printf("%10s%s ", label, *label ? ":" : " ");
-}
-
-static void print_line(const char *label, const char *text)
-{
-        _cleanup_buffer_ Buffer clean = BUFFER_NULL;
-
-        if (!text || !*text || text_append_clean(&clean, text, strlen(text), false) < 0)
-                return;
-        print_label(label);
-        printf("%s\n", buffer_string(&clean));
-}
-
-/* A line for each string of the list, with the label before the first. */
-static void print_lines(const char *label, const JsonValue *list)
-{
-        for (uint32_t i = 0; json_is(list, JSON_ARRAY) && i < list->n; i++) {
-                const char *text = json_string_or_null(&list->items[i]);
-
-                print_line(i == 0 ? label : "", text);
-        }
-}
-
-/* "17 succeeded, 1 failed", the zero ones left out. */
-static void print_counts(const char *label, const JsonValue *counts)
-{
-        bool first = true;
-
-        for (uint32_t i = 0; json_is(counts, JSON_OBJECT) && i < counts->n; i++) {
-                const JsonMember *m = &counts->members[i];
-
-                if (m->value.type != JSON_INT || m->value.integer == 0)
-                        continue;
-                if (first)
-                        print_label(label);
-                printf("%s%" PRIi64 " %s", first ? "" : ", ", m->value.integer, m->key);
-                first = false;
-        }
-        if (!first)
-                putchar('\n');
-}
+#define RUNS_SHOWN 5U
+#define TIMES_SHOWN 3U
+#define LOG_LINES_DEFAULT 10U /* as systemctl status has it */
 
 /* --- a job --- */
 
-static void print_time(const Ctl *ctl, const char *label, usec_t realtime)
+static void print_error(const char *label, const char *before, const JsonValue *error)
 {
-        char text[TIMESTAMP_MAX], relative[RELATIVE_MAX];
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
 
-        if (realtime == USEC_INFINITY)
-                return;
-        print_label(label);
-        printf("%s; %s\n", time_to_text(realtime, USEC_PER_MSEC, ctl->zone, text),
-               relative_to_text(realtime, clock_realtime(clock_system()), relative));
+        if (buffer_appendf(&text, "%s%s: %s", before, json_get_string(error, "kind", "?"),
+                           json_get_string(error, "message", "")) >= 0)
+                label_print_text(label, text.data);
 }
 
 static void print_last(const Ctl *ctl, const JsonValue *last)
 {
         const char *state = json_get_string(last, "state", "?");
-        const JsonValue *error = json_get(last, "error");
         usec_t took = json_get_span(last, "durationUsec");
         char relative[RELATIVE_MAX], span[TIMESPAN_MAX];
         Style style = state_style(state);
 
         if (!json_is(last, JSON_OBJECT))
                 return;
-        print_label("Last run");
+        label_print("Last run");
         printf("%s%s%s %s", style_begin(style, ctl->colour), state, style_end(style, ctl->colour),
                relative_to_text(json_get_time(last, "finished"), clock_realtime(clock_system()), relative));
         if (took != USEC_INFINITY)
                 printf(", took %s", span_to_text(took, span));
         printf(" (run %" PRIi64 ")\n", json_get_int(last, "run", 0));
-        if (json_is(error, JSON_OBJECT)) {
-                _cleanup_buffer_ Buffer text = BUFFER_NULL;
-
-                if (buffer_appendf(&text, "%s: %s", json_get_string(error, "kind", "?"),
-                                   json_get_string(error, "message", "")) >= 0)
-                        print_line("Error", text.data);
-        }
+        if (json_is(json_get(last, "error"), JSON_OBJECT))
+                print_error("Error", "", json_get(last, "error"));
 }
 
 static void print_title(const Ctl *ctl, const JsonValue *job, Style style)
@@ -101,27 +53,105 @@ static void print_title(const Ctl *ctl, const JsonValue *job, Style style)
                style_end(style, ctl->colour), clean.len > 0 ? " - " : "", buffer_string(&clean));
 }
 
-static void print_job(const Ctl *ctl, const JsonValue *job)
+/* Its next times; the first is known from the list, where the others can't be had. */
+static int print_next(Ctl *ctl, const JsonValue *job)
+{
+        const char *name = json_get_string(job, "job", "?");
+        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+        _cleanup_params_ Params params = PARAMS_NULL;
+        usec_t next = json_get_time(job, "next");
+        const JsonValue *times;
+        const char *parameters;
+        int r;
+
+        label_print_time(ctl, "Next", next);
+        if (next == USEC_INFINITY)
+                return 0;
+        params_init(&params);
+        params_string(&params, "job", name);
+        params_int(&params, "count", TIMES_SHOWN);
+        r = params_end(&params, &parameters);
+        if (r == 0)
+                r = ctl_call(ctl, "io.takt.Jobs.Next", parameters, &reply);
+        if (r != 0)
+                return r;
+        times = json_get(reply.parameters, "times");
+        for (uint32_t i = 0; json_is(times, JSON_ARRAY) && i < times->n; i++) {
+                usec_t realtime = json_item_time(&times->items[i]);
+
+                if (realtime > next)
+                        label_print_time(ctl, "", realtime);
+        }
+        return 0;
+}
+
+static int print_failed(_unused_ Ctl *ctl, const JsonValue *run, _unused_ void *userdata)
+{
+        char relative[RELATIVE_MAX];
+        _cleanup_free_ char *before = NULL;
+
+        if (!json_is(json_get(run, "error"), JSON_OBJECT))
+                return 0;
+        before = xasprintf("%s (run %" PRIi64 "), ",
+                           relative_to_text(json_get_time(run, "finished"), clock_realtime(clock_system()), relative),
+                           json_get_int(run, "run", 0));
+        if (!before)
+                return ctl_oom();
+        print_error("Last error", before, json_get(run, "error"));
+        return 0;
+}
+
+/* That of the last run is shown with it; here is one that was before it. */
+static int print_last_error(Ctl *ctl, const JsonValue *job)
+{
+        static const char *const bad[] = { "failed", "timeout", "lost" };
+        const char *name = json_get_string(job, "job", "?");
+        const JsonValue *runs = json_get(job, "runs");
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const char *parameters;
+        int64_t n = 0;
+        int r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+                n += json_get_int(runs, bad[i], 0);
+        if (n == 0 || json_is(json_get(json_get(job, "last"), "error"), JSON_OBJECT))
+                return 0;
+        params_init(&params);
+        params_strings(&params, "jobs", &name, 1);
+        params_strings(&params, "states", bad, ARRAY_SIZE(bad));
+        params_int(&params, "limit", 1);
+        r = params_end(&params, &parameters);
+        return r == 0 ? ctl_each(ctl, "io.takt.Runs.List", parameters, "runs", print_failed, NULL) : r;
+}
+
+static int print_job(Ctl *ctl, const JsonValue *job)
 {
         const char *state = json_get_string(job, "state", "?");
         int64_t running = json_get_int(job, "running", 0), queued = json_get_int(job, "queued", 0);
         Style style = state_style(state);
+        int r;
 
         print_title(ctl, job, style);
-        print_lines("File", json_get(job, "files"));
-        print_line("Kind", json_get_string(job, "kind", NULL));
-        print_label("State");
+        label_print_strings("File", json_get(job, "files"));
+        label_print_text("Kind", json_get_string(job, "kind", NULL));
+        label_print("State");
         printf("%s%s%s", style_begin(style, ctl->colour), state, style_end(style, ctl->colour));
         if (running > 0 || queued > 0)
                 printf(" (%" PRIi64 " running, %" PRIi64 " queued)", running, queued);
         putchar('\n');
         if (json_get_bool(job, "refused"))
-                print_line("Refused", "its file is broken, and what was loaded before goes on; see: taktctl verify FILE");
-        print_lines("Schedule", json_get(job, "schedule"));
-        print_time(ctl, "Next", json_get_time(job, "next"));
+                label_print_text("Refused", "its file is broken, and what was loaded before goes on; see: taktctl verify FILE");
+        label_print_strings("Schedule", json_get(job, "schedule"));
+        r = print_next(ctl, job);
+        if (r != 0)
+                return r;
         print_last(ctl, json_get(job, "last"));
-        print_counts("Runs", json_get(job, "runs"));
-        print_lines("Docs", json_get(job, "documentation"));
+        r = print_last_error(ctl, job);
+        if (r != 0)
+                return r;
+        label_print_counts("Runs", json_get(job, "runs"));
+        label_print_strings("Docs", json_get(job, "documentation"));
+        return 0;
 }
 
 /* --- its last runs; asked for when the list of jobs has ended, as answers come in order --- */
@@ -152,7 +182,7 @@ static int print_runs(Ctl *ctl, const char *job)
 
         params_init(&params);
         params_strings(&params, "jobs", &job, 1);
-        params_int(&params, "limit", ctl->options.lines > 0 ? ctl->options.lines : RUNS_DEFAULT);
+        params_int(&params, "limit", RUNS_SHOWN);
         r = params_end(&params, &parameters);
         if (r == 0 && !table)
                 r = ctl_oom();
@@ -162,6 +192,22 @@ static int print_runs(Ctl *ctl, const char *job)
                 return r;
         putchar('\n');
         return table_print(table, ctl->width, !ctl->options.quiet, ctl->colour, stdout) < 0 ? ctl_oom() : 0;
+}
+
+/* What the journal has of it. A status without is one, too: RET_UNREAD, where it may not be read, is all that is told. */
+static void print_log(Ctl *ctl, const char *job, bool *ret_unread)
+{
+        const CtlOptions *o = &ctl->options;
+        char *jobs[] = { (char *)job };
+        const LogsRequest request = {
+                .jobs = jobs,
+                .n_jobs = 1,
+                .lines = o->lines > 0 ? o->lines : LOG_LINES_DEFAULT,
+                .brief = true,
+        };
+
+        if (!o->no_lines)
+                *ret_unread = logs_run(ctl, &request) == STATUS_NOT_PERMITTED || *ret_unread;
 }
 
 /* Keeps all replies of the list, so that calls between its jobs don't get mixed up with it. */
@@ -187,6 +233,7 @@ static int collect(Ctl *ctl, const char *parameters, Status *status)
 
 static int print_all(Ctl *ctl, const Status *status)
 {
+        bool unread = false;
         size_t n = 0;
         int r = 0;
 
@@ -195,12 +242,19 @@ static int print_all(Ctl *ctl, const Status *status)
                 const JsonValue *jobs = json_get(status->replies[k].parameters, "jobs");
 
                 for (uint32_t i = 0; json_is(jobs, JSON_ARRAY) && i < jobs->n && r == 0; i++) {
+                        const char *job = json_get_string(&jobs->items[i], "job", "?");
+
                         if (n++ > 0)
                                 putchar('\n');
-                        print_job(ctl, &jobs->items[i]);
-                        r = print_runs(ctl, json_get_string(&jobs->items[i], "job", "?"));
+                        r = print_job(ctl, &jobs->items[i]);
+                        if (r == 0)
+                                r = print_runs(ctl, job);
+                        if (r == 0)
+                                print_log(ctl, job, &unread);
                 }
         }
+        if (unread && !ctl->options.quiet)
+                fputs("taktctl: no log lines are shown, as only root and the group systemd-journal may read the journal\n", stderr);
         return r;
 }
 
@@ -222,34 +276,6 @@ static int print_json(const Status *status)
         return 0;
 }
 
-/* --- the daemon as a whole --- */
-
-static int print_overview(Ctl *ctl)
-{
-        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
-        const JsonValue *info, *environment;
-        int r;
-
-        r = ctl_call(ctl, "io.takt.Manager.Info", NULL, &reply);
-        if (r != 0)
-                return r;
-        info = reply.parameters;
-        if (ctl->options.json)
-                return ctl_print_json(ctl, info);
-        environment = json_get(info, "environment");
-        ctl_pager(ctl);
-        printf("%s●%s taktd %s, environment %s\n", style_begin(STYLE_ACTIVE, ctl->colour),
-               style_end(STYLE_ACTIVE, ctl->colour), json_get_string(info, "version", "?"),
-               json_get_string(environment, "name", "?"));
-        print_line("Path", json_get_string(environment, "path", NULL));
-        print_label("Process");
-        printf("%" PRIi64 "\n", json_get_int(info, "pid", 0));
-        print_time(ctl, "Started", json_get_time(info, "started"));
-        print_counts("Jobs", json_get(info, "jobs"));
-        print_counts("Runs", json_get(info, "runs"));
-        return 0;
-}
-
 int verb_status(Ctl *ctl, char **args, size_t n)
 {
         _cleanup_(status_deinit) Status status = {};
@@ -258,7 +284,7 @@ int verb_status(Ctl *ctl, char **args, size_t n)
         int r;
 
         if (n == 0)
-                return print_overview(ctl);
+                return overview_print(ctl);
         params_init(&params);
         params_strings(&params, "jobs", (const char *const *)args, n);
         r = params_end(&params, &parameters);

@@ -21,6 +21,7 @@ enum {
         OPTION_STATE = 1 << 9,
         OPTION_TIMEOUT = 1 << 10,
         OPTION_WAIT = 1 << 11,
+        OPTION_NO_LINES = 1 << 12, /* -n may be 0 */
 };
 
 #define ARGS_UNLIMITED UINT32_MAX
@@ -49,7 +50,7 @@ typedef enum OptionType {
         OPTION_SCOPE,  /* EnvironmentScope: the row's value */
         OPTION_STRING, /* const char * */
         OPTION_WORDS,  /* Words: may be given again */
-        OPTION_COUNT,  /* unsigned, above 0 */
+        OPTION_COUNT,  /* unsigned; 0 for OPTION_NO_LINES only */
         OPTION_SPAN,   /* usec_t */
 } OptionType;
 

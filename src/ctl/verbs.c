@@ -9,10 +9,11 @@ const Verb verbs[] = {
         { "list", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_STATE | OPTION_NAMES, verb_list,
           "List jobs, their state and their next time",
           "JOB is a name or a shell pattern; without one, all jobs are listed." },
-        { "status", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES, verb_status,
-          "Show how jobs are, with their last runs",
-          "Without JOB, shows how the daemon as a whole is. -n sets how many runs of each\n"
-          "job are shown, 5 otherwise." },
+        { "status", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES | OPTION_NO_LINES, verb_status,
+          "Show how jobs are, with their last runs and log lines",
+          "-n sets how many lines of the journal are shown for each job, 10 otherwise, none\n"
+          "with 0. Without JOB, shows how the daemon as a whole is: what runs now and which\n"
+          "jobs have failed." },
         { "show", "JOB…", 1, ARGS_UNLIMITED, 0, verb_show,
           "Show all that is known of jobs as KEY=VALUE", NULL },
         { "cat", "JOB…", 1, ARGS_UNLIMITED, 0, verb_cat,

@@ -102,7 +102,7 @@ answers "{
 expect 0 "The daemon answered in *." "" ping
 expect 0 "" "" ping -q
 expect 0 "*busyUsec: 1.5ms*" "" info
-expect 0 "*environment e*2 waiting*" "" status
+expect 0 "*environment e*State: degraded; the last run of 1 job failed*2 waiting*Under way:*RUN *17 *Failed:*JOB *room *failed *http-status: 404" "" status
 expect 0 "JOB*room *running *failed * ago *In ?x1b?2J it*other *new to you*2 jobs." "" list
 expect 0 "room*" "" list -q --state running
 expect 0 "room
@@ -208,14 +208,36 @@ wait_for() {
         done
         fail "no $1 in $2"
 }
+# interrupted: ends "run --wait" in the background by a second ^C
+interrupted() {
+        kill -INT $client
+        found=0
+        wait $client || found=$?
+        [ $found = 1 ] || fail "a second ^C: exit status $found"
+}
+answers '{"io.takt.Runs.Start": ["hold",
+                {"parameters": {"run": {"run": 7, "job": "room", "state": "running"}}, "continues": true}],
+          "io.takt.Runs.Cancel": [{"parameters": {"runs": []}}]}'
+taktctl run --wait room >"$dir/out" 2>"$dir/err" &
+client=$!
 wait_for Start "$dir/answers.calls"
 # A shell's background job ignores SIGINT from its start, so that this is a test of its being taken all the same.
 kill -INT $client
-wait_for '"io.takt.Runs.Cancel", "parameters": {"runs": \[7\]}' "$dir/answers.calls"
 wait_for Cancelling "$dir/err"
-kill -INT $client
-found=0
-wait $client || found=$?
-[ $found = 1 ] || fail "a second ^C: exit status $found"
+touch "$dir/answers.go"
+wait_for '"io.takt.Runs.Cancel", "parameters": {"runs": \[7\]}' "$dir/answers.calls"
+interrupted
 wait_for "taktctl wait 7" "$dir/err"
+
+rm "$dir/answers.go"
+taktctl run --wait room >"$dir/out" 2>"$dir/err" &
+client=$!
+for _ in $(seq 200); do
+        [ "$(grep -c Start "$dir/answers.calls")" = 1 ] || break
+        sleep 0.05
+done
+kill -INT $client
+wait_for Cancelling "$dir/err"
+interrupted
+wait_for "has not answered yet" "$dir/err"
 exit $failed

@@ -5,8 +5,8 @@ set -eu
 : "${TAKT_SRCDIR:?}" "${TAKT_BUILDDIR:?}"
 export LC_ALL=C.UTF-8 PATH="$TAKT_BUILDDIR:$PATH" TZ=UTC
 dir=$(mktemp -d)
-pid=
-trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || :; rm -rf "$dir"' EXIT
+pid= fake=
+trap 'for p in $pid $fake; do kill "$p" 2>/dev/null || :; done; rm -rf "$dir"' EXIT
 failed=0
 
 # expect STATUS PATTERN ARG…: taktctl logs ARG… exits so, and all that it prints is like the pattern
@@ -89,4 +89,36 @@ wait_for four
 entry 6 plant room-3 'room-3[6]: failed: six' >"$dir/export"
 "$remote" -o "$TAKT_JOURNAL/later.journal" "$dir/export" >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
 wait_for six
+
+# status of a job shows the last lines of it, and is whole without a journal, too
+cat >"$dir/answers" <<'ANSWERS'
+{"io.takt.Jobs.List": [{"parameters": {"jobs": [{"job": "room", "kind": "exec", "state": "idle"}]}}],
+ "io.takt.Runs.List": [{"parameters": {"runs": []}}]}
+ANSWERS
+python3 "$TAKT_SRCDIR/tests/behaviour/fake-daemon.py" "$dir/plant/run/takt.sock" "$dir/answers" &
+fake=$!
+for _ in $(seq 200); do
+        ! taktctl -q list >"$dir/log" 2>&1 || break
+        sleep 0.05
+done
+# status PATTERN ARG…
+status() {
+        local pattern=$1 output
+        shift
+        output=$(taktctl status --timezone UTC "$@" 2>&1) || { echo "taktctl status $*: exit status $?"; failed=1; }
+        # shellcheck disable=SC2254
+        case $output in
+        $pattern) ;;
+        *)
+                echo "taktctl status $* prints $output"
+                failed=1
+                ;;
+        esac
+}
+head=$'\u25cf room\n      Kind: exec\n     State: idle'
+status "$head$nl$nl$one$nl$four" room
+status "$head$nl$nl$four" -n 1 room
+status "$head" -n 0 room
+mkdir "$dir/nothing"
+TAKT_JOURNAL=$dir/nothing status "$head" room
 exit $failed
