@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/list.h"
+#include "base/siphash.h"
 #include "base/string-util.h"
 
 static void test_numbers(_unused_ void **state)
@@ -168,11 +169,25 @@ static void test_iso(_unused_ void **state)
         assert_true(usec_sub(USEC_INFINITY, 5) == USEC_INFINITY);
 }
 
+/* The vectors of the paper's appendix and of the authors' code: key 00…0f, data 00, 01, … */
+static void test_siphash(_unused_ void **state)
+{
+        const SipKey key = { { UINT64_C(0x0706050403020100), UINT64_C(0x0f0e0d0c0b0a0908) } };
+        uint8_t data[15];
+
+        for (uint8_t i = 0; i < sizeof(data); i++)
+                data[i] = i;
+        assert_true(siphash24(&key, data, 0) == UINT64_C(0x726fdb47dd0e0e31));
+        assert_true(siphash24(&key, data, 8) == UINT64_C(0x93f5f5799a932462));
+        assert_true(siphash24(&key, data, 15) == UINT64_C(0xa129ca6149be45e5));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 RUN(test_numbers), RUN(test_boolean), RUN(test_utf8),  RUN(test_distance),
                 RUN(test_buffer),  RUN(test_list),    RUN(test_files), RUN(test_iso),
+                RUN(test_siphash),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
