@@ -11,7 +11,7 @@ _taktctl () {
         local common='--env --system --user -j --json -q --quiet --timezone --no-pager -h --help --version'
         local job_states='disabled paused running waiting idle finished'
         local run_states='queued running retrying succeeded failed timeout cancelled skipped missed lost'
-        local job_events='added changed removed paused resumed refused'
+        local job_events='added changed removed paused resumed refused finished'
         local -A verbs=(
                 [list]='-s --state --names'
                 [status]='-n --lines'

@@ -57,7 +57,7 @@ complete -c taktctl -s h -l help -d 'Show this help, or that of a verb'
 complete -c taktctl -l version -d 'Show the version'
 
 complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l cron -d 'Take it as a cron expression'
-complete -c taktctl -n '__fish_seen_subcommand_from watch' -s e -l event -xa "$run_states progress added changed removed paused resumed refused" -d 'Only events of this name; may be repeated'
+complete -c taktctl -n '__fish_seen_subcommand_from watch' -s e -l event -xa "$run_states progress added changed removed paused resumed refused finished" -d 'Only events of this name; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'Go on with what comes'
 complete -c taktctl -n '__fish_seen_subcommand_from logs' -l since -x -d 'Begin at this time, or at -SPAN before now'
 complete -c taktctl -n '__fish_seen_subcommand_from env' -l force -d 'Use a directory that is not empty'

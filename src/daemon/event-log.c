@@ -33,6 +33,7 @@ static const struct {
         [EVENT_PAUSED] = { LOG_NOTICE, "b8af0c0075624a8990be5d0570d26174", "" },
         [EVENT_RESUMED] = { LOG_NOTICE, "ee032e0d21e94e09a8261822e9506e81", "" },
         [EVENT_REFUSED] = { LOG_ERR, "c2e468813c484d9b8f208aea5699d5f7", "\x1b[1;31m" },
+        [EVENT_FINISHED] = { LOG_INFO, "9e34b0fd1f9642cbae4a6029a93719a5", "" },
 };
 
 static int event_level(const Event *event)

@@ -9,7 +9,7 @@ static const char *const type_names[_EVENT_TYPE_MAX] = {
         [EVENT_TIMEOUT] = "timeout",     [EVENT_CANCELLED] = "cancelled", [EVENT_SKIPPED] = "skipped",
         [EVENT_MISSED] = "missed",       [EVENT_LOST] = "lost",           [EVENT_ADDED] = "added",
         [EVENT_CHANGED] = "changed",     [EVENT_REMOVED] = "removed",     [EVENT_PAUSED] = "paused",
-        [EVENT_RESUMED] = "resumed",     [EVENT_REFUSED] = "refused",
+        [EVENT_RESUMED] = "resumed",     [EVENT_REFUSED] = "refused",     [EVENT_FINISHED] = "finished",
 };
 
 void event_bus_init(EventBus *bus, Clock *clock)

@@ -33,6 +33,7 @@ typedef enum EventType {
         EVENT_PAUSED,
         EVENT_RESUMED,
         EVENT_REFUSED, /* its file is broken; an old definition goes on */
+        EVENT_FINISHED, /* it never runs by schedule again */
         _EVENT_TYPE_MAX,
 } EventType;
 

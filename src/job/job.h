@@ -21,10 +21,18 @@ struct Job {
         ScheduleState schedule;
         Timer timer;               /* armed for the next occurrence */
         usec_t next_realtime;      /* scheduled time of that occurrence, USEC_INFINITY: never again */
+        usec_t next_boottime;      /* when it is due on the boot clock … */
+        usec_t next_jitter;        /* … and by how much RandomizedDelaySec= puts it off */
+        struct CatchUp *catch_up;  /* sched/catch-up.h; NULL: nothing to catch up on */
         usec_t paused_realtime;    /* 0: not paused */
         List runs;                 /* queued, running or retrying, in the order of their ids */
         unsigned n_runs;
         unsigned n_active; /* of these, running or retrying */
+        uint8_t next_trigger;      /* of that occurrence: index in triggers[] */
+        bool next_on_wall;         /* it stands on the wall clock */
+        uint8_t away;              /* why nobody looked: a MissedReason of sched/missed.h */
+        bool deciding;             /* what passed without a run is being accounted for */
+        bool finished;             /* it was told that this job never runs by schedule again */
         bool removed;
         bool refused;              /* its file is broken; SPEC is the last good definition */
 

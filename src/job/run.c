@@ -19,6 +19,7 @@ static const char *const trigger_names[_RUN_TRIGGER_MAX] = {
         [RUN_TRIGGER_SCHEDULE] = "schedule",
         [RUN_TRIGGER_STARTUP] = "startup",
         [RUN_TRIGGER_MANUAL] = "manual",
+        [RUN_TRIGGER_CATCH_UP] = "catch-up",
 };
 
 int run_new(size_t kind_size, Run **ret)
@@ -141,7 +142,12 @@ const char *run_trigger_to_string(RunTrigger trigger)
 
 usec_t run_lateness(const Run *run)
 {
-        return run->started_boottime > 0 ? usec_sub(run->started_boottime, run->due_boottime) : 0;
+        if (run->started_boottime == 0)
+                return 0;
+        /* What is caught up on may be older than the boot clock. */
+        if (run->trigger == RUN_TRIGGER_CATCH_UP)
+                return usec_sub(run->started_realtime, run->scheduled_realtime);
+        return usec_sub(run->started_boottime, run->due_boottime);
 }
 
 void run_get_record(const Run *run, RunRecord *ret)
@@ -157,6 +163,8 @@ void run_get_record(const Run *run, RunRecord *ret)
                 .lateness = run->started_boottime > 0 && run->scheduled_realtime > 0 ? run_lateness(run) : USEC_INFINITY,
                 .duration = run->started_boottime > 0 && run->finished_boottime > 0 ?
                                     usec_sub(run->finished_boottime, run->started_boottime) : USEC_INFINITY,
+                .jitter = run->jitter,
+                .slack = run->slack,
                 .job = run->job->name,
                 .params = run->params,
                 .result = run->result,
@@ -217,6 +225,10 @@ void run_record_write(const RunRecord *record, bool omit_result, JsonWriter *w)
         json_realtime(w, record->finished_realtime);
         json_key(w, "latenessUsec");
         run_write_span(w, record->lateness);
+        json_key(w, "jitterUsec");
+        json_uint(w, record->jitter);
+        json_key(w, "slackUsec");
+        json_uint(w, record->slack);
         json_key(w, "durationUsec");
         run_write_span(w, record->duration);
         json_key(w, "attempts");

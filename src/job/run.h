@@ -37,6 +37,7 @@ typedef enum RunTrigger {
         RUN_TRIGGER_SCHEDULE,
         RUN_TRIGGER_STARTUP,
         RUN_TRIGGER_MANUAL,
+        RUN_TRIGGER_CATCH_UP, /* a missed occurrence, by Missed= */
         _RUN_TRIGGER_MAX,
 } RunTrigger;
 
@@ -69,6 +70,7 @@ struct Run {
         usec_t started_realtime; /* of the first attempt; 0: never */
         usec_t finished_realtime;
         usec_t due_boottime;
+        usec_t jitter, slack; /* how much later it was put off to, by RandomizedDelaySec= and AccuracySec= */
         usec_t started_boottime;
         usec_t finished_boottime;
 
@@ -145,7 +147,7 @@ const char *run_state_to_string(RunState state);
 int run_state_from_string(const char *s);
 const char *run_trigger_to_string(RunTrigger trigger);
 
-/* How late it started; 0 for what began by hand or never. */
+/* How long after its scheduled time it started, delays on purpose included; 0 for what began by hand or never. */
 usec_t run_lateness(const Run *run);
 
 /*
@@ -162,6 +164,8 @@ typedef struct RunRecord {
         usec_t finished_realtime;
         usec_t lateness; /* spans: USEC_INFINITY not known */
         usec_t duration;
+        usec_t jitter; /* of the lateness, what RandomizedDelaySec= asked for … */
+        usec_t slack;  /* … and AccuracySec= */
         const char *job;
         const char *params;  /* JSON text of an object; NULL: {} */
         const char *result;  /* JSON text; NULL: none */

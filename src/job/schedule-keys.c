@@ -6,6 +6,9 @@
 #include "when/timespan.h"
 #include "when/timestamp.h"
 
+/* The most that RandomizedDelaySec= and AccuracySec= may be. */
+#define SPREAD_MAX (366 * USEC_PER_DAY)
+
 /* Read by schedule_settings_finish(): what they mean hangs on the zone. */
 static int parse_later(_unused_ const ConfigKey *key, _unused_ const char *value, _unused_ const ConfigSite *site,
                        _unused_ void *target)
@@ -33,6 +36,7 @@ static const ConfigType type_align = { .metavar = "BOOLEAN|TIMESTAMP", .parse = 
 static const ConfigType type_zone = { .metavar = "ZONE", .parse = parse_later, .clear = clear_schedule };
 
 static const char *const overlap_names[] = { "skip", "queue", "replace", "parallel", NULL };
+static const char *const missed_names[] = { "skip", "latest", "all", NULL };
 static const char *const gap_names[] = { "after", "skip", NULL };
 static const char *const fold_names[] = { "first", "second", "both", NULL };
 
@@ -55,6 +59,16 @@ const ConfigKey schedule_keys[] = {
           .default_value = "after", .help = "What becomes of a fixed time that a change of the clock skips." },
         { "DstFold", .type = &config_type_choice, .offset = offsetof(ScheduleSettings, schedule.fold), .choices = fold_names,
           .default_value = "first", .help = "Which one counts of a fixed time that a change of the clock repeats." },
+        { "Missed", .type = &config_type_choice, .offset = offsetof(ScheduleSettings, missed), .choices = missed_names,
+          .default_value = "skip", .help = "What becomes of times that passed without a run, as the machine slept or the daemon was stopped." },
+        { "MissedWindowSec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, missed_window), .min = 1,
+          .default_value = "infinity", .help = "With Missed=latest and all: how old a missed time may be to be caught up on." },
+        { "RandomizedDelaySec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, random_delay), .max = SPREAD_MAX,
+          .default_value = "0", .help = "Puts each run off by a random time up to this one, but not beyond the next." },
+        { "FixedRandomDelay", .type = &config_type_bool, .offset = offsetof(ScheduleSettings, fixed_random_delay),
+          .default_value = "no", .help = "Makes that delay the same each time, by the machine and the name of the job." },
+        { "AccuracySec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, accuracy), .min = 1, .max = SPREAD_MAX,
+          .default_value = "1ms", .help = "How much later than due a run may begin, so that the machine wakes up for many jobs at once." },
         { "Overlap", .type = &config_type_choice, .offset = offsetof(ScheduleSettings, overlap), .choices = overlap_names,
           .default_value = "skip", .help = "What becomes of a run that is due while one of the job is under way." },
         { "MaxParallel", .type = &config_type_unsigned, .offset = offsetof(ScheduleSettings, max_parallel), .max = 1000000,

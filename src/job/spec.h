@@ -37,6 +37,12 @@ typedef enum JobOverlap {
         OVERLAP_PARALLEL,
 } JobOverlap;
 
+typedef enum JobMissed {
+        MISSED_SKIP,
+        MISSED_LATEST,
+        MISSED_ALL,
+} JobMissed;
+
 /* [Schedule] */
 typedef struct ScheduleSettings ScheduleSettings;
 struct ScheduleSettings {
@@ -45,6 +51,11 @@ struct ScheduleSettings {
         int overlap;           /* JobOverlap */
         unsigned max_parallel; /* of Overlap=parallel; 0: only the environment's cap */
         unsigned max_queued;   /* of Overlap=queue */
+        int missed;            /* JobMissed */
+        usec_t missed_window;  /* what is older is not caught up on */
+        usec_t accuracy;       /* how much later a run may begin, to begin together with others */
+        usec_t random_delay;   /* up to which each is put off */
+        bool fixed_random_delay;
 };
 
 /* [Result] */

@@ -17,6 +17,7 @@
 #include "base/buffer.h"
 #include "base/string-util.h"
 #include "job/expand.h"
+#include "sched/catch-up.h"
 #include "when/timespan.h"
 
 /* Runs that one turn of the pump starts; other timers and descriptors come in between. */
@@ -122,8 +123,7 @@ static int new_run(Scheduler *s, Job *job, uint64_t id, Run **ret)
         Run *run;
         int r;
 
-        /* Room for all timers of jobs and runs, so that arming one finds it. */
-        r = timer_queue_reserve(s->services->timers, s->n_jobs + s->n_unfinished + 2);
+        r = scheduler_reserve_timers(s);
         if (r < 0)
                 return r;
         r = run_new(job->spec->kind->run_size, &run);
@@ -146,13 +146,17 @@ static int new_run(Scheduler *s, Job *job, uint64_t id, Run **ret)
         return 0;
 }
 
-int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message)
+int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message,
+                   char *details)
 {
         Run *run;
         int r = new_run(s, job, 0, &run);
 
-        if (r < 0)
+        if (r < 0) {
+                free(details);
                 return r;
+        }
+        run_set_details(run, details);
         run->trigger = RUN_TRIGGER_SCHEDULE;
         run->scheduled_realtime = scheduled_realtime;
         set_error(run, kind, message);
@@ -202,8 +206,9 @@ static void attempt(Scheduler *s, Run *run)
         if (run->attempts++ == 0) {
                 run->started_boottime = now;
                 run->started_realtime = scheduler_realtime(s);
-                if (run->scheduled_realtime > 0)
-                        s->statistics.max_lateness = MAX(s->statistics.max_lateness, run_lateness(run));
+                if (run->scheduled_realtime > 0 && run->trigger != RUN_TRIGGER_CATCH_UP)
+                        s->statistics.max_lateness = MAX(s->statistics.max_lateness,
+                                                         usec_sub(run_lateness(run), run->jitter + run->slack));
         } else {
                 run_set_result(run, NULL, 0);
                 run_set_outputs(run, NULL);
@@ -414,6 +419,8 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
         run->trigger = request->trigger;
         run->scheduled_realtime = request->scheduled_realtime;
         run->due_boottime = request->due_boottime > 0 ? request->due_boottime : scheduler_boottime(s);
+        run->jitter = request->jitter;
+        run->slack = request->slack;
         if (ret_id)
                 *ret_id = run->id;
         if (request->params) {
@@ -528,6 +535,7 @@ void scheduler_shutdown(Scheduler *s, void (*done)(void *userdata), void *userda
         s->shutdown_done = done;
         s->shutdown_userdata = userdata;
         timer_disarm(s->services->timers, &s->pump);
+        catch_up_drop_all(s, "stopped", "had not been caught up on when the daemon was stopped");
         /* A run may take others with it: the next one is looked up by its id. */
         while ((run = RB_NFIND(RunTree, &s->runs, &(Run){ .id = after + 1 }))) {
                 after = run->id;

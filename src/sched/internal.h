@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* What the files of sched/ share. scheduler.c: jobs and their times. execute.c: runs, from admission to end. */
+/*
+ * What the files of sched/ share. scheduler.c: the jobs. occurrence.c: a job's timer. spread.c: delays on
+ * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. execute.c: runs, from
+ * admission to end.
+ */
 
 #include "sched/scheduler.h"
 
@@ -23,6 +27,10 @@ struct Scheduler {
         size_t n_queued; /* there and in the jobs' own queues */
         Timer pump;      /* armed where the queue may move on */
 
+        List catch_ups;  /* of all jobs */
+        size_t n_catch_ups;
+        usec_t catch_up_boottime; /* when the next one may begin */
+
         bool begun;
         usec_t begin_boottime;
         bool shutting_down;
@@ -43,13 +51,29 @@ static inline usec_t scheduler_realtime(const Scheduler *s)
         return clock_realtime(s->services->clock);
 }
 
+static inline ScheduleNow scheduler_now(const Scheduler *s)
+{
+        return (ScheduleNow){
+                .boottime = scheduler_boottime(s),
+                .realtime = scheduler_realtime(s),
+                .startup_boottime = s->begin_boottime,
+        };
+}
+
+/* Room for all timers of jobs and runs and one more, so that arming one finds it. 0 or -ENOMEM. */
+static inline int scheduler_reserve_timers(Scheduler *s)
+{
+        return timer_queue_reserve(s->services->timers, s->n_jobs + s->n_unfinished + s->n_catch_ups + 2);
+}
+
 /* --- execute.c --- */
 
 /*
- * Records an occurrence, or several that MESSAGE counts, that did not become a run. STATE is
- * RUN_SKIPPED or RUN_MISSED, KIND the word of its error.
+ * Records an occurrence, or several that MESSAGE and DETAILS (JSON text, taken over) count, that did not
+ * become a run. STATE is RUN_SKIPPED or RUN_MISSED, KIND the word of its error. -ENOMEM.
  */
-int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message);
+int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message,
+                   char *details);
 void execute_on_pump(Timer *timer, usec_t now_boottime);
 /* Ends those runs of the job that wait for their turn. */
 void execute_cancel_waiting(Scheduler *s, Job *job, RunStop stop);
@@ -63,3 +87,5 @@ void execute_shutdown_if_idle(Scheduler *s);
 void scheduler_job_run_ended(Scheduler *s, Job *job);
 void scheduler_emit_job(Scheduler *s, const Job *job, EventType type, const char *message);
 uint64_t scheduler_random(Scheduler *s);
+/* What a run is said to be started by where trigger I of JOB's schedule is due. */
+RunTrigger scheduler_run_trigger(const Job *job, uint32_t i);

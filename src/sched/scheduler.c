@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Jobs and their times. Each job has one timer, armed for its next occurrence. When it fires, all
- * that is due by now is taken, the next occurrence is computed and armed, and only then a run
- * begins: what a run does can't shift the grid. Of several occurrences that are due at once (the
- * machine slept, the loop was held up) the latest runs and the others are recorded as missed.
- */
+/* The jobs, and what comes to all of them: limits, the wall clock, pause, change and removal. */
 #include "sched/internal.h"
 
 #include <assert.h>
-#include <stdio.h>
 
-#include "base/log.h"
-#include "base/string-util.h"
-#include "when/timespan.h"
-
-/* Occurrences on the wall clock that are counted one by one when time was lost; beyond it is "more than". */
-#define MISSED_COUNTED_MAX 10000U
+#include "sched/catch-up.h"
+#include "sched/missed.h"
+#include "sched/occurrence.h"
 
 static int job_compare(const Job *a, const Job *b)
 {
@@ -46,6 +37,7 @@ int scheduler_new(const Services *services, EventBus *events, RunIds *ids, const
         RB_INIT(&s->jobs);
         RB_INIT(&s->runs);
         list_init(&s->queue);
+        list_init(&s->catch_ups);
         *ret = s;
         return 0;
 }
@@ -60,6 +52,7 @@ Scheduler *scheduler_free(Scheduler *s)
         RB_FOREACH_SAFE(job, JobTree, &s->jobs, next) {
                 RB_REMOVE(JobTree, &s->jobs, job);
                 timer_disarm(s->services->timers, &job->timer);
+                catch_up_free(s, job);
                 job_free(job);
         }
         timer_disarm(s->services->timers, &s->pump);
@@ -83,25 +76,21 @@ uint64_t scheduler_random(Scheduler *s)
         return s->random * UINT64_C(2685821657736338717);
 }
 
+static const Schedule *job_schedule(const Job *job)
+{
+        return &job->spec->schedule.schedule;
+}
+
+RunTrigger scheduler_run_trigger(const Job *job, uint32_t i)
+{
+        return job_schedule(job)->triggers[i].type == TRIGGER_STARTUP ? RUN_TRIGGER_STARTUP : RUN_TRIGGER_SCHEDULE;
+}
+
 void scheduler_emit_job(Scheduler *s, const Job *job, EventType type, const char *message)
 {
         Event event = { .type = type, .job = job->name, .message = message };
 
         event_bus_emit(s->events, &event);
-}
-
-static ScheduleNow schedule_now(const Scheduler *s)
-{
-        return (ScheduleNow){
-                .boottime = scheduler_boottime(s),
-                .realtime = scheduler_realtime(s),
-                .startup_boottime = s->begin_boottime,
-        };
-}
-
-static const Schedule *job_schedule(const Job *job)
-{
-        return &job->spec->schedule.schedule;
 }
 
 /* What passes while a job is disabled, or once it had all its runs, was never due. */
@@ -112,72 +101,11 @@ static bool in_force(const Job *job)
         return job->spec->job.enabled && (max == 0 || job->schedule.count < max);
 }
 
-/* Arms the job's timer for its next occurrence, or disarms it where there is none. */
-static void arm(Scheduler *s, Job *job)
-{
-        ScheduleNow now = schedule_now(s);
-        Occurrence next;
-
-        job->next_realtime = USEC_INFINITY;
-        if (!s->begun || s->shutting_down || job->removed || !job->spec->job.enabled || job->paused_realtime > 0 ||
-            schedule_next(job_schedule(job), &job->schedule, &now, &next) == 0) {
-                timer_disarm(s->services->timers, &job->timer);
-                return;
-        }
-        job->next_realtime = next.scheduled_realtime;
-        (void)timer_arm(s->services->timers, &job->timer, next.due_boottime);
-}
-
-/* What was due and did not run, as one record that counts it. */
-static void record_missed(Scheduler *s, Job *job, RunState state, uint64_t n, bool more, usec_t scheduled, const char *kind, const char *why)
-{
-        _cleanup_free_ char *message = NULL;
-
-        if (n == 0)
-                return;
-        if (n == 1 && !more)
-                message = xasprintf("one occurrence %s", why);
-        else
-                message = xasprintf("%s%llu occurrences %s", more ? "more than " : "", (unsigned long long)n, why);
-        (void)execute_record(s, job, state, scheduled, kind, message ?: why);
-}
-
-static void on_job_due(Timer *timer, _unused_ usec_t now_boottime)
-{
-        Job *job = container_of(timer, Job, timer);
-        Scheduler *s = job->scheduler;
-        ScheduleNow now = schedule_now(s);
-        RunRequest request = { .trigger = RUN_TRIGGER_SCHEDULE };
-        ScheduleMissed due;
-        int r;
-
-        if (s->shutting_down)
-                return;
-        schedule_missed(job_schedule(job), &job->schedule, &now, MISSED_COUNTED_MAX, &due);
-        if (due.n == 0) {
-                arm(s, job);
-                return;
-        }
-        schedule_take_until(job_schedule(job), &job->schedule, &now);
-        job->schedule.count++;
-        s->statistics.n_due += due.n;
-        if (job_schedule(job)->triggers[due.last.trigger].type == TRIGGER_STARTUP)
-                request.trigger = RUN_TRIGGER_STARTUP;
-        request.scheduled_realtime = due.last.scheduled_realtime;
-        request.due_boottime = due.last.due_boottime;
-        record_missed(s, job, RUN_MISSED, due.n - 1, due.more, due.last.scheduled_realtime, "late",
-                      "passed unseen: the machine slept or the daemon was held up");
-        schedule_run_started(&job->schedule);
-        arm(s, job);
-        r = scheduler_run(s, job, &request, NULL);
-        if (r < 0) {
-                log_errno(LOG_ERR, r, "%s: an occurrence was lost: %m", job->name);
-                scheduler_job_run_ended(s, job);
-        }
-}
-
 void scheduler_job_run_ended(Scheduler *s, Job *job)
 {
+        /* A record of what did not run. */
+        if (job->deciding)
+                return;
         if (job->n_runs == 0)
                 schedule_run_ended(&job->schedule, scheduler_boottime(s));
         if (job->removed) {
@@ -185,10 +113,14 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
                         job_free(job);
                 return;
         }
-        if (job->n_runs > 0)
+        if (job->n_runs > 0) {
                 execute_job_advance(s, job);
-        else if (job->spec->schedule.counts_from_end)
-                arm(s, job);
+                return;
+        }
+        if (job->spec->schedule.counts_from_end)
+                occurrence_arm(s, job);
+        catch_up_advance(s, job);
+        occurrence_tell_end(s, job);
 }
 
 void scheduler_begin(Scheduler *s)
@@ -198,11 +130,23 @@ void scheduler_begin(Scheduler *s)
 
         s->begun = true;
         s->begin_boottime = scheduler_boottime(s);
-        now = schedule_now(s);
+        now = scheduler_now(s);
         RB_FOREACH(job, JobTree, &s->jobs) {
                 schedule_state_init(&job->schedule, &now);
-                arm(s, job);
+                occurrence_arm(s, job);
+                occurrence_tell_end(s, job);
         }
+}
+
+/* Computes JOB's next occurrence anew. What is overdue now is so because of the step. */
+static void clock_stepped(Scheduler *s, Job *job)
+{
+        bool was_due = timer_is_armed(&job->timer) && job->timer.due_boottime <= scheduler_boottime(s);
+
+        occurrence_arm(s, job);
+        if (!was_due && job->next_on_wall && timer_is_armed(&job->timer) && job->timer.due_boottime < scheduler_boottime(s))
+                job->away = MISSED_STEPPED;
+        occurrence_tell_end(s, job);
 }
 
 void scheduler_wall_clock_changed(Scheduler *s)
@@ -210,32 +154,31 @@ void scheduler_wall_clock_changed(Scheduler *s)
         Job *job;
 
         RB_FOREACH(job, JobTree, &s->jobs)
-                if (timer_is_armed(&job->timer))
-                        arm(s, job);
+                clock_stepped(s, job);
 }
 
 int scheduler_add_job(Scheduler *s, JobSpec *spec, Job **ret)
 {
-        ScheduleNow now = schedule_now(s);
+        ScheduleNow now = scheduler_now(s);
         Job *job;
         int r;
 
         if (scheduler_find_job(s, spec->name))
                 return -EEXIST;
-        /* Room for all timers of jobs and runs, so that arming one finds it. */
-        r = timer_queue_reserve(s->services->timers, s->n_jobs + s->n_unfinished + 2);
+        r = scheduler_reserve_timers(s);
         if (r < 0)
                 return r;
         r = job_new(spec, &job);
         if (r < 0)
                 return r;
         job->scheduler = s;
-        job->timer.callback = on_job_due;
+        job->timer.callback = occurrence_on_due;
         (void)RB_INSERT(JobTree, &s->jobs, job);
         s->n_jobs++;
         schedule_state_init(&job->schedule, &now);
-        arm(s, job);
+        occurrence_arm(s, job);
         scheduler_emit_job(s, job, EVENT_ADDED, NULL);
+        occurrence_tell_end(s, job);
         if (ret)
                 *ret = job;
         return 0;
@@ -246,8 +189,10 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
         bool same_schedule = streq(job->spec->schedule_identity, spec->schedule_identity);
         bool was_enabled = job->spec->job.enabled;
         ScheduleState before = job->schedule;
-        ScheduleNow now = schedule_now(s);
+        ScheduleNow now = scheduler_now(s);
 
+        if (!same_schedule || !spec->job.enabled)
+                catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job's schedule was changed");
         job_spec_unref(job->spec);
         job->spec = job_spec_ref(spec);
         if (!same_schedule || !was_enabled)
@@ -258,17 +203,20 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
         }
         if (job->n_runs > 0)
                 schedule_run_started(&job->schedule);
-        arm(s, job);
+        job->finished = false;
+        occurrence_arm(s, job);
         scheduler_emit_job(s, job, EVENT_CHANGED, NULL);
+        occurrence_tell_end(s, job);
 }
 
 void scheduler_remove_job(Scheduler *s, Job *job)
 {
+        catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job was removed");
         execute_cancel_waiting(s, job, RUN_STOP_REMOVED);
         RB_REMOVE(JobTree, &s->jobs, job);
         s->n_jobs--;
         job->removed = true;
-        arm(s, job);
+        occurrence_arm(s, job);
         scheduler_emit_job(s, job, EVENT_REMOVED, NULL);
         if (job->n_runs == 0)
                 job_free(job);
@@ -278,29 +226,28 @@ bool scheduler_pause_job(Scheduler *s, Job *job)
 {
         if (job->paused_realtime > 0)
                 return false;
+        catch_up_drop(s, job, RUN_SKIPPED, "paused", "had not been caught up on when the job was paused");
         job->paused_realtime = scheduler_realtime(s);
-        arm(s, job);
+        occurrence_arm(s, job);
         scheduler_emit_job(s, job, EVENT_PAUSED, NULL);
         return true;
 }
 
 bool scheduler_resume_job(Scheduler *s, Job *job)
 {
-        ScheduleNow now = schedule_now(s);
-        ScheduleMissed due;
+        ScheduleNow now = scheduler_now(s);
 
         if (job->paused_realtime == 0)
                 return false;
-        schedule_missed(job_schedule(job), &job->schedule, &now, MISSED_COUNTED_MAX, &due);
-        schedule_take_until(job_schedule(job), &job->schedule, &now);
-        if (job->n_runs > 0)
-                schedule_run_started(&job->schedule);
         job->paused_realtime = 0;
         scheduler_emit_job(s, job, EVENT_RESUMED, NULL);
-        if (in_force(job))
-                record_missed(s, job, RUN_SKIPPED, due.n, due.more, due.last.scheduled_realtime, "paused",
-                              "came due while the job was paused");
-        arm(s, job);
+        if (in_force(job)) {
+                missed_account(s, job, &now, MISSED_PAUSED);
+        } else {
+                schedule_take_until(job_schedule(job), &job->schedule, &now);
+                occurrence_arm(s, job);
+        }
+        occurrence_tell_end(s, job);
         return true;
 }
 
@@ -322,7 +269,7 @@ size_t scheduler_n_jobs(const Scheduler *s)
 size_t scheduler_job_times(Scheduler *s, const Job *job, usec_t *times, size_t n)
 {
         ScheduleState state = job->schedule;
-        ScheduleNow now = schedule_now(s);
+        ScheduleNow now = scheduler_now(s);
         size_t found = 0;
 
         while (found < n && s->begun) {

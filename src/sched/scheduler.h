@@ -6,6 +6,7 @@
  * is given, and tells of everything through the event bus.
  */
 
+#include "base/siphash.h"
 #include "job/job.h"
 #include "job/services.h"
 #include "job/spec.h"
@@ -18,6 +19,7 @@ typedef struct SchedulerLimits {
         unsigned max_runs;   /* under way at a time, of all jobs: SCHEDULER_MAX_RUNS */
         unsigned max_queued; /* waiting for their turn, of all jobs: SCHEDULER_MAX_QUEUED */
         uint64_t seed;       /* of random delays: equal seeds, equal traces */
+        SipKey machine_key;  /* of FixedRandomDelay=: equal on each start of this machine */
 } SchedulerLimits;
 
 #define SCHEDULER_MAX_RUNS 10000U
@@ -70,6 +72,7 @@ typedef struct RunRequest {
         const char *params; /* JSON text of an object, complete and checked; NULL: {} */
         usec_t scheduled_realtime; /* 0: by hand */
         usec_t due_boottime;       /* 0: now */
+        usec_t jitter, slack;      /* how much later it was put off to, by RandomizedDelaySec= and AccuracySec= */
 } RunRequest;
 
 /*
@@ -109,7 +112,7 @@ void scheduler_abandon(Scheduler *scheduler);
 typedef struct SchedulerStatistics {
         uint64_t n_due; /* occurrences that came due */
         uint64_t by_state[_RUN_STATE_MAX]; /* runs that ended */
-        usec_t max_lateness;
+        usec_t max_lateness; /* of what was not put off or caught up on */
 } SchedulerStatistics;
 
 const SchedulerStatistics *scheduler_statistics(const Scheduler *scheduler);

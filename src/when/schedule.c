@@ -412,6 +412,16 @@ void schedule_take_until(const Schedule *schedule, ScheduleState *state, const S
         state->last_realtime = MAX(cursor, now->realtime);
 }
 
+void schedule_pass_until(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now)
+{
+        uint64_t done = state->done;
+
+        schedule_take_until(schedule, state, now);
+        for (size_t i = 0; i < schedule->n_triggers; i++)
+                if (schedule->triggers[i].type == TRIGGER_AT)
+                        state->done &= done | ~(UINT64_C(1) << i);
+}
+
 void schedule_run_started(ScheduleState *state)
 {
         state->ended_boottime = USEC_INFINITY;
@@ -543,6 +553,65 @@ void schedule_missed(const Schedule *schedule, const ScheduleState *state, const
         if (wall != 0)
                 missed_walk(schedule, wall, state, now, max, &missed);
         *ret = missed;
+}
+
+/*
+ * As schedule_newest() with AGE for the window. Returns MAX + 1 where there are more; what is in TIMES
+ * is of no use then.
+ */
+static size_t younger_than(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, usec_t age,
+                           usec_t *times, size_t max)
+{
+        ScheduleState cursor = *state;
+        usec_t from_boottime = usec_sub(now->boottime, age), from_realtime = usec_sub(now->realtime, age);
+        Occurrence o;
+        size_t n = 0;
+
+        cursor.count = 0;
+        cursor.last_realtime = MAX(wall_cursor(state, now), usec_sub(from_realtime, 1));
+        if (from_boottime > 0 && (cursor.last_boottime == USEC_INFINITY || cursor.last_boottime < from_boottime))
+                cursor.last_boottime = from_boottime - 1;
+        while (schedule_next(schedule, &cursor, now, &o) > 0 && o.due_boottime <= now->boottime) {
+                schedule_take(schedule, &cursor, now, &o);
+                cursor.count = 0;
+                /* A delay is due since whenever. */
+                if (o.scheduled_realtime < from_realtime)
+                        continue;
+                if (n == max)
+                        return max + 1;
+                times[n++] = o.scheduled_realtime;
+        }
+        return n;
+}
+
+size_t schedule_newest(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, usec_t window,
+                       usec_t *times, size_t max)
+{
+        usec_t fits = 0, excess = window;
+        size_t n = max > 0 ? younger_than(schedule, state, now, window, times, max) : 0;
+
+        if (n <= max)
+                return n;
+        excess = MIN(excess, MAX(now->realtime, now->boottime));
+        while (excess - fits > 1) {
+                usec_t middle = fits + (excess - fits) / 2;
+
+                if (younger_than(schedule, state, now, middle, times, max) <= max)
+                        fits = middle;
+                else
+                        excess = middle;
+        }
+        n = younger_than(schedule, state, now, fits, times, max);
+        return n <= max ? n : 0;
+}
+
+bool schedule_delay_is_due(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now)
+{
+        for (size_t i = 0; i < schedule->n_triggers; i++)
+                if ((schedule->triggers[i].type == TRIGGER_AFTER || schedule->triggers[i].type == TRIGGER_STARTUP) &&
+                    boot_next(schedule, i, state, now) <= now->boottime)
+                        return true;
+        return false;
 }
 
 int schedule_check(const Schedule *schedule, const ScheduleNow *now, WhenError *error)

@@ -138,6 +138,12 @@ void schedule_take(const Schedule *schedule, ScheduleState *state, const Schedul
 /* Marks all that was due up to and including NOW as taken; After= counts from NOW where it was. */
 void schedule_take_until(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now);
 
+/*
+ * The same for what does not run: an At= that passed so has its time again should the wall clock turn
+ * out to have been far ahead, and be set back.
+ */
+void schedule_pass_until(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now);
+
 /* AFTER: a run begins, or has ended (or was skipped) at BOOTTIME. */
 void schedule_run_started(ScheduleState *state);
 void schedule_run_ended(ScheduleState *state, usec_t boottime);
@@ -154,6 +160,17 @@ typedef struct ScheduleMissed {
  */
 void schedule_missed(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now,
                      uint64_t max, ScheduleMissed *ret);
+
+/*
+ * The scheduled times of the newest, at most MAX, of these that are no older than WINDOW, into TIMES with
+ * the oldest first. Returns their number. Where there are more it bisects for the age of the oldest that
+ * counts: some 50 × MAX searches at worst.
+ */
+size_t schedule_newest(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, usec_t window,
+                       usec_t *times, size_t max);
+
+/* A delay (After=, OnStartup=) is among them: it names no point in time, so it can be late but not missed. */
+bool schedule_delay_is_due(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now);
 
 /*
  * Whether SCHEDULE can fire at all from NOW on: what a loader refuses or reports otherwise. A

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Each job has one timer, armed for its next occurrence. When it fires, that one is taken, the next is
+ * computed and armed, and only then a run begins: what a run does can't shift the grid. What it takes
+ * while a job waits is kept in the job, so that a due time costs one search and no second one. Where the
+ * time is long past, or the next one is due as well, sched/missed.c decides.
+ */
+#include "sched/occurrence.h"
+
+#include "base/log.h"
+#include "base/string-util.h"
+#include "sched/missed.h"
+#include "sched/spread.h"
+
+static const Schedule *job_schedule(const Job *job)
+{
+        return &job->spec->schedule.schedule;
+}
+
+/* From NEXT to the one after it, as far as one can tell now. */
+static usec_t gap_after(const Job *job, const ScheduleNow *now, const Occurrence *next)
+{
+        ScheduleState state = job->schedule;
+        Occurrence after;
+
+        schedule_take(job_schedule(job), &state, now, next);
+        state.count++;
+        if (schedule_next(job_schedule(job), &state, now, &after) == 0)
+                return USEC_INFINITY;
+        return usec_sub(after.due_boottime, next->due_boottime);
+}
+
+static void arm_for(Scheduler *s, Job *job, const ScheduleNow *now, const Occurrence *next)
+{
+        usec_t due = next->due_boottime;
+        Delay delay = {};
+
+        if (spread_applies(&job->spec->schedule)) {
+                /* One that is computed anew keeps its place. */
+                bool same = timer_is_armed(&job->timer) && job->next_realtime == next->scheduled_realtime;
+                usec_t jitter = job->next_jitter;
+
+                delay = spread_delay(s, job, due, gap_after(job, now, next));
+                if (same)
+                        delay.jitter = jitter;
+                due = usec_add(usec_add(due, delay.jitter), delay.slack);
+        }
+        job->next_realtime = next->scheduled_realtime;
+        job->next_boottime = next->due_boottime;
+        job->next_jitter = delay.jitter;
+        job->next_trigger = (uint8_t)next->trigger;
+        job->next_on_wall = next->clock == SCHEDULE_CLOCK_WALL;
+        job->finished = false;
+        (void)timer_arm(s->services->timers, &job->timer, due);
+}
+
+static void disarm(Scheduler *s, Job *job)
+{
+        job->next_realtime = USEC_INFINITY;
+        timer_disarm(s->services->timers, &job->timer);
+}
+
+void occurrence_arm(Scheduler *s, Job *job)
+{
+        ScheduleNow now = scheduler_now(s);
+        Occurrence next;
+
+        if (!s->begun || s->shutting_down || job->removed || !job->spec->job.enabled || job->paused_realtime > 0 ||
+            schedule_next(job_schedule(job), &job->schedule, &now, &next) == 0)
+                disarm(s, job);
+        else
+                arm_for(s, job, &now, &next);
+}
+
+/* What the timer is armed for. */
+static Occurrence armed(const Job *job)
+{
+        return (Occurrence){
+                .due_boottime = job->next_boottime,
+                .scheduled_realtime = job->next_realtime,
+                .trigger = job->next_trigger,
+                .clock = job->next_on_wall ? SCHEDULE_CLOCK_WALL : SCHEDULE_CLOCK_BOOT,
+        };
+}
+
+void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
+{
+        Job *job = container_of(timer, Job, timer);
+        Scheduler *s = job->scheduler;
+        ScheduleNow now = scheduler_now(s);
+        ScheduleState before = job->schedule;
+        Occurrence due = armed(job), next;
+        usec_t delay = timer->due_boottime - due.due_boottime;
+        RunRequest request = {
+                .trigger = scheduler_run_trigger(job, due.trigger),
+                .scheduled_realtime = due.scheduled_realtime,
+                .due_boottime = due.due_boottime,
+                .jitter = job->next_jitter,
+                .slack = delay - job->next_jitter,
+        };
+        int r;
+
+        if (s->shutting_down)
+                return;
+        /* The wall clock was set back. */
+        if (due.clock == SCHEDULE_CLOCK_WALL && now.realtime < due.scheduled_realtime) {
+                occurrence_arm(s, job);
+                return;
+        }
+        schedule_take(job_schedule(job), &job->schedule, &now, &due);
+        job->schedule.count++;
+        schedule_run_started(&job->schedule);
+        if (schedule_next(job_schedule(job), &job->schedule, &now, &next) > 0)
+                arm_for(s, job, &now, &next);
+        else
+                disarm(s, job);
+        if ((timer_is_armed(timer) && timer->due_boottime <= now.boottime) ||
+            usec_sub(missed_lateness(&due, &now), delay) > usec_add(MISSED_GRACE, job->spec->schedule.accuracy)) {
+                job->schedule = before;
+                missed_account(s, job, &now, job->away);
+                return;
+        }
+        s->statistics.n_due++;
+        job->away = MISSED_AWAY;
+        r = scheduler_run(s, job, &request, NULL);
+        if (r < 0) {
+                log_errno(LOG_ERR, r, "%s: an occurrence was lost: %m", job->name);
+                scheduler_job_run_ended(s, job);
+        }
+}
+
+/* Why there is no next time, in words. */
+static char *end_reason(const Job *job, const ScheduleNow *now)
+{
+        const Schedule *schedule = job_schedule(job);
+        WhenError error = {};
+
+        if (schedule->max_count > 0 && job->schedule.count >= schedule->max_count)
+                return xasprintf("it had all its runs (Count=%u)", schedule->max_count);
+        if (schedule_check(schedule, now, &error) < 0)
+                return strdup(error.message);
+        return strdup("every time in this schedule has passed");
+}
+
+void occurrence_tell_end(Scheduler *s, Job *job)
+{
+        ScheduleNow now = scheduler_now(s);
+        _cleanup_free_ char *reason = NULL, *message = NULL;
+
+        if (job->finished || job->next_realtime != USEC_INFINITY || job->n_runs > 0 || job->catch_up || job->deciding ||
+            job_schedule(job)->n_triggers == 0 || !job->spec->job.enabled || job->paused_realtime > 0 ||
+            !s->begun || s->shutting_down || job->removed)
+                return;
+        job->finished = true;
+        reason = end_reason(job, &now);
+        message = xasprintf("never due again: %s", reason ?: "");
+        scheduler_emit_job(s, job, EVENT_FINISHED, message);
+}

@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Missed, caught up, put off, come to an end: the real scheduler on a virtual clock that jumps. */
+#include "test.h"
+
+#include <stdio.h>
+
+#include "base/string-util.h"
+#include "kinds/kinds.h"
+#include "sched/catch-up.h"
+#include "sched/missed.h"
+#include "sched/spread.h"
+
+#define SEC USEC_PER_SEC
+#define MIN_ USEC_PER_MINUTE
+/* 2027-01-15 08:00:00 UTC */
+#define START_REALTIME (UINT64_C(1800000000) * SEC)
+#define START_BOOTTIME (1000 * SEC)
+#define RECORDS_MAX 4096U
+
+typedef struct Record {
+        char job[32];
+        RunState state;
+        RunTrigger trigger;
+        usec_t scheduled, started, lateness; /* times since the start of the test */
+        usec_t jitter, slack;
+        uint64_t n; /* occurrences */
+        usec_t first;
+        char error[16];
+        bool more;
+} Record;
+
+typedef struct Fixture {
+        VirtualClock clock;
+        TimerQueue *timers;
+        EventBus events;
+        EventObserver observer;
+        RunIds *ids;
+        Services services;
+        Scheduler *scheduler;
+        Record records[RECORDS_MAX];
+        size_t n;
+        uint64_t occurrences;
+        unsigned n_finished;
+        char finished[128];
+        size_t n_wakes;
+        usec_t duration;
+} Fixture;
+
+static Fixture *fixture;
+
+static usec_t since_start(usec_t realtime)
+{
+        return usec_sub(realtime, START_REALTIME);
+}
+
+static void read_details(Record *r, const char *details)
+{
+        JsonDoc *doc;
+
+        assert_non_null(details);
+        assert_ok(json_parse(details, strlen(details), NULL, &doc, NULL));
+        r->n = (uint64_t)json_get(json_root(doc), "occurrences")->integer;
+        r->more = json_get(json_root(doc), "more")->boolean;
+        json_doc_free(doc);
+}
+
+static void on_event(EventObserver *observer, const Event *event)
+{
+        Fixture *f = container_of(observer, Fixture, observer);
+        const Run *run = event->run;
+        Record *r;
+
+        if (event->type == EVENT_FINISHED) {
+                f->n_finished++;
+                (void)snprintf(f->finished, sizeof(f->finished), "%s", event->message);
+        }
+        if (!run || event->type == EVENT_PROGRESS || !run_state_is_final(run->state))
+                return;
+        assert_true(f->n < RECORDS_MAX);
+        r = &f->records[f->n++];
+        *r = (Record){
+                .state = run->state,
+                .trigger = run->trigger,
+                .scheduled = since_start(run->scheduled_realtime),
+                .started = run->started_realtime > 0 ? since_start(run->started_realtime) : 0,
+                .lateness = run_lateness(run),
+                .jitter = run->jitter,
+                .slack = run->slack,
+                .n = 1,
+        };
+        (void)snprintf(r->job, sizeof(r->job), "%s", event->job);
+        (void)snprintf(r->error, sizeof(r->error), "%s", run->error_kind ?: "");
+        if (run->state == RUN_MISSED || (run->state == RUN_SKIPPED && streq(r->error, "paused")))
+                read_details(r, run->details);
+        if (run->trigger != RUN_TRIGGER_MANUAL)
+                f->occurrences += r->n;
+}
+
+/* --- a kind that takes as long as the fixture says --- */
+
+typedef struct FakeRun {
+        Timer timer;
+} FakeRun;
+
+static void on_fake_timer(Timer *timer, _unused_ usec_t now)
+{
+        run_succeed(run_from_state(container_of(timer, FakeRun, timer)), strdup("1"), 1);
+}
+
+static void fake_start(Run *run)
+{
+        FakeRun *fake = run_state(run);
+
+        fake->timer.callback = on_fake_timer;
+        if (fixture->duration == 0)
+                run_succeed(run, strdup("1"), 1);
+        else
+                assert_ok(timer_arm_after(run->services->timers, &fake->timer, fixture->duration));
+}
+
+static void fake_cancel(Run *run)
+{
+        run_fail(run, "fake", "cancelled");
+}
+
+static void fake_reset(Run *run)
+{
+        FakeRun *fake = run_state(run);
+
+        timer_disarm(run->services->timers, &fake->timer);
+}
+
+static JobKind fake_kind;
+
+static void start_scheduler(Fixture *f, const SchedulerLimits *limits)
+{
+        assert_ok(scheduler_new(&f->services, &f->events, f->ids, limits, &f->scheduler));
+}
+
+static Fixture *fixture_new(const SchedulerLimits *limits)
+{
+        Fixture *f = new0(Fixture, 1);
+
+        assert_non_null(f);
+        virtual_clock_init(&f->clock, START_BOOTTIME, START_REALTIME);
+        f->timers = timer_queue_new(&f->clock.clock);
+        assert_non_null(f->timers);
+        event_bus_init(&f->events, &f->clock.clock);
+        f->observer.notify = on_event;
+        event_bus_subscribe(&f->events, &f->observer);
+        assert_ok(run_ids_open(NULL, &f->ids));
+        f->services = (Services){ .clock = &f->clock.clock, .timers = f->timers };
+        start_scheduler(f, limits);
+        scheduler_begin(f->scheduler);
+        fake_kind = sleep_kind;
+        fake_kind.run_size = sizeof(FakeRun);
+        fake_kind.start = fake_start;
+        fake_kind.cancel = fake_cancel;
+        fake_kind.reset = fake_reset;
+        fixture = f;
+        return f;
+}
+
+static usec_t now(const Fixture *f)
+{
+        return f->clock.now_boottime - START_BOOTTIME;
+}
+
+/* Wakes whenever something is due, up to T. */
+static void advance_to(Fixture *f, usec_t t)
+{
+        usec_t end = START_BOOTTIME + t, due;
+
+        while ((due = timer_queue_next(f->timers)) <= end) {
+                virtual_clock_advance(&f->clock, usec_sub(due, f->clock.now_boottime));
+                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+                f->n_wakes++;
+        }
+        virtual_clock_advance(&f->clock, usec_sub(end, f->clock.now_boottime));
+}
+
+/* Nobody looks until T: the machine sleeps. */
+static void sleep_to(Fixture *f, usec_t t)
+{
+        virtual_clock_advance(&f->clock, t - now(f));
+}
+
+static void set_clock(Fixture *f, usec_t realtime)
+{
+        f->clock.now_realtime = realtime;
+        scheduler_wall_clock_changed(f->scheduler);
+}
+
+static void fixture_free(Fixture *f)
+{
+        scheduler_abandon(f->scheduler);
+        scheduler_free(f->scheduler);
+        assert_int_equal(timer_queue_size(f->timers), 0);
+        run_ids_close(f->ids);
+        timer_queue_free(f->timers);
+        free(f);
+}
+
+static JobSpec *make_spec(const char *name, const char *schedule)
+{
+        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n[Schedule]\n%s", schedule);
+        JobSpec *spec;
+
+        assert_non_null(text);
+        assert_ok(config_parse_text(name, text, strlen(text), &items, &report));
+        if (job_spec_load_items(name, &items, &report, &spec) < 0)
+                fail_msg("%s", report.problems[0].message);
+        spec->kind = &fake_kind;
+        return spec;
+}
+
+static Job *add(Fixture *f, const char *name, const char *schedule)
+{
+        JobSpec *spec = make_spec(name, schedule);
+        Job *job;
+
+        assert_ok(scheduler_add_job(f->scheduler, spec, &job));
+        job_spec_unref(spec);
+        return job;
+}
+
+static void assert_record(const Fixture *f, size_t i, RunState state, RunTrigger trigger, usec_t scheduled, uint64_t n)
+{
+        const Record *r = &f->records[i];
+
+        assert_true(i < f->n);
+        assert_string_equal(run_state_to_string(r->state), run_state_to_string(state));
+        assert_string_equal(run_trigger_to_string(r->trigger), run_trigger_to_string(trigger));
+        assert_int_equal(r->scheduled, scheduled);
+        assert_int_equal(r->n, n);
+}
+
+/* --- late and missed --- */
+
+static void test_late_within_grace(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        add(f, "j", "TimeZone=UTC\nOnCalendar=*-*-* *:10:00\n");
+        sleep_to(f, 10 * MIN_ + MISSED_GRACE);
+        advance_to(f, 11 * MIN_);
+        assert_record(f, 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 10 * MIN_, 1);
+        assert_int_equal(f->records[0].lateness, MISSED_GRACE);
+        /* An hour later, but for two milliseconds more than that and AccuracySec=. */
+        sleep_to(f, 71 * MIN_ + 2 * USEC_PER_MSEC);
+        advance_to(f, 72 * MIN_);
+        assert_record(f, 1, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 70 * MIN_, 1);
+        assert_string_equal(f->records[1].error, "late");
+        advance_to(f, 131 * MIN_);
+        assert_int_equal(f->n, 3);
+        assert_record(f, 2, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 130 * MIN_, 1);
+        fixture_free(f);
+}
+
+/* Of a grid of milliseconds a day is missed: one record, to the last occurrence. */
+static void test_missed_is_one_record(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        add(f, "j", "Every=1ms\n");
+        advance_to(f, 9 * USEC_PER_MSEC);
+        assert_int_equal(f->n, 10);
+        sleep_to(f, USEC_PER_DAY);
+        advance_to(f, USEC_PER_DAY);
+        assert_int_equal(f->n, 12);
+        assert_record(f, 10, RUN_MISSED, RUN_TRIGGER_SCHEDULE, USEC_PER_DAY - USEC_PER_MSEC, 86400000 - 10);
+        assert_record(f, 11, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, USEC_PER_DAY, 1);
+        assert_int_equal(f->occurrences, 86400001);
+        fixture_free(f);
+}
+
+static void test_missed_latest(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        add(f, "j", "Every=1h\nMissed=latest\n");
+        add(f, "young", "Every=1h\nMissed=latest\nMissedWindowSec=10min\n");
+        advance_to(f, 1);
+        sleep_to(f, 5 * USEC_PER_HOUR + 30 * MIN_);
+        advance_to(f, 5 * USEC_PER_HOUR + 31 * MIN_);
+        assert_int_equal(f->n, 5);
+        assert_record(f, 2, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 4 * USEC_PER_HOUR, 4);
+        assert_record(f, 3, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 5 * USEC_PER_HOUR, 5);
+        assert_string_equal(f->records[3].job, "young");
+        assert_record(f, 4, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 5 * USEC_PER_HOUR, 1);
+        assert_int_equal(f->records[4].lateness, 30 * MIN_);
+        advance_to(f, 6 * USEC_PER_HOUR);
+        assert_record(f, 5, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 6 * USEC_PER_HOUR, 1);
+        assert_int_equal(f->occurrences, 14);
+        fixture_free(f);
+}
+
+/* One after the other, whatever Overlap=skip would say, and the one that is just late by itself. */
+static void test_missed_all(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        f->duration = 5 * SEC;
+        add(f, "j", "TimeZone=UTC\nCron=*/10 * * * *\nMissed=all\nMissedWindowSec=45min\n");
+        sleep_to(f, 2 * USEC_PER_HOUR);
+        advance_to(f, 2 * USEC_PER_HOUR + 9 * MIN_);
+        assert_int_equal(f->n, 6);
+        assert_record(f, 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 70 * MIN_, 7);
+        assert_record(f, 1, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 120 * MIN_, 1);
+        for (size_t i = 0; i < 4; i++) {
+                assert_record(f, 2 + i, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, (80 + 10 * i) * MIN_, 1);
+                assert_true(f->records[2 + i].started >= f->records[1 + i].started + 5 * SEC);
+        }
+        assert_int_equal(f->occurrences, 12);
+        fixture_free(f);
+}
+
+static void test_missed_all_is_limited(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        usec_t end = 10000 * SEC + 500000;
+
+        add(f, "j", "TimeZone=UTC\nOnCalendar=*:*:*\nMissed=all\n");
+        add(f, "k", "TimeZone=UTC\nOnCalendar=*:*:*\nMissed=all\nCount=4\n");
+        sleep_to(f, end);
+        advance_to(f, end);
+        /* The latest is just late. */
+        assert_record(f, 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 9899 * SEC, 9899);
+        assert_record(f, 1, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 10000 * SEC, 1);
+        assert_record(f, 2, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 9996 * SEC, 9996);
+        advance_to(f, end + 3 * SEC);
+        assert_int_equal(f->occurrences, 20003);
+        assert_int_equal(f->n_finished, 1);
+        assert_string_equal(f->finished, "never due again: it had all its runs (Count=4)");
+        /* Beyond what is counted one by one. */
+        f->n = 0;
+        sleep_to(f, 40000 * SEC);
+        advance_to(f, 40000 * SEC);
+        assert_int_equal(f->records[0].n, MISSED_COUNTED_MAX);
+        assert_true(f->records[0].more);
+        fixture_free(f);
+}
+
+/* Thousands of jobs wake together: what they catch up on is paced. */
+static void test_catch_up_is_paced(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        usec_t wake = USEC_PER_DAY - USEC_PER_HOUR;
+        char name[16];
+
+        for (unsigned i = 0; i < 300; i++) {
+                (void)snprintf(name, sizeof(name), "j%03u", i);
+                add(f, name, "TimeZone=UTC\nOnCalendar=20:00\nMissed=latest\n");
+        }
+        sleep_to(f, wake);
+        advance_to(f, wake + 10 * MIN_);
+        assert_int_equal(f->n, 300);
+        for (unsigned i = 0; i < 300; i++) {
+                assert_record(f, i, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 12 * USEC_PER_HOUR, 1);
+                assert_int_equal(f->records[i].started, wake + i * CATCH_UP_INTERVAL);
+        }
+        fixture_free(f);
+}
+
+/* A second sleep while there is still something to catch up on. */
+static void test_catch_up_again(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        uint64_t caught = 0;
+
+        add(f, "j", "Every=10min\nMissed=all\n");
+        advance_to(f, 1);
+        f->duration = 3 * MIN_;
+        sleep_to(f, 605 * MIN_);
+        advance_to(f, 615 * MIN_);
+        sleep_to(f, 1505 * MIN_);
+        advance_to(f, 3004 * MIN_);
+        for (size_t i = 0; i < f->n; i++)
+                caught += f->records[i].trigger == RUN_TRIGGER_CATCH_UP;
+        assert_true(caught >= CATCH_UP_MAX);
+        assert_true(caught < 120);
+        assert_int_equal(f->occurrences, 301);
+        fixture_free(f);
+}
+
+static void test_catch_up_is_dropped(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *a, *b;
+
+        a = add(f, "a", "Every=10min\nMissed=all\n");
+        b = add(f, "b", "Every=10min\nMissed=all\n");
+        add(f, "c", "Every=10min\nMissed=all\n");
+        advance_to(f, 1);
+        f->duration = MIN_;
+        sleep_to(f, 45 * MIN_);
+        advance_to(f, 45 * MIN_ + SEC);
+        assert_int_equal(f->n, 3);
+        assert_true(scheduler_pause_job(f->scheduler, a));
+        assert_record(f, 3, RUN_SKIPPED, RUN_TRIGGER_SCHEDULE, 40 * MIN_, 3);
+        scheduler_remove_job(f->scheduler, b);
+        assert_record(f, 4, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 40 * MIN_, 3);
+        scheduler_shutdown(f->scheduler, NULL, NULL);
+        assert_record(f, 5, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 40 * MIN_, 3);
+        assert_string_equal(f->records[5].error, "stopped");
+        assert_int_equal(f->occurrences, 15);
+        fixture_free(f);
+}
+
+/* Delays are late, not missed; and none of them is lost for good. */
+static void test_delays_are_caught_up(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "a", "After=1h\n");
+
+        add(f, "s", "OnStartup=1h\n");
+        sleep_to(f, 8 * USEC_PER_HOUR);
+        advance_to(f, 8 * USEC_PER_HOUR + MIN_);
+        assert_int_equal(f->n, 2);
+        assert_record(f, 0, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 0, 1);
+        assert_record(f, 1, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, USEC_PER_HOUR, 1);
+        advance_to(f, 9 * USEC_PER_HOUR);
+        assert_record(f, 2, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 9 * USEC_PER_HOUR, 1);
+        sleep_to(f, 20 * USEC_PER_HOUR);
+        advance_to(f, 20 * USEC_PER_HOUR);
+        assert_record(f, 3, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 10 * USEC_PER_HOUR, 1);
+        /* Paused before its turn in the pace of all, it counts from then. */
+        sleep_to(f, 30 * USEC_PER_HOUR);
+        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        assert_true(scheduler_pause_job(f->scheduler, job));
+        assert_record(f, 4, RUN_SKIPPED, RUN_TRIGGER_SCHEDULE, 21 * USEC_PER_HOUR, 1);
+        advance_to(f, 31 * USEC_PER_HOUR);
+        assert_true(scheduler_resume_job(f->scheduler, job));
+        assert_record(f, 5, RUN_SKIPPED, RUN_TRIGGER_SCHEDULE, 31 * USEC_PER_HOUR, 1);
+        advance_to(f, 32 * USEC_PER_HOUR);
+        assert_record(f, 6, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 32 * USEC_PER_HOUR, 1);
+        fixture_free(f);
+}
+
+static void test_resume_makes_up(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "Every=10min\nMissed=latest\n");
+
+        advance_to(f, 1);
+        assert_true(scheduler_pause_job(f->scheduler, job));
+        advance_to(f, 30 * MIN_ + SEC);
+        assert_true(scheduler_resume_job(f->scheduler, job));
+        advance_to(f, 39 * MIN_);
+        assert_int_equal(f->n, 3);
+        assert_record(f, 1, RUN_SKIPPED, RUN_TRIGGER_SCHEDULE, 20 * MIN_, 2);
+        assert_record(f, 2, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 30 * MIN_, 1);
+        fixture_free(f);
+}
+
+/* --- spread --- */
+
+static void test_jitter(_unused_ void **state)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .seed = 7 });
+        usec_t least = USEC_INFINITY, most = 0;
+
+        /* Longer than the period: no run is overtaken. */
+        add(f, "j", "Every=10s\nRandomizedDelaySec=1min\n");
+        advance_to(f, 9999 * SEC);
+        assert_true(f->n >= 999);
+        for (size_t i = 0; i < f->n; i++) {
+                assert_record(f, i, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, i * 10 * SEC, 1);
+                assert_int_equal(f->records[i].lateness, f->records[i].jitter);
+                assert_int_equal(f->records[i].started, i * 10 * SEC + f->records[i].jitter);
+                least = MIN(least, f->records[i].jitter);
+                most = MAX(most, f->records[i].jitter);
+        }
+        assert_true(least < SEC && most > 9 * SEC && most < 10 * SEC);
+        assert_int_equal(scheduler_statistics(f->scheduler)->max_lateness, 0);
+        fixture_free(f);
+}
+
+static void fixed_jitter(uint64_t key, usec_t ret[static 20])
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .seed = key + 1, .machine_key = { { key, 1 } } });
+
+        for (unsigned i = 0; i < 10; i++)
+                add(f, (char[]){ (char)('a' + i), '\0' }, "TimeZone=UTC\nOnCalendar=hourly\nRandomizedDelaySec=10min\nFixedRandomDelay=yes\n");
+        advance_to(f, 2 * USEC_PER_HOUR + 30 * MIN_);
+        assert_int_equal(f->n, 20);
+        for (size_t i = 0; i < f->n; i++)
+                ret[(f->records[i].scheduled / USEC_PER_HOUR - 1) * 10 + (size_t)(f->records[i].job[0] - 'a')] = f->records[i].jitter;
+        fixture_free(f);
+}
+
+static void test_fixed_jitter(_unused_ void **state)
+{
+        usec_t here[20], again[20], elsewhere[20];
+
+        fixed_jitter(1, here);
+        fixed_jitter(1, again);
+        fixed_jitter(2, elsewhere);
+        assert_memory_equal(here, again, sizeof(here));
+        assert_memory_equal(here, here + 10, sizeof(here) / 2);
+        assert_memory_not_equal(here, elsewhere, sizeof(here));
+        for (size_t i = 1; i < 10; i++)
+                assert_true(here[i] != here[0] && here[i] <= 10 * MIN_);
+}
+
+static void test_slack(_unused_ void **state)
+{
+        assert_int_equal(spread_slack(0, SEC), 0);
+        assert_int_equal(spread_slack(5 * SEC + 1, SEC), SEC - 1);
+        assert_int_equal(spread_slack(5 * SEC + 1, 10 * SEC), 5 * SEC - 1);
+        assert_int_equal(spread_slack(5 * SEC + 1, MIN_), MIN_ - 5 * SEC - 1);
+        assert_int_equal(spread_slack(5 * SEC + 1, 100), 0);
+        assert_int_equal(spread_slack(USEC_PER_DAY + 1, USEC_INFINITY), USEC_PER_DAY - 1);
+}
+
+/* A thousand jobs of a minute, loaded at any time: the machine wakes at most once a second. */
+static void test_coalescing(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        char name[16];
+
+        for (unsigned i = 0; i < 500; i++) {
+                (void)snprintf(name, sizeof(name), "j%u", i);
+                advance_to(f, i * 119993);
+                add(f, name, "Every=1min\nAccuracySec=1s\n");
+        }
+        f->n = 0;
+        f->n_wakes = 0;
+        advance_to(f, 2 * MIN_);
+        assert_true(f->n_wakes <= 121);
+        for (size_t i = 0; i < f->n; i++) {
+                assert_true(f->records[i].slack <= SEC);
+                assert_int_equal(f->records[i].lateness, f->records[i].slack);
+        }
+        /* As far as it may, but not beyond the next one. */
+        add(f, "k", "Every=100ms\nAccuracySec=1min\n");
+        f->n = 0;
+        advance_to(f, 3 * MIN_);
+        for (size_t i = 0; i < f->n; i++)
+                assert_int_equal(f->records[i].state, RUN_SUCCEEDED);
+        fixture_free(f);
+}
+
+/* --- clocks --- */
+
+/* The clock shows 2099 by mistake, and is set right: nothing is stuck, nothing storms, what has not run has its time. */
+static void test_wrong_century(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        const usec_t wrong = UINT64_C(4086000000) * SEC;
+
+        add(f, "minute", "TimeZone=UTC\nCron=* * * * *\n");
+        add(f, "at", "TimeZone=UTC\nAt=2027-01-15 09:30:00\n");
+        add(f, "until", "TimeZone=UTC\nOnCalendar=*:0/15\nUntil=2030-01-01\n");
+        advance_to(f, 10 * MIN_);
+        set_clock(f, wrong);
+        advance_to(f, 12 * MIN_);
+        assert_int_equal(f->n_finished, 2);
+        assert_true(f->n < 20);
+        set_clock(f, START_REALTIME + 12 * MIN_);
+        f->n = 0;
+        advance_to(f, 120 * MIN_);
+        assert_int_equal(f->n, 108 + 1 + 8);
+        for (size_t i = 0; i < f->n; i++)
+                assert_int_equal(f->records[i].state, RUN_SUCCEEDED);
+        fixture_free(f);
+}
+
+static void test_step_forward(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        add(f, "j", "TimeZone=UTC\nOnCalendar=hourly\n");
+        add(f, "k", "TimeZone=UTC\nOnCalendar=hourly\nMissed=latest\n");
+        add(f, "every", "Every=1h\n");
+        advance_to(f, MIN_);
+        set_clock(f, START_REALTIME + 150 * MIN_);
+        advance_to(f, 2 * MIN_);
+        assert_int_equal(f->n, 4);
+        assert_record(f, 1, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 120 * MIN_, 2);
+        assert_string_equal(f->records[1].error, "clock-set");
+        assert_record(f, 2, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 60 * MIN_, 1);
+        assert_record(f, 3, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 120 * MIN_, 1);
+        fixture_free(f);
+}
+
+/* --- the end --- */
+
+static void test_end_is_told_once(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+
+        add(f, "past", "TimeZone=UTC\nAt=2027-01-15 07:00\n");
+        assert_int_equal(f->n_finished, 1);
+        assert_string_equal(f->finished, "never due again: every time in this schedule has passed");
+        f->duration = 5 * SEC;
+        add(f, "at", "TimeZone=UTC\nAt=2027-01-15 08:00:10\n");
+        advance_to(f, 12 * SEC);
+        assert_int_equal(f->n_finished, 1);
+        advance_to(f, 16 * SEC);
+        assert_int_equal(f->n_finished, 2);
+        add(f, "until", "TimeZone=UTC\nEvery=1s\nUntil=2027-01-15 08:00:30\n");
+        add(f, "hand", "");
+        advance_to(f, 60 * SEC);
+        assert_int_equal(f->n_finished, 3);
+        assert_string_equal(f->finished, "never due again: the time in Until= has passed");
+        fixture_free(f);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                RUN(test_late_within_grace),
+                RUN(test_missed_is_one_record),
+                RUN(test_missed_latest),
+                RUN(test_missed_all),
+                RUN(test_missed_all_is_limited),
+                RUN(test_catch_up_is_paced),
+                RUN(test_catch_up_again),
+                RUN(test_catch_up_is_dropped),
+                RUN(test_delays_are_caught_up),
+                RUN(test_resume_makes_up),
+                RUN(test_jitter),
+                RUN(test_fixed_jitter),
+                RUN(test_slack),
+                RUN(test_coalescing),
+                RUN(test_wrong_century),
+                RUN(test_step_forward),
+                RUN(test_end_is_told_once),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
