@@ -1,107 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The units in a systemd that was really booted: a container of the machine's own /usr with what
-# `make install` installs bound into it. Needs root, systemd-nspawn and the right to make namespaces;
-# says so and counts as skipped where one is missing.
-set -eu
-: "${TAKT_SRCDIR:?}" "${TAKT_BUILDDIR:?}"
-skip() {
-        echo "SKIP: $*"
-        exit 77
-}
-[ "$(id -u)" -eq 0 ] || skip "only root can boot a container"
-for tool in systemd-nspawn nsenter; do
-        command -v $tool >/dev/null || skip "there is no $tool"
-done
-prefix=$(sed -n 's/^prefix = //p' "$TAKT_BUILDDIR/Makefile")
-case $prefix in
-/usr | /) skip "what is installed in $prefix can't be bound over the machine's own" ;;
-esac
+# The units in a systemd that was really booted; see container.sh.
+# shellcheck source=tests/behaviour/container.sh
+. "${TAKT_SRCDIR:?}/tests/behaviour/container.sh"
+boot volatile
 
-dir=$(mktemp -d)
-machine=takt-test-$$
-nspawn='' leader=''
-failed=0
-cleanup() {
-        local _
-        if [ -n "$leader" ]; then kill -s SIGRTMIN+4 "$leader" 2>/dev/null || :; fi
-        if [ -n "$nspawn" ]; then
-                for _ in $(seq 50); do
-                        kill -0 "$nspawn" 2>/dev/null || break
-                        sleep 0.1
-                done
-                [ -z "$leader" ] || kill -KILL "$leader" 2>/dev/null || :
-                kill "$nspawn" 2>/dev/null || :
-                wait "$nspawn" 2>/dev/null || :
-        fi
-        rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() {
-        echo "FAIL: $*"
-        failed=1
-}
-
-# child_of PID NAME
-child_of() {
-        local pid
-        for pid in $(cat "/proc/$1/task/$1/children" 2>/dev/null || :); do
-                [ "$(cat "/proc/$pid/comm" 2>/dev/null || :)" = "$2" ] && echo "$pid" && return
-        done
-        return 1
-}
-
-# inside COMMAND…: runs it in the container
-inside() {
-        timeout 20 nsenter -t "$leader" -m -p -u -i -n -C "$@"
-}
-
-# property NAME [UNIT]
-property() {
-        inside systemctl show -P "$1" "${2:-taktd}"
-}
-
-# until_true WHAT COMMAND…: for up to 10 s
-until_true() {
-        local what=$1 _
-        shift
-        for _ in $(seq 100); do
-                if "$@" >/dev/null 2>&1; then return 0; fi
-                sleep 0.1
-        done
-        fail "$what did not come"
-        inside journalctl -b --no-pager -n 30 -u 'taktd*' || :
-        return 1
-}
-
-# --- boot ---
-
-make -s -C "$TAKT_BUILDDIR" MAKEFLAGS= install DESTDIR="$dir/stage" >"$dir/install.log" 2>&1 || {
-        cat "$dir/install.log"
-        exit 1
-}
-mkdir "$dir/share"
-chmod 755 "$dir" "$dir/share"
-binds=(--bind-ro="$dir/stage$prefix:$prefix" --bind="$dir/share:/mnt")
-# Where systemd looks for units of those two prefixes only.
-[ "$prefix" = /usr/local ] || binds+=(--bind-ro="$dir/stage$prefix/lib:/usr/local/lib")
-systemd-nspawn -q -D / --volatile=yes --boot -M "$machine" --register=no --keep-unit --link-journal=no --console=pipe \
-        --private-network "${binds[@]}" -- systemd.firstboot=no systemd.unit=basic.target \
-        </dev/null >"$dir/console.log" 2>&1 &
-nspawn=$!
-for _ in $(seq 100); do
-        kill -0 "$nspawn" 2>/dev/null || break
-        stub=$(child_of "$nspawn" systemd-nspawn || :)
-        leader=$(child_of "${stub:-$nspawn}" systemd || :)
-        if [ -n "$leader" ] && inside systemctl is-active -q basic.target 2>/dev/null; then break; fi
-        sleep 0.1
-done
-if [ -z "$leader" ] || ! inside systemctl is-active -q basic.target; then
-        tail -5 "$dir/console.log"
-        skip "no container could be booted here"
-fi
-
-export PATH="$prefix/bin:$prefix/sbin:$PATH"
 # The sanitizers look for leaks with ptrace(2), which the sandbox does not have.
 inside mkdir -p /run/systemd/system/taktd.service.d /run/systemd/system/taktd@.service.d
 for unit in taktd taktd@; do
@@ -112,10 +15,6 @@ inside systemctl daemon-reload
 # As packages do once they are installed.
 inside sh -c 'mkdir -p /var/lib/systemd/catalog && journalctl --update-catalog'
 
-# job NAME LINES: a job of the system's environment
-job() {
-        inside sh -c "cat >/etc/takt/jobs/$1.job" <<<"$2"
-}
 inside getent passwd takt >/dev/null || fail "there is no user takt"
 job hello $'[Job]\nType=exec\nLogSuccess=info\n[Exec]\nCommand=/bin/sh -c \'echo "\\"$NOTIFY_SOCKET$LISTEN_FDS$WATCHDOG_USEC$(id -un)\\""\''
 job broken $'[Job]\nType=exec\n[Exec]\nCommand=/bin/false'
@@ -147,6 +46,26 @@ done
 
 inside journalctl --no-pager -x -u taktd TAKT_JOB=broken | grep -q "Subject: A run of job broken failed" ||
         fail "the catalog does not explain the failure"
+
+found=$(inside taktctl --system logs broken)
+case $found in
+*"broken[2]: failed: exit status 1"*) ;;
+*) fail "taktctl logs prints $found" ;;
+esac
+found=$(inside taktctl --system logs --json -n 1 broken)
+case $found in
+*'"job":"broken","run":2,"kind":"exec","state":"failed"'*'"message":"broken[2]: failed: exit status 1"'*) ;;
+*) fail "taktctl logs --json prints $found" ;;
+esac
+[ -z "$(inside taktctl --system logs -q --since 2100-01-01 broken)" ] || fail "taktctl logs knows the future"
+# What comes is printed as it comes.
+timeout 20 nsenter -t "$leader" -m -p -u -i -n -C taktctl --system logs -f -n 1 broken >"$dir/follow" 2>&1 &
+follow=$!
+until_true "the last failure in what is followed" grep -q 'broken\[2\]: failed' "$dir/follow"
+again=$(inside taktctl --system run broken)
+until_true "the next one" grep -q "broken\\[$again\\]: failed" "$dir/follow"
+kill "$follow" 2>/dev/null || :
+wait "$follow" 2>/dev/null || :
 
 # --- reload ---
 
@@ -205,6 +124,5 @@ inside systemctl reload taktd@srv-lab.service || fail "the second environment ca
 [ "$(property StatusText taktd@srv-lab)" = "1 jobs" ] || fail "its status is not told"
 inside systemctl stop taktd@srv-lab.socket taktd@srv-lab.service || fail "the second environment can't be stopped"
 
-if inside journalctl --no-pager -u 'taktd*' | grep -E 'AddressSanitizer|runtime error'; then fail "a sanitizer complains"; fi
-[ $failed -eq 0 ] || inside journalctl --no-pager -u 'taktd*' -n 60 || :
+check_journal
 exit $failed
