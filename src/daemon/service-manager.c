@@ -259,6 +259,9 @@ static void on_turned(Deferred *deferred)
         m->unwell = problem;
         if (!problem)
                 tell(m, "WATCHDOG=1");
+        else
+                /* What is better soon is not to be too late for the manager. */
+                (void)timer_arm_after(loop_timers(m->loop), &m->watchdog_timer, m->watchdog / 16);
 }
 
 static void on_watchdog(Timer *timer, _unused_ usec_t now)

@@ -95,7 +95,9 @@ static const char *check_health(void *userdata)
         SpawnerStatus status;
 
         spawner_get_status(d->engine.spawner, &status);
-        return status.helper_pid > 0 ? NULL : "the helper takt-spawn is not running";
+        if (status.helper_pid == 0)
+                return "the helper takt-spawn is not running";
+        return status.helper_answers ? NULL : "the helper takt-spawn does not answer";
 }
 
 /* --- reload --- */

@@ -25,7 +25,7 @@ static bool start_is_sound(const SpawnStart *start, size_t n)
 
         if (start->flags & ~(uint32_t)_SPAWN_FLAGS)
                 return false;
-        if (start->n_limits > RLIM_NLIMITS || start->payload_size > SPAWN_PAYLOAD_MAX)
+        if (start->n_limits > SPAWN_MAX_LIMITS || start->payload_size > SPAWN_PAYLOAD_MAX)
                 return false;
         if (start->umask > 07777 || start->kill_signal < 1 || start->kill_signal >= NSIG)
                 return false;
@@ -52,7 +52,7 @@ int spawn_request_decode(const void *message, size_t n, SpawnStart *ret)
                 if (!start_is_sound(&start, n))
                         return -EBADMSG;
         } else {
-                if (start.header.type != SPAWN_SIGNAL && start.header.type != SPAWN_STOP)
+                if (start.header.type < SPAWN_SIGNAL || start.header.type > SPAWN_PING)
                         return -EBADMSG;
                 if (n != sizeof(SpawnHeader))
                         return -EBADMSG;
@@ -92,7 +92,7 @@ int spawn_payload_decode(const SpawnStart *start, const char *data, size_t n, Sp
         const char *p = data + limits_size, *end = data + n;
         _cleanup_free_ char **vectors = NULL;
 
-        if (n != start->payload_size || start->n_limits > RLIM_NLIMITS || n < limits_size)
+        if (n != start->payload_size || start->n_limits > SPAWN_MAX_LIMITS || n < limits_size)
                 return -EBADMSG;
         memcpy(payload.limits, data, limits_size);
         for (size_t i = 0; i < start->n_limits; i++)

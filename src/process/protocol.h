@@ -11,7 +11,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 
-#define SPAWN_PROTOCOL_VERSION 1U
+#define SPAWN_PROTOCOL_VERSION 2U
 /* Commands that the two know at once: slots are numbered below it. */
 #define SPAWN_MAX_SLOTS 16384U
 /* Largest payload of a start: strings and limits. */
@@ -20,6 +20,8 @@
 #define SPAWN_INLINE_MAX 49152U
 /* Largest message either way; well below the socket's default buffer of 208 KiB. */
 #define SPAWN_MESSAGE_MAX 65536U
+/* Limits of a start: those of the request, and one of descriptors where that has none. */
+#define SPAWN_MAX_LIMITS (RLIM_NLIMITS + 1U)
 /* Descriptors beside a start: input, output, error output, payload, in that order where present. */
 #define SPAWN_MAX_FDS 4U
 
@@ -29,6 +31,7 @@ typedef enum SpawnRequestType {
         SPAWN_START = 1,
         SPAWN_SIGNAL, /* ARGUMENT to the process group */
         SPAWN_STOP,   /* kill signal, and SIGKILL after the time given at the start */
+        SPAWN_PING,   /* is answered by SPAWN_PONG with the same argument; slot and serial are 0 */
 } SpawnRequestType;
 
 /* Every request begins with this; all but SPAWN_START are no more than this. */
@@ -70,7 +73,7 @@ typedef struct SpawnWireLimit {
 
 /* A payload taken apart; strings lie in the payload, vectors in one allocation. */
 typedef struct SpawnPayload {
-        SpawnWireLimit limits[RLIM_NLIMITS];
+        SpawnWireLimit limits[SPAWN_MAX_LIMITS];
         const char *directory;
         const char *mark; /* "" for none */
         char **argv;      /* NULL-terminated; what is to be freed */
@@ -102,6 +105,7 @@ typedef enum SpawnReportType {
         SPAWN_EXITED,    /* reaped, or never started where ERROR is set; implies SPAWN_STARTED where PID is set */
         SPAWN_GONE,      /* the last of the process group is gone, after an exit with SPAWN_GROUP_LEFT */
         SPAWN_STRAY,     /* PID outlived its command and is being ended */
+        SPAWN_PONG,      /* STATUS is the argument of a SPAWN_PING */
         _SPAWN_REPORT_MAX,
 } SpawnReportType;
 

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "process/spawner-internal.h"
 
-_Static_assert(SPAWNER_MAX_REQUEST + RLIM_NLIMITS * sizeof(SpawnWireLimit) <= SPAWN_PAYLOAD_MAX, "payload cap");
+_Static_assert(SPAWNER_MAX_REQUEST + SPAWN_MAX_LIMITS * sizeof(SpawnWireLimit) <= SPAWN_PAYLOAD_MAX, "payload cap");
 _Static_assert(sizeof(SpawnStart) + SPAWN_INLINE_MAX <= SPAWN_MESSAGE_MAX, "message cap");
 _Static_assert(SPAWNER_MAX_COMMANDS <= SPAWN_MAX_SLOTS, "every command has a slot");
 
@@ -119,10 +119,19 @@ static int append_vector(Buffer *message, char *const *strings, bool (*leave_out
         return 0;
 }
 
-static int append_payload(Buffer *message, const SpawnRequest *request)
+static int append_limit(Buffer *message, int resource, const struct rlimit *limit)
 {
-        uint32_t n_arguments, n_environment;
-        SpawnStart *start;
+        return spawn_payload_append_limit(message, &(SpawnWireLimit){
+                        .resource = (uint64_t)resource,
+                        .soft = limit->rlim_cur,
+                        .hard = limit->rlim_max,
+        });
+}
+
+static int append_limits(Buffer *message, const SpawnRequest *request, const struct rlimit *descriptors, uint32_t *ret_n)
+{
+        uint32_t n = (uint32_t)request->n_limits;
+        bool has_descriptors = !descriptors;
         int r;
 
         for (size_t i = 0; i < request->n_limits; i++) {
@@ -130,14 +139,30 @@ static int append_payload(Buffer *message, const SpawnRequest *request)
 
                 if (limit->resource < 0 || limit->resource >= RLIM_NLIMITS)
                         return -EINVAL;
-                r = spawn_payload_append_limit(message, &(SpawnWireLimit){
-                                .resource = (uint64_t)limit->resource,
-                                .soft = limit->limit.rlim_cur,
-                                .hard = limit->limit.rlim_max,
-                });
+                has_descriptors = has_descriptors || limit->resource == RLIMIT_NOFILE;
+                r = append_limit(message, limit->resource, &limit->limit);
                 if (r < 0)
                         return r;
         }
+        if (!has_descriptors) {
+                r = append_limit(message, RLIMIT_NOFILE, descriptors);
+                if (r < 0)
+                        return r;
+                n++;
+        }
+        *ret_n = n;
+        return 0;
+}
+
+static int append_payload(Buffer *message, const SpawnRequest *request, const struct rlimit *descriptors)
+{
+        uint32_t n_limits, n_arguments, n_environment;
+        SpawnStart *start;
+        int r;
+
+        r = append_limits(message, request, descriptors, &n_limits);
+        if (r < 0)
+                return r;
         r = spawn_payload_append_string(message, request->directory ?: "/");
         if (r >= 0)
                 r = spawn_payload_append_string(message, request->mark ?: "");
@@ -148,6 +173,7 @@ static int append_payload(Buffer *message, const SpawnRequest *request)
         if (r < 0)
                 return r;
         start = (void *)message->data;
+        start->n_limits = n_limits;
         start->n_arguments = n_arguments;
         start->n_environment = n_environment;
         start->payload_size = (uint32_t)(message->len - sizeof(SpawnStart));
@@ -181,12 +207,12 @@ static int outsource_payload(SpawnEnvelope *envelope)
         return 0;
 }
 
-int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, int captured[static 2])
+int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, const struct rlimit *descriptors,
+                        int captured[static 2])
 {
         SpawnStart start = {
                 .header.type = SPAWN_START,
                 .flags = (request->set_umask ? SPAWN_SET_UMASK : 0) | (request->set_nice ? SPAWN_SET_NICE : 0),
-                .n_limits = (uint32_t)request->n_limits,
                 .umask = request->umask,
                 .nice = request->nice,
                 .kill_signal = request->kill_signal ?: SIGTERM,
@@ -199,7 +225,7 @@ int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, in
         *envelope = (SpawnEnvelope){ .message = BUFFER_WITH_MAX(sizeof(start) + SPAWNER_MAX_REQUEST) };
         r = buffer_append(&envelope->message, &start, sizeof(start));
         if (r >= 0)
-                r = append_payload(&envelope->message, request);
+                r = append_payload(&envelope->message, request, descriptors);
         if (r >= 0)
                 r = add_input(envelope, &request->input);
         if (r >= 0)

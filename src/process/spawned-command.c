@@ -313,7 +313,7 @@ int spawned_command_new(Spawner *spawner, const SpawnRequest *request, const Spa
         for (int i = 0; i < 2 && r >= 0; i++)
                 r = capture_init(&command->captures[i], outputs[i], &write_ends[i]);
         if (r >= 0)
-                r = spawn_envelope_init(ret_envelope, request, write_ends);
+                r = spawn_envelope_init(ret_envelope, request, &spawner->descriptors, write_ends);
         safe_close(write_ends[0]);
         safe_close(write_ends[1]);
         if (r < 0)

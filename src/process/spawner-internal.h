@@ -79,6 +79,11 @@ struct Spawner {
         usec_t started_boottime;
         usec_t backoff;
         Timer restart;
+        Timer ping; /* armed while there are commands */
+        bool pinging;
+        unsigned n_unanswered; /* pings in a row */
+        usec_t patience;
+        struct rlimit descriptors; /* of commands: what this process had before anyone raised it */
         Timer orphans; /* another look for what a dead helper left */
         usec_t orphans_delay;
         unsigned orphans_unseen; /* looks in a row that found none */
@@ -99,6 +104,8 @@ struct Spawner {
 int spawner_submit(Spawner *spawner, SpawnedCommand *command, SpawnEnvelope *envelope);
 /* A SPAWN_SIGNAL or SPAWN_STOP for a slot in use. 0, -EAGAIN, -ENOMEM. */
 int spawner_control(Spawner *spawner, uint32_t slot, SpawnRequestType type, int argument);
+/* Asks the helper whether it is there. What can't be sent now is asked by what waits before it. */
+void spawner_ping(Spawner *spawner);
 /* Takes a command out of those that wait for the helper. */
 void spawner_unwait(Spawner *spawner, SpawnedCommand *command);
 /* Has the process group of a slot ended; once. */
@@ -112,6 +119,11 @@ void spawner_give_back(Spawner *spawner, uint32_t slot);
 void spawner_send_waiting(Spawner *spawner);
 /* Has the loop watch the connection for what it is good for now. */
 void spawner_update_io(Spawner *spawner);
+
+/* --- spawner.c --- */
+
+/* From now on the helper has to answer, until there are no commands any more. */
+void spawner_watch_answers(Spawner *spawner);
 
 /* --- spawned-command.c --- */
 
@@ -130,9 +142,11 @@ void spawned_command_orphan(SpawnedCommand *command);
 
 /*
  * CAPTURED: the write ends for captured output and error output, taken where the request captures
- * them. Descriptors of the caller are duplicated. 0 or an error of spawner_start().
+ * them. Descriptors of the caller are duplicated. DESCRIPTORS: their limit where the request says none;
+ * may be NULL. 0 or an error of spawner_start().
  */
-int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, int captured[static 2]);
+int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, const struct rlimit *descriptors,
+                        int captured[static 2]);
 void spawn_envelope_deinit(SpawnEnvelope *envelope);
 void spawn_envelope_set_address(SpawnEnvelope *envelope, uint32_t slot, uint32_t serial);
 /* 0, -EAGAIN where the socket is full, -errno. */

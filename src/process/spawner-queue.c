@@ -84,6 +84,12 @@ int spawner_control(Spawner *spawner, uint32_t number, SpawnRequestType type, in
         return r == -E2BIG ? -EAGAIN : r;
 }
 
+void spawner_ping(Spawner *spawner)
+{
+        if (spawner->controls.len == 0)
+                (void)send_control(spawner, &(SpawnHeader){ .type = SPAWN_PING });
+}
+
 void spawner_stop(Spawner *spawner, uint32_t number)
 {
         SpawnSlot *slot = &spawner->slots[number];
@@ -173,5 +179,6 @@ int spawner_submit(Spawner *spawner, SpawnedCommand *command, SpawnEnvelope *env
         }
         list_append(&spawner->commands, &command->commands);
         spawner->status.n_commands++;
+        spawner_watch_answers(spawner);
         return 0;
 }

@@ -28,6 +28,8 @@
 
 /* Messages read before others have their turn. */
 #define MESSAGES_A_TURN 8U
+/* Pings in a row that a helper may leave without an answer. Counted, as after a suspend no time says anything. */
+#define PINGS_MAX 4U
 /* Between two looks for orphans, doubled each time. */
 #define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
 #define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
@@ -95,6 +97,8 @@ static void on_report(Spawner *spawner, const SpawnReport *report)
                 on_hello(spawner, report);
                 return;
         }
+        if (report->type == SPAWN_PONG)
+                return;
         if (report->type == SPAWN_STRAY) {
                 spawner->status.n_strays++;
                 log_debug("process %d outlived its command and is ended", (int)report->pid);
@@ -131,6 +135,7 @@ static int read_reports(Spawner *spawner)
         count = spawn_reports_count((size_t)n);
         if (count < 0)
                 return count;
+        spawner->n_unanswered = 0;
         for (int i = 0; i < count; i++) {
                 SpawnReport report;
 
@@ -301,6 +306,44 @@ static void on_helper_dead(_unused_ IoSource *source, _unused_ int fd, _unused_ 
         schedule_restart(spawner);
 }
 
+/* --- a helper that hangs --- */
+
+static void on_ping(Timer *timer, _unused_ usec_t now)
+{
+        Spawner *spawner = container_of(timer, Spawner, ping);
+
+        arm(spawner, timer, USEC_INFINITY);
+        spawner->pinging = false;
+        if (spawner->fd < 0)
+                return;
+        if (spawner->n_unanswered >= PINGS_MAX) {
+                log_error("%s (pid %d) hangs: %u questions have no answer; it is killed", spawner->helper_path,
+                          (int)spawner->helper_pid, spawner->n_unanswered);
+                disconnect(spawner);
+                return;
+        }
+        if (spawner->n_unanswered == 0 && spawner->status.n_commands == 0)
+                return;
+        spawner->n_unanswered++;
+        spawner_ping(spawner);
+        spawner_watch_answers(spawner);
+}
+
+void spawner_watch_answers(Spawner *spawner)
+{
+        if (spawner->pinging)
+                return;
+        spawner->pinging = true;
+        arm(spawner, &spawner->ping, spawner->patience / PINGS_MAX);
+}
+
+void spawner_set_patience(Spawner *spawner, usec_t patience)
+{
+        spawner->patience = patience;
+        spawner->pinging = false;
+        spawner_watch_answers(spawner);
+}
+
 /* --- the life of a helper --- */
 
 static int start_helper(Spawner *spawner)
@@ -308,6 +351,7 @@ static int start_helper(Spawner *spawner)
         int r;
 
         spawner->said_hello = false;
+        spawner->n_unanswered = 0;
         spawner->started_boottime = clock_boottime(loop_clock(spawner->loop));
         r = helper_start(spawner->helper_path, &spawner->fd, &spawner->helper_pid, &spawner->pid_fd);
         if (r < 0)
@@ -339,6 +383,8 @@ static void on_restart(Timer *timer, _unused_ usec_t now)
                 return;
         }
         spawner->status.n_restarts++;
+        if (spawner->status.n_commands > 0)
+                spawner_watch_answers(spawner);
         spawner_send_waiting(spawner);
         spawner_update_io(spawner);
 }
@@ -357,6 +403,8 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
         spawner->controls = BUFFER_WITH_MAX(SPAWNER_MAX_CONTROLS);
         spawner->restart.callback = on_restart;
         spawner->orphans.callback = on_orphans;
+        spawner->ping.callback = on_ping;
+        spawner->patience = SPAWNER_PATIENCE_USEC;
         list_init(&spawner->commands);
         list_init(&spawner->waiting);
         spawner->helper_path = strdup(helper_path);
@@ -365,8 +413,12 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
         r = timer_arm(loop_timers(loop), &spawner->restart, USEC_INFINITY);
         if (r >= 0)
                 r = timer_arm(loop_timers(loop), &spawner->orphans, USEC_INFINITY);
+        if (r >= 0)
+                r = timer_arm(loop_timers(loop), &spawner->ping, USEC_INFINITY);
         if (r < 0)
                 return r;
+        if (getrlimit(RLIMIT_NOFILE, &spawner->descriptors) < 0)
+                return negative_errno();
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return negative_errno();
         r = start_helper(spawner);
@@ -389,12 +441,15 @@ Spawner *spawner_free(Spawner *spawner)
         }
         timer_disarm(loop_timers(spawner->loop), &spawner->restart);
         timer_disarm(loop_timers(spawner->loop), &spawner->orphans);
+        timer_disarm(loop_timers(spawner->loop), &spawner->ping);
         spawner->io = io_source_free(spawner->io);
         spawner->pid_io = io_source_free(spawner->pid_io);
         safe_close(spawner->fd);
         if (spawner->pid_fd >= 0) {
                 struct pollfd pollfd = { .fd = spawner->pid_fd, .events = POLLIN };
 
+                /* One that is stopped can't see the end. */
+                (void)kill(spawner->helper_pid, SIGCONT);
                 if (poll(&pollfd, 1, FREE_WAIT_USEC / USEC_PER_MSEC) > 0 && helper_reap(spawner->helper_pid))
                         spawner->orphans_unseen = 0;
                 safe_close(spawner->pid_fd);
@@ -411,4 +466,5 @@ void spawner_get_status(const Spawner *spawner, SpawnerStatus *ret)
 {
         *ret = spawner->status;
         ret->helper_pid = spawner->helper_pid;
+        ret->helper_answers = spawner->n_unanswered <= 1;
 }

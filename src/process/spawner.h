@@ -30,6 +30,8 @@ typedef struct SpawnedCommand SpawnedCommand;
 /* A helper that died is started again at once, then after this time, doubled each time up to the maximum. */
 #define SPAWNER_RESTART_MIN_USEC (100 * USEC_PER_MSEC)
 #define SPAWNER_RESTART_MAX_USEC (10 * USEC_PER_SEC)
+/* A helper that has commands and says nothing for so long is killed, and noticed within a quarter more. */
+#define SPAWNER_PATIENCE_USEC (10 * USEC_PER_SEC)
 /* Once it has run for this long, its past is forgiven. */
 #define SPAWNER_STABLE_USEC (10 * USEC_PER_SEC)
 
@@ -69,7 +71,7 @@ typedef struct SpawnRequest {
         SpawnInput input;
         SpawnOutput output;
         SpawnOutput error_output;
-        bool set_umask;
+        bool set_umask; /* else, and where limits say nothing of descriptors: as of the caller of spawner_new() */
         mode_t umask;
         bool set_nice;
         int nice; /* absolute, -20…19 */
@@ -110,6 +112,7 @@ typedef struct SpawnCallbacks {
 /* Counters for status pages. */
 typedef struct SpawnerStatus {
         pid_t helper_pid; /* 0 while there is none */
+        bool helper_answers;
         unsigned n_commands;
         unsigned n_waiting; /* of these, not yet handed to the helper */
         uint64_t n_started;
@@ -119,8 +122,9 @@ typedef struct SpawnerStatus {
 } SpawnerStatus;
 
 /*
- * Starts HELPER_PATH (see helper_find()) and makes this process a subreaper. -errno where the
- * program can't be executed. The loop must outlive the spawner.
+ * Starts HELPER_PATH (see helper_find()) and makes this process a subreaper. Commands get the limit of
+ * descriptors that this process has now. -errno where the program can't be executed. The loop must outlive
+ * the spawner.
  */
 int spawner_new(Loop *loop, const char *helper_path, Spawner **ret);
 /*
@@ -131,6 +135,8 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret);
 Spawner *spawner_free(Spawner *spawner);
 DEFINE_CLEANUP(Spawner *, spawner_free);
 
+/* Instead of SPAWNER_PATIENCE_USEC. */
+void spawner_set_patience(Spawner *spawner, usec_t patience);
 void spawner_get_status(const Spawner *spawner, SpawnerStatus *ret);
 
 /*

@@ -87,6 +87,7 @@ static void on_report(const SpawnReport *report, void *userdata)
 
 static int helper_init(Helper *helper)
 {
+        struct rlimit limit;
         sigset_t mask;
         int r;
 
@@ -94,6 +95,11 @@ static int helper_init(Helper *helper)
                 return negative_errno();
         if (fcntl(HELPER_FD, F_SETFD, FD_CLOEXEC) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return negative_errno();
+        /* Streams of thousands of commands; these get limits of their own. */
+        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+                limit.rlim_cur = limit.rlim_max;
+                (void)setrlimit(RLIMIT_NOFILE, &limit);
+        }
         helper->fd = HELPER_FD;
         r = fd_set_nonblocking(helper->fd);
         if (r < 0)
@@ -245,6 +251,9 @@ static int serve_request(Lane *lane)
                 break;
         case SPAWN_SIGNAL:
                 command_table_signal(helper->table, &launch->start.header);
+                break;
+        case SPAWN_PING:
+                on_report(&(SpawnReport){ .type = SPAWN_PONG, .status = launch->start.header.argument }, helper);
                 break;
         case SPAWN_STOP:
                 command_table_stop(helper->table, &launch->start.header);

@@ -24,7 +24,7 @@ static const SpawnRequest request = {
 
 static void encode(SpawnEnvelope *envelope)
 {
-        assert_ok(spawn_envelope_init(envelope, &request, (int[]){ -1, -1 }));
+        assert_ok(spawn_envelope_init(envelope, &request, NULL, (int[]){ -1, -1 }));
         spawn_envelope_set_address(envelope, 17, 4);
 }
 
@@ -75,6 +75,28 @@ static void test_start_damaged(_unused_ void **state)
         }
 }
 
+/* Where the request says nothing of descriptors, what the caller had is in it. */
+static void test_descriptor_limit(_unused_ void **state)
+{
+        const SpawnLimit own[] = { { .resource = RLIMIT_NOFILE, .limit = { .rlim_cur = 5, .rlim_max = 6 } }, limit };
+        SpawnRequest other = request;
+
+        for (int i = 0; i < 2; i++) {
+                _cleanup_(spawn_envelope_deinit) SpawnEnvelope envelope = {};
+                _cleanup_(spawn_payload_deinit) SpawnPayload payload = SPAWN_PAYLOAD_NULL;
+                SpawnStart start;
+
+                assert_ok(spawn_envelope_init(&envelope, &other, &(struct rlimit){ 7, 8 }, (int[]){ -1, -1 }));
+                assert_int_equal(spawn_request_decode(envelope.message.data, envelope.message.len, &start), SPAWN_START);
+                assert_ok(spawn_payload_decode(&start, envelope.message.data + sizeof(start), start.payload_size, &payload));
+                assert_int_equal(start.n_limits, 2);
+                assert_int_equal(payload.limits[1 - i].resource, RLIMIT_NOFILE);
+                assert_int_equal(payload.limits[1 - i].soft, i == 0 ? 7 : 5);
+                other.limits = own;
+                other.n_limits = 2;
+        }
+}
+
 static void test_large_payload(_unused_ void **state)
 {
         _cleanup_(spawn_envelope_deinit) SpawnEnvelope envelope = {};
@@ -85,7 +107,7 @@ static void test_large_payload(_unused_ void **state)
         assert_non_null(large);
         memset(large, 'x', 100000);
         big.argv = (char *[]){ (char *)"program", large, NULL };
-        assert_ok(spawn_envelope_init(&envelope, &big, (int[]){ -1, -1 }));
+        assert_ok(spawn_envelope_init(&envelope, &big, NULL, (int[]){ -1, -1 }));
         assert_int_equal(envelope.message.len, sizeof(SpawnStart));
         assert_int_equal(envelope.n_fds, 1);
         assert_int_equal(spawn_request_decode(envelope.message.data, envelope.message.len, &start), SPAWN_START);
@@ -109,6 +131,8 @@ static void test_controls(_unused_ void **state)
         assert_int_equal(spawn_request_decode(&header, sizeof(header), &start), SPAWN_STOP);
         header.slot = SPAWN_MAX_SLOTS;
         assert_int_equal(spawn_request_decode(&header, sizeof(header), &start), -EBADMSG);
+        header = (SpawnHeader){ .type = SPAWN_PING, .argument = -1 };
+        assert_int_equal(spawn_request_decode(&header, sizeof(header), &start), SPAWN_PING);
         header = (SpawnHeader){ .type = 99 };
         assert_int_equal(spawn_request_decode(&header, sizeof(header), &start), -EBADMSG);
 }
@@ -146,6 +170,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 RUN(test_start_round_trip), RUN(test_start_damaged), RUN(test_large_payload),
                 RUN(test_controls),         RUN(test_reports),       RUN(test_stages),
+                RUN(test_descriptor_limit),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -710,6 +710,79 @@ static void test_helper_killed_often(void **state)
         assert_int_equal(count_fds(), n);
 }
 
+static void stop_helper(SpawnedCommand *command, _unused_ pid_t pid, void *userdata)
+{
+        static const SpawnCallbacks *const rest = &callbacks;
+        Heard *heard = userdata;
+        SpawnerStatus status;
+
+        rest->started(command, pid, userdata);
+        spawner_get_status(heard->fixture->spawner, &status);
+        assert_return_code(kill(status.helper_pid, SIGSTOP), errno);
+        spawner_set_patience(heard->fixture->spawner, 100 * USEC_PER_MSEC);
+}
+
+/* One that is there and does nothing is as good as dead. */
+static void test_helper_stopped(void **state)
+{
+        static const SpawnCallbacks stopping = { .started = stop_helper, .line = on_line, .exited = on_exited };
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard heard = {}, next = {};
+        SpawnerStatus status;
+
+        heard.fixture = fixture;
+        fixture->running++;
+        assert_ok(spawner_start(fixture->spawner, &REQUEST(ARGV((char *)"sleep", (char *)"1000")), &stopping, &heard,
+                                &heard.command));
+        log_set_max_level(LOG_CRIT);
+        run(fixture);
+        log_set_max_level(LOG_ERR);
+        assert_int_equal(heard.exit.error, -EOWNERDEAD);
+        run_until_gone(fixture, heard.pid);
+        spawner_set_patience(fixture->spawner, SPAWNER_PATIENCE_USEC);
+        start_and_run(fixture, &next, &REQUEST(SHELL("echo on")));
+        assert_string_equal(next.output, "on\n");
+        spawner_get_status(fixture->spawner, &status);
+        assert_int_equal(status.n_restarts, 1);
+        assert_true(status.helper_answers);
+}
+
+static bool helper_is_restarted(Fixture *fixture)
+{
+        SpawnerStatus status;
+
+        spawner_get_status(fixture->spawner, &status);
+        return status.n_restarts > 0 && status.helper_pid > 0;
+}
+
+/* Whoever raises its own limit later does not raise that of commands, also not of those that another helper starts. */
+static void test_descriptor_limit(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard before = {}, after = {}, own = {};
+        struct rlimit limit, raised;
+        char expected[32];
+        SpawnerStatus status;
+        SpawnLimit wish = { .resource = RLIMIT_NOFILE };
+
+        assert_return_code(getrlimit(RLIMIT_NOFILE, &limit), errno);
+        (void)snprintf(expected, sizeof(expected), "%llu\n", (unsigned long long)limit.rlim_cur);
+        start_and_run(fixture, &before, &REQUEST(SHELL("ulimit -n")));
+        assert_string_equal(before.output, expected);
+        raised = limit;
+        raised.rlim_cur = limit.rlim_cur < limit.rlim_max ? limit.rlim_max : limit.rlim_cur - 1;
+        assert_return_code(setrlimit(RLIMIT_NOFILE, &raised), errno);
+        spawner_get_status(fixture->spawner, &status);
+        assert_return_code(kill(status.helper_pid, SIGKILL), errno);
+        run_until(fixture, helper_is_restarted);
+        start_and_run(fixture, &after, &REQUEST(SHELL("ulimit -n")));
+        assert_return_code(setrlimit(RLIMIT_NOFILE, &limit), errno);
+        assert_string_equal(after.output, expected);
+        wish.limit = (struct rlimit){ 100, 200 };
+        start_and_run(fixture, &own, &REQUEST(SHELL("ulimit -Sn; ulimit -Hn"), .limits = &wish, .n_limits = 1));
+        assert_string_equal(own.output, "100\n200\n");
+}
+
 static void test_helper_missing(_unused_ void **state)
 {
         _cleanup_(loop_freep) Loop *loop = NULL;
@@ -899,6 +972,8 @@ int main(void)
                 WITH_SPAWNER(test_escaped_by_mark),
                 WITH_SPAWNER(test_helper_killed),
                 WITH_SPAWNER(test_helper_killed_often),
+                WITH_SPAWNER(test_helper_stopped),
+                WITH_SPAWNER(test_descriptor_limit),
                 RUN(test_helper_missing),
                 RUN(test_helper_useless),
                 RUN(test_daemon_killed),
