@@ -448,8 +448,11 @@ Spawner *spawner_free(Spawner *spawner)
         if (spawner->pid_fd >= 0) {
                 struct pollfd pollfd = { .fd = spawner->pid_fd, .events = POLLIN };
 
+                ProcessStat stat;
+
                 /* One that is stopped can't see the end. */
-                (void)kill(spawner->helper_pid, SIGCONT);
+                if (process_stat_read(spawner->helper_pid, &stat) >= 0 && stat.state == 'T')
+                        (void)kill(spawner->helper_pid, SIGCONT);
                 if (poll(&pollfd, 1, FREE_WAIT_USEC / USEC_PER_MSEC) > 0 && helper_reap(spawner->helper_pid))
                         spawner->orphans_unseen = 0;
                 safe_close(spawner->pid_fd);
