@@ -168,6 +168,9 @@ static void write_file(const Job *job, const char *path, JsonWriter *w)
 
         /* A file that is gone is shown as empty: what counts was read at load. */
         (void)read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX_BYTES, &text);
+        /* Who may read the file itself is for its mode to say. */
+        if (text.data)
+                secret_set_redact(&job->spec->secrets, text.data, &text.len);
         json_begin_object(w);
         json_key(w, "job");
         json_string(w, job->name);

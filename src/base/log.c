@@ -31,6 +31,7 @@ static struct {
         bool prefix;  /* "<N>" before each line: standard error is read by systemd */
         bool colour;
         unsigned lost; /* messages the journal did not take */
+        LogField common;
 } log_state = { .max_level = LOG_INFO, .journal_fd = -1 };
 
 static const char *const level_names[] = {
@@ -75,6 +76,11 @@ void log_open(LogTarget target, int max_level)
 void log_set_max_level(int level)
 {
         log_state.max_level = level;
+}
+
+void log_set_common_field(const LogField *field)
+{
+        log_state.common = *field;
 }
 
 int log_max_level(void)
@@ -145,6 +151,8 @@ static int journal_send(int level, const LogField *fields, const char *text)
         (void)snprintf(number, sizeof(number), "%d", level);
         append_field(&message, "PRIORITY", number);
         append_field(&message, "SYSLOG_IDENTIFIER", program_invocation_short_name);
+        if (log_state.common.value)
+                append_field(&message, log_state.common.key, log_state.common.value);
         for (const LogField *f = fields; f && f->key; f++)
                 if (f->value)
                         append_field(&message, f->key, f->value);

@@ -25,6 +25,8 @@ typedef struct LogField {
 
 void log_open(LogTarget target, int max_level);
 void log_set_max_level(int level);
+/* A field of every message from now on, borrowed; a NULL value is left out. */
+void log_set_common_field(const LogField *field);
 int log_max_level(void);
 /* "emerg" … "debug", or a number. -EINVAL. */
 int log_level_from_string(const char *s);

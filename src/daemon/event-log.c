@@ -45,13 +45,12 @@ static int event_level(const Event *event)
         return styles[event->type].level;
 }
 
-static void burst_end(const EventLog *log, EventBurst *burst)
+static void burst_end(EventBurst *burst)
 {
         if (burst->n_folded > 0)
                 log_full(styles[burst->type].level,
                          (const LogField[]){
                                  { "MESSAGE_ID", styles[burst->type].message_id },
-                                 { "TAKT_ENV", log->environment },
                                  { "TAKT_JOB", burst->job },
                                  {},
                          },
@@ -70,16 +69,16 @@ static bool fold(EventLog *log, const Event *event)
 
                 /* A clock that was set back ends them as well. */
                 if (burst->job && usec_sub(event->realtime, burst->began_realtime) >= EVENT_LOG_INTERVAL)
-                        burst_end(log, burst);
+                        burst_end(burst);
                 else if (burst->job && event->realtime < burst->began_realtime)
-                        burst_end(log, burst);
+                        burst_end(burst);
                 if (burst->job && burst->type == event->type && streq(burst->job, event->job))
                         found = burst;
                 if (burst->began_realtime < oldest->began_realtime)
                         oldest = burst;
         }
         if (!found) {
-                burst_end(log, oldest);
+                burst_end(oldest);
                 oldest->job = strdup(event->job);
                 if (!oldest->job)
                         return false;
@@ -105,7 +104,6 @@ static void log_event(EventLog *log, const Event *event)
         log_full(level,
                  (const LogField[]){
                          { "MESSAGE_ID", styles[event->type].message_id },
-                         { "TAKT_ENV", log->environment },
                          { "TAKT_JOB", event->job },
                          { "TAKT_RUN", event->run ? id : NULL },
                          { "TAKT_KIND", event->run ? event->run->spec->kind->name : NULL },
@@ -163,11 +161,10 @@ static void on_event(EventObserver *observer, const Event *event)
         }
 }
 
-void event_log_init(EventLog *log, const char *environment, bool live)
+void event_log_init(EventLog *log, bool live)
 {
         *log = (EventLog){
                 .observer.notify = on_event,
-                .environment = environment,
                 .live = live,
                 .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
         };
@@ -177,5 +174,5 @@ void event_log_deinit(EventLog *log)
 {
         for (size_t i = 0; i < EVENT_LOG_BURSTS_MAX; i++)
                 if (log->bursts[i].job)
-                        burst_end(log, &log->bursts[i]);
+                        burst_end(&log->bursts[i]);
 }

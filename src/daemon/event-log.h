@@ -20,12 +20,11 @@ typedef struct EventBurst {
 
 typedef struct EventLog {
         EventObserver observer;
-        const char *environment; /* TAKT_ENV= of each message; borrowed */
-        bool live;               /* every event as a line on standard output as well */
-        bool colour;             /* of these lines */
+        bool live;   /* every event as a line on standard output as well */
+        bool colour; /* of these lines */
         EventBurst bursts[EVENT_LOG_BURSTS_MAX];
 } EventLog;
 
-void event_log_init(EventLog *log, const char *environment, bool live);
+void event_log_init(EventLog *log, bool live);
 /* Tells what is folded so far. LOG may be zeroed. */
 void event_log_deinit(EventLog *log);

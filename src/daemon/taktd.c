@@ -425,7 +425,7 @@ static int daemon_start(Daemon *d, bool live)
                 return log_errno(LOG_ERR, negative_errno(), "%s can't be entered: %m", d->environment->path);
         raise_descriptor_limit();
         fit_connections(d->settings);
-        event_log_init(&d->event_log, d->environment->name, live);
+        event_log_init(&d->event_log, live);
         event_bus_subscribe(&d->engine.events, &d->event_log.observer);
         r = catch_signals(d);
         if (r >= 0)
@@ -469,6 +469,7 @@ static void daemon_deinit(Daemon *d)
                 safe_close(d->lock_fd);
         }
         settings_free(d->settings);
+        log_set_common_field(&(LogField){});
         environment_free(d->environment);
 }
 
@@ -613,6 +614,7 @@ int main(int argc, char *argv[])
                 service_manager_free(d.manager);
                 return EXIT_USAGE;
         }
+        log_set_common_field(&(LogField){ "TAKT_ENV", d.environment->name });
         r = load_settings(&d);
         if (r >= 0) {
                 d.log_level_fixed = arguments.log_level >= 0;

@@ -42,6 +42,11 @@ static int local_time(usec_t realtime, const char *name, struct tm *ret, void *u
         return 0;
 }
 
+static int note_secret(const char *value, size_t n, void *userdata)
+{
+        return run_add_secret(userdata, value, n);
+}
+
 void run_template_context(Run *run, TemplateContext *ret)
 {
         *ret = (TemplateContext){
@@ -51,6 +56,7 @@ void run_template_context(Run *run, TemplateContext *ret)
                 .scheduled_realtime = run->scheduled_realtime ?: run->created_realtime,
                 .environment = lookup_environment,
                 .local_time = local_time,
+                .secret = note_secret,
                 .userdata = run,
         };
 }

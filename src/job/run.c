@@ -45,6 +45,7 @@ Run *run_free(Run *run)
         free(run->details);
         free(run->error_kind);
         free(run->error_message);
+        secret_set_deinit(&run->secrets);
         job_spec_unref(run->spec);
         free(run);
         return NULL;
@@ -75,23 +76,46 @@ static void run_end(Run *run, bool failed)
                 run->on_end(run);
 }
 
+int run_add_secret(Run *run, const char *value, size_t n)
+{
+        return secret_set_add(&run->secrets, value, n);
+}
+
+void run_redact(const Run *run, char *text, size_t *n)
+{
+        secret_set_redact(&run->spec->secrets, text, n);
+        secret_set_redact(&run->secrets, text, n);
+}
+
+/* TEXT may be NULL. Returns its length. */
+static size_t redact_json(const Run *run, char *text, size_t n, const char *otherwise)
+{
+        if (!text)
+                return 0;
+        secret_set_redact_json(&run->spec->secrets, text, &n, otherwise);
+        secret_set_redact_json(&run->secrets, text, &n, otherwise);
+        return n;
+}
+
 void run_set_result(Run *run, char *result, size_t result_len)
 {
         free(run->result);
         run->result = result;
-        run->result_len = result ? result_len : 0;
+        run->result_len = redact_json(run, result, result_len, "\"" SECRET_SHOWN "\"");
 }
 
 void run_set_outputs(Run *run, char *outputs)
 {
         free(run->outputs);
         run->outputs = outputs;
+        (void)redact_json(run, outputs, outputs ? strlen(outputs) : 0, "{}");
 }
 
 void run_set_details(Run *run, char *details)
 {
         free(run->details);
         run->details = details;
+        (void)redact_json(run, details, details ? strlen(details) : 0, "{}");
 }
 
 void run_succeed(Run *run, char *result, size_t result_len)
@@ -108,6 +132,8 @@ void run_fail(Run *run, const char *kind, const char *format, ...)
         va_start(ap, format);
         (void)buffer_appendv(&message, format, ap);
         va_end(ap);
+        if (message.data)
+                run_redact(run, message.data, &message.len);
         free(run->error_kind);
         free(run->error_message);
         /* Where there is no memory for the words, the failure still counts. */
@@ -118,8 +144,16 @@ void run_fail(Run *run, const char *kind, const char *format, ...)
 
 void run_progress(Run *run, const char *message, const char *data)
 {
-        if (run->on_progress)
-                run->on_progress(run, message, data);
+        _cleanup_free_ char *shown = message ? strdup(message) : NULL, *value = data ? strdup(data) : NULL;
+        size_t n = shown ? strlen(shown) : 0;
+
+        /* What can't be looked through for want of memory is not told. */
+        if (!run->on_progress || (message && !shown) || (data && !value))
+                return;
+        if (shown)
+                run_redact(run, shown, &n);
+        (void)redact_json(run, value, value ? strlen(value) : 0, "{}");
+        run->on_progress(run, shown, value);
 }
 
 const char *run_state_to_string(RunState state)

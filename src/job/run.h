@@ -9,6 +9,7 @@
 
 #include "base/list.h"
 #include "job/event.h"
+#include "job/secret.h"
 #include "job/services.h"
 #include "json/json.h"
 #include "json/writer.h"
@@ -79,6 +80,8 @@ struct Run {
         List queue;  /* in the scheduler's queue */
         RB_ENTRY(Run) by_id;
 
+        SecretSet secrets; /* that were put in for it, beside those of its definition */
+
         char *params; /* JSON text of an object; NULL: {} */
         JsonDoc *params_doc;
         char *result; /* JSON text; NULL: none */
@@ -125,6 +128,14 @@ void run_set_details(Run *run, char *details);
 
 /* Tells watchers of progress. DATA is JSON text or NULL. */
 void run_progress(Run *run, const char *message, const char *data);
+
+/*
+ * Notes a secret that was put in: from now on, nothing of the above tells it. Those of ${credential:…}
+ * are noted as they are put in. -ENOMEM, -E2BIG.
+ */
+int run_add_secret(Run *run, const char *value, size_t n);
+/* Takes the secrets out of TEXT[0…*N), which is followed by a NUL: for what is told by other ways than the above. */
+void run_redact(const Run *run, char *text, size_t *n);
 
 static inline bool run_is_stopping(const Run *run)
 {

@@ -399,6 +399,7 @@ JobSpec *job_spec_unref(JobSpec *spec)
         string_list_deinit(&spec->triggers);
         free(spec->identity);
         free(spec->schedule_identity);
+        secret_set_deinit(&spec->secrets);
         free(spec->name);
         free(spec);
         return NULL;

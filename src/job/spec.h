@@ -9,6 +9,7 @@
 #include "job/kind.h"
 #include "job/parameter.h"
 #include "job/publish.h"
+#include "job/secret.h"
 #include "result/output.h"
 #include "when/schedule.h"
 
@@ -77,7 +78,8 @@ struct JobSpec {
         ResultSettings result;
         Publish publish;
         void *config; /* of the kind's section */
-        bool has_secret;
+        bool has_secret;   /* a ${credential:…} is put in somewhere */
+        SecretSet secrets; /* that the files hold as they are */
 };
 
 /* The sections that every job may have; for manuals and fuzz seeds. Ended by a NULL name. */

@@ -140,6 +140,11 @@ static int get_credential(Expansion *x, const TemplatePart *part, JsonValue *ret
                 return fail(x, r, part, "reading the credential failed: %s", strerror(-r));
         while (x->scratch.len > 0 && strchr("\r\n", x->scratch.data[x->scratch.len - 1]))
                 x->scratch.data[--x->scratch.len] = '\0';
+        if (x->context->secret) {
+                r = x->context->secret(buffer_string(&x->scratch), x->scratch.len, x->context->userdata);
+                if (r < 0)
+                        return fail(x, r, part, "the credential could not be noted: %s", strerror(-r));
+        }
         return string_value(x, part, buffer_string(&x->scratch), x->scratch.len, ret);
 }
 

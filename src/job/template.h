@@ -72,7 +72,9 @@ typedef struct TemplateContext {
          * zone, -errno. NULL: UTC, and no other zone.
          */
         int (*local_time)(usec_t realtime, const char *zone, struct tm *ret, void *userdata);
-        void *userdata; /* of all three */
+        /* Told of each credential before it is put in; a negative answer ends the expansion. NULL: nobody is. */
+        int (*secret)(const char *value, size_t n, void *userdata);
+        void *userdata; /* of all of them */
 } TemplateContext;
 
 /* -EBADMSG with RET_ERROR (may be NULL) set, -ENOMEM. */

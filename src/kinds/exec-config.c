@@ -189,7 +189,9 @@ int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
                 const char *text = template_constant(c->environment.templates[i]);
 
                 if (text && (!strchr(text, '=') || text[0] == '='))
-                        return config_items_error(items, report, "Exec", "Environment", 0, "'%s' is not of the form NAME=VALUE", text);
+                        return config_items_error(items, report, "Exec", "Environment", 0, "is not of the form NAME=VALUE");
+                if (text && secret_set_add_pair(&spec->secrets, text) == -ENOMEM)
+                        return -ENOMEM;
         }
         if (spec->result.format != 0 && config_items_find(items, "Exec", "Output"))
                 return config_items_error(items, report, "Result", "Format", 0, "[Exec] Output= says it already");

@@ -42,12 +42,15 @@ static void on_line(_unused_ SpawnedCommand *command, int fd, const char *line, 
 {
         ExecRun *state = userdata;
         Run *run = run_from_state(state);
+        _cleanup_free_ char *shown = fd == 2 ? strndup(line, n) : NULL;
 
-        if (fd != 2)
+        if (!shown)
                 return;
+        n = strlen(shown);
+        run_redact(run, shown, &n);
         if (n > 0)
-                (void)snprintf(state->last_line, sizeof(state->last_line), "%.*s", (int)MIN(n, (size_t)COMMAND_QUOTE_MAX), line);
-        command_log_line(exec_log(run), run->services->clock, run->job->name, run->id, line, n);
+                (void)snprintf(state->last_line, sizeof(state->last_line), "%s", shown);
+        command_log_line(exec_log(run), run->services->clock, run->job->name, run->id, shown, n);
 }
 
 static void set_details(Run *run, const ExecRun *state, const SpawnExit *exit, uint64_t dropped)

@@ -225,12 +225,43 @@ static int check(const HttpConfig *c, const ConfigItems *items, ConfigReport *re
         for (size_t i = 0; i < c->headers.n; i++)
                 if (template_is_constant(c->headers.templates[i]) &&
                     !http_header_is_valid(template_constant(c->headers.templates[i])))
-                        return config_items_error(items, report, "Http", "Header", 0, "'%s' is not of the form Name: value",
-                                                  template_constant(c->headers.templates[i]));
+                        /* Not quoted: it may be an Authorization whose colon was forgotten. */
+                        return config_items_error(items, report, "Http", "Header", 0, "is not of the form Name: value");
         return 0;
 }
 
-int http_config_load(_unused_ JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
+static int note_pairs(SecretSet *secrets, const TemplateList *list)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < list->n && r >= 0; i++)
+                if (template_is_constant(list->templates[i]))
+                        r = secret_set_add_pair(secrets, template_constant(list->templates[i]));
+        return r;
+}
+
+/* What the file itself holds; what is put in is noted with each run. */
+static int note_secrets(SecretSet *secrets, const HttpConfig *c)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < c->headers.n && r >= 0; i++)
+                if (template_is_constant(c->headers.templates[i]))
+                        r = secret_set_add_header(secrets, template_constant(c->headers.templates[i]));
+        if (r >= 0)
+                r = note_pairs(secrets, &c->query);
+        if (r >= 0)
+                r = note_pairs(secrets, &c->form);
+        if (r >= 0 && c->secret && template_is_constant(c->secret))
+                r = secret_set_add_basic(secrets, c->user, template_constant(c->secret));
+        if (r >= 0 && c->constant_url)
+                r = secret_set_add_url(secrets, c->constant_url);
+        if (r >= 0 && c->proxy)
+                r = secret_set_add_url(secrets, c->proxy);
+        return r == -E2BIG ? 0 : r;
+}
+
+int http_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         HttpConfig *c = config;
         _cleanup_buffer_ Buffer body = BUFFER_NULL;
@@ -243,6 +274,8 @@ int http_config_load(_unused_ JobSpec *spec, void *config, const ConfigItems *it
         r = check(c, items, report);
         if (r >= 0)
                 r = make_constant_url(c);
+        if (r >= 0)
+                r = note_secrets(&spec->secrets, c);
         if (r < 0)
                 return r;
         make_constant_body(c, &body);

@@ -109,12 +109,12 @@ static void abandon(HttpRun *state)
                 state->slots[i].transfer = http_transfer_cancel(state->slots[i].transfer);
 }
 
-static void write_timing(JsonWriter *w, const HttpResponse *response)
+static void write_timing(JsonWriter *w, const HttpResponse *response, const char *url)
 {
         json_key(w, "status");
         json_uint(w, response->status);
         json_key(w, "url");
-        json_string_lossy(w, response->url, strlen(response->url));
+        json_string_lossy(w, url, strlen(url));
         json_key(w, "bytes");
         json_uint(w, response->bytes_received);
         json_key(w, "reused");
@@ -135,21 +135,17 @@ static void write_timing(JsonWriter *w, const HttpResponse *response)
 
 static void note_timing(HttpRun *state, const HttpConfig *config, const HttpResponse *response, bool secret)
 {
+        _cleanup_buffer_ Buffer url = BUFFER_NULL;
         JsonWriter w;
 
+        /* A credential, of whatever length, may stand in the query. */
+        if (!secret)
+                (void)secret_append_url(&url, response->url);
         if (config->requests > 1)
                 (void)buffer_append_char(&state->timings, state->timings.len > 0 ? ',' : '[');
         json_writer_init(&w, &state->timings, 0);
         json_begin_object(&w);
-        if (secret) {
-                HttpResponse shown = *response;
-
-                /* A credential may stand in the query. */
-                shown.url = "";
-                write_timing(&w, &shown);
-        } else {
-                write_timing(&w, response);
-        }
+        write_timing(&w, response, buffer_string(&url));
         json_end_object(&w);
         (void)json_writer_end(&w);
 }
@@ -275,12 +271,27 @@ static int make_headers(Run *run, const HttpConfig *config, StringList *headers)
                         continue;
                 if (run_expand(run, config->headers.templates[i], &header) < 0)
                         return -EBADMSG;
-                if (string_list_append(headers, buffer_string(&header)) < 0) {
+                if (secret_set_add_header(&run->secrets, buffer_string(&header)) < 0 ||
+                    string_list_append(headers, buffer_string(&header)) < 0) {
                         run_fail(run, "memory", "no memory for a header");
                         return -ENOMEM;
                 }
         }
         return 0;
+}
+
+/* What was put in with a password around it, or made one by what was. */
+static int note_secrets(Run *run, const HttpConfig *config, const char *url, const Buffer *secret)
+{
+        int r = 0;
+
+        if (!config->constant_url)
+                r = secret_set_add_url(&run->secrets, url);
+        if (r >= 0 && config->secret && !template_is_constant(config->secret))
+                r = secret_set_add_basic(&run->secrets, config->user, buffer_string(secret));
+        if (r < 0)
+                run_fail(run, "memory", "no memory for the secrets");
+        return r;
 }
 
 /* 0, or the run has ended. */
@@ -299,6 +310,8 @@ static int start_one(Run *run, const HttpConfig *config, Slot *slot)
                 return -EBADMSG;
         if (make_headers(run, config, &headers) < 0 || run_expand(run, config->secret, &secret) < 0)
                 return -EBADMSG;
+        if (note_secrets(run, config, url.data, &secret) < 0)
+                return -ENOMEM;
         start = (HttpStart){
                 .url = config->constant_url ?: url.data,
                 .headers = (const char *const *)headers.strings,

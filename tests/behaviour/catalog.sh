@@ -18,7 +18,7 @@ explained=$(sed -n 's/^-- \([0-9a-f]*\)$/\1/p' "$catalog" | sort)
 diff <(echo "$logged") <(echo "$explained") >"$dir/diff" || fail "logged (<) and explained (>) differ: $(cat "$dir/diff")"
 fields=$(grep -o '@[A-Z_]*@' "$catalog" | tr -d @ | sort -u)
 for field in $fields; do
-        grep -q "\"$field\"" "$TAKT_SRCDIR/src/daemon/event-log.c" || fail "no message has the field $field"
+        grep -q "\"$field\"" "$TAKT_SRCDIR"/src/daemon/{event-log,taktd}.c || fail "no message has the field $field"
 done
 awk 'length > 80 { print FILENAME ":" FNR ": longer than 80 columns"; bad = 1 } END { exit bad }' "$catalog" || failed=1
 if command -v journalctl >/dev/null; then
