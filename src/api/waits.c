@@ -219,22 +219,31 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
 {
         Api *api = userdata;
         const char *name = json_string_or_null(json_get(parameters, "job")) ?: "";
-        Job *job = scheduler_find_job(api->context.scheduler, name);
+        Job *job;
         _cleanup_buffer_ Buffer params = BUFFER_NULL, text = BUFFER_NULL;
         ApiRunText found = {};
         uint64_t id = 0;
         Wait *wait;
         int r;
 
-        if (!job)
+        r = scheduler_find_or_make_job(api->context.scheduler, name, &job);
+        if (r == -ENOENT)
                 return api_no_such_job(call, name);
-        r = bind_parameters(api, call, job, parameters, &params);
-        if (r < 0)
-                return r == -EINVAL || r == -E2BIG ? 0 : r;
-        r = scheduler_run(api->context.scheduler, job,
-                          &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL, .params = buffer_string(&params) }, &id);
+        if (r == -EINVAL)
+                return varlink_call_error(call, "io.takt.Runs.IsTemplate", "job", name);
         if (r < 0)
                 return r;
+        r = bind_parameters(api, call, job, parameters, &params);
+        if (r < 0) {
+                scheduler_release_job(api->context.scheduler, job);
+                return r == -EINVAL || r == -E2BIG ? 0 : r;
+        }
+        r = scheduler_run(api->context.scheduler, job,
+                          &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL, .params = buffer_string(&params) }, &id);
+        if (r < 0) {
+                scheduler_release_job(api->context.scheduler, job);
+                return r;
+        }
         r = api_find_run(api, id, false, &found);
         text = found.text;
         if (r <= 0)

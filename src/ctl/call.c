@@ -14,9 +14,11 @@ static const struct {
         const char *text;
 } errors[] = {
         { "io.takt.Jobs.NoSuchJob", STATUS_NOT_FOUND, "no job {job}; see: taktctl list" },
+        { "io.takt.Jobs.TooManyJobs", STATUS_FAILED, "there are too many jobs for one answer" },
         { "io.takt.Runs.NoSuchRun", STATUS_NOT_FOUND, "no run {run}, or it was forgotten; see: taktctl runs" },
         { "io.takt.Runs.NoResult", STATUS_NOT_FOUND, "no run of {job} has succeeded so far; see: taktctl runs {job}" },
         { "io.takt.Runs.BadParameter", STATUS_USAGE, "{job}: {message}" },
+        { "io.takt.Runs.IsTemplate", STATUS_USAGE, "{job} is a template; run one of its instances, such as {job}X" },
         { "io.takt.Runs.TooManyWatchers", STATUS_FAILED, "there are as many watchers as {limit}= allows" },
         { "io.takt.Runs.TimedOut", STATUS_FAILED, "still under way after that time: {runs}" },
         { "io.takt.Manager.ReloadInProgress", STATUS_FAILED, "another reload is under way; try again later" },

@@ -247,21 +247,26 @@ static int read_left(ActiveRuns *active)
 
 static void recover_one(Scheduler *scheduler, const Slot *slot)
 {
-        Job *job = scheduler_find_job(scheduler, slot->job);
+        Job *job;
         RunRequest request = {
                 .trigger = (RunTrigger)slot->trigger,
                 .params = slot->has_params ? slot->params : NULL,
                 .scheduled_realtime = slot->scheduled_realtime,
         };
+        bool again;
         int r;
 
-        if (!job) {
+        if (scheduler_find_or_make_job(scheduler, slot->job, &job) < 0) {
                 log_warning("Run %llu of %s, a job that is no more, was lost: the daemon ended during it",
                             (unsigned long long)slot->id, slot->job);
                 return;
         }
+        again = slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0;
         r = scheduler_record_lost(scheduler, job, &request, slot->id, slot->started_realtime, "the daemon ended during it");
-        if (r >= 0 && slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0)
+        /* An instance that was made on demand went with that run. */
+        if (r >= 0 && again)
+                r = scheduler_find_or_make_job(scheduler, slot->job, &job);
+        if (r >= 0 && again)
                 r = scheduler_run(scheduler, job, &request, NULL);
         if (r < 0)
                 log_errno(LOG_ERR, r, "%s: lost run %llu was not dealt with: %m", slot->job, (unsigned long long)slot->id);

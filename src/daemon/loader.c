@@ -6,28 +6,46 @@
 
 #include "base/file.h"
 
+/* Names or jobs between two looks at the clock. */
+#define CLOCK_EVERY 64U
+
 typedef struct LoaderFile {
         char *name; /* of the job, or of the file where that is no job's name */
         char *path;
         JobSpec *spec; /* NULL: broken */
         char *problem; /* the first one */
         bool vanished;
+        Buffer instances; /* names of the jobs that a template is, each with its NUL */
 } LoaderFile;
 
 struct Loader {
         char *directory;
+        char *base;        /* where relative paths begin: the environment, which holds DIRECTORY */
         LoaderFile *files; /* in the order of their names */
         size_t n;
         size_t n_read;
+        InstanceReader *reader; /* of the last file that was read, whose names are */
         ConfigReport report;
+
+        /* of loader_apply() */
+        uint32_t generation;
+        size_t n_applied;
+        size_t instance; /* where the next name of the file begins */
+        char removed[JOB_NAME_MAX + 1]; /* up to this name, what is not there any more was removed */
+        LoaderCounts counts;
 };
 
 static bool is_job_file(const char *name)
 {
+        char job[JOB_NAME_MAX + 1];
         size_t n = strlen(name);
 
-        /* NAME@.job is a template: it becomes a job as NAME@INSTANCE.job, a link to it. */
-        return name[0] != '.' && n > 4 && streq(name + n - 4, ".job") && name[n - 5] != '@';
+        if (name[0] == '.' || n <= 4 || !streq(name + n - 4, ".job"))
+                return false;
+        if (n - 4 > JOB_NAME_MAX || name[n - 5] != '@')
+                return true;
+        *(char *)mempcpy(job, name, n - 4) = '\0';
+        return job_name_is_template(job);
 }
 
 static int file_compare(const void *a, const void *b)
@@ -63,6 +81,14 @@ static int add_file(Loader *loader, size_t *allocated, const char *name)
         return 0;
 }
 
+/* The job directory is one of the environment's. */
+static size_t parent_length(const char *directory)
+{
+        const char *slash = strrchr(directory, '/');
+
+        return slash ? MAX((size_t)(slash - directory), (size_t)1) : strlen(directory);
+}
+
 int loader_new(const char *directory, bool may_be_missing, Loader **ret)
 {
         _cleanup_(loader_freep) Loader *loader = new0(Loader, 1);
@@ -72,7 +98,8 @@ int loader_new(const char *directory, bool may_be_missing, Loader **ret)
         if (!loader)
                 return -ENOMEM;
         loader->directory = strdup(directory);
-        if (!loader->directory)
+        loader->base = strndup(directory, parent_length(directory));
+        if (!loader->directory || !loader->base)
                 return -ENOMEM;
         dir = opendir(directory);
         if (!dir && !(errno == ENOENT && may_be_missing))
@@ -109,10 +136,13 @@ Loader *loader_free(Loader *loader)
                 free(loader->files[i].path);
                 free(loader->files[i].problem);
                 job_spec_unref(loader->files[i].spec);
+                buffer_deinit(&loader->files[i].instances);
         }
+        instance_reader_free(loader->reader);
         config_report_deinit(&loader->report);
         free(loader->files);
         free(loader->directory);
+        free(loader->base);
         free(loader);
         return NULL;
 }
@@ -143,22 +173,51 @@ static int read_one(Loader *loader, LoaderFile *file)
                 /* Gone since it was listed: that is a job that was removed, and no problem. */
                 file->vanished = access(file->path, F_OK) < 0 && errno == ENOENT;
                 r = file->vanished ? 0 : keep_problems(loader, file, &report);
+        } else if (r == -ENOTSUP) {
+                /* A template for links only: they are the jobs. */
+                file->vanished = true;
+                r = 0;
+        } else if (r >= 0 && file->spec->job.instances && job_name_is_template(file->name)) {
+                r = instance_reader_new(file->spec->job.instances, file->name, loader->base, &loader->reader);
         }
         config_report_deinit(&report);
         return r;
+}
+
+/* Reads on in what Instances= names of the last file. 1 all of it, 0 there is more. */
+static int read_instances(Loader *loader, LoaderFile *file)
+{
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        const char *name;
+        int r = 1;
+
+        for (unsigned n = 0; n < CLOCK_EVERY && r > 0; n++) {
+                r = instance_reader_next(loader->reader, &report, &name);
+                if (r > 0)
+                        r = buffer_append(&file->instances, name, strlen(name) + 1) < 0 ? -ENOMEM : 1;
+        }
+        if (r > 0)
+                return 0;
+        loader->reader = instance_reader_free(loader->reader);
+        if (r == -EBADMSG) {
+                file->spec = job_spec_unref(file->spec);
+                r = keep_problems(loader, file, &report);
+        }
+        return r < 0 ? r : 1;
 }
 
 int loader_step(Loader *loader, Clock *clock, usec_t budget)
 {
         usec_t end = usec_add(clock_boottime(clock), budget);
 
-        while (loader->n_read < loader->n) {
-                int r = read_one(loader, &loader->files[loader->n_read++]);
+        while (loader->reader || loader->n_read < loader->n) {
+                int r = loader->reader ? read_instances(loader, &loader->files[loader->n_read - 1]) :
+                                         read_one(loader, &loader->files[loader->n_read++]);
 
                 if (r < 0)
                         return r;
                 if (clock_boottime(clock) >= end)
-                        return loader->n_read == loader->n;
+                        return !loader->reader && loader->n_read == loader->n;
         }
         return 1;
 }
@@ -177,53 +236,121 @@ static void refuse(EventBus *events, Job *job, const LoaderFile *file)
         event_bus_emit(events, &event);
 }
 
-static int apply_one(LoaderFile *file, Scheduler *scheduler, EventBus *events, LoaderCounts *counts)
+static LoaderFile *find_file(Loader *loader, const char *name)
 {
-        Job *job = scheduler_find_job(scheduler, file->name);
+        return loader->n > 0 ? bsearch(&(LoaderFile){ .name = (char *)name }, loader->files, loader->n,
+                                       sizeof(*loader->files), file_compare) : NULL;
+}
 
-        if (!file->spec) {
-                refuse(events, job, file);
-                counts->refused++;
-                return 0;
-        }
+static int apply_spec(Loader *loader, const char *name, JobSpec *spec, Scheduler *scheduler)
+{
+        Job *job = scheduler_find_job(scheduler, name);
+        int r;
+
         if (!job) {
-                counts->added++;
-                return scheduler_add_job(scheduler, file->spec, NULL);
+                r = scheduler_add_instance(scheduler, spec, name, &job);
+                if (r < 0)
+                        return r;
+                loader->counts.added++;
+        } else if (job->generation == loader->generation) {
+                /* Named twice. */
+                return 0;
+        } else if (!job->on_demand && (job->spec == spec || streq(job->spec->identity, spec->identity))) {
+                loader->counts.unchanged++;
+        } else {
+                loader->counts.changed++;
+                scheduler_change_job(scheduler, job, spec);
         }
         job->refused = false;
-        if (streq(job->spec->identity, file->spec->identity)) {
-                counts->unchanged++;
-                return 0;
-        }
-        counts->changed++;
-        scheduler_change_job(scheduler, job, file->spec);
+        job->generation = loader->generation;
         return 0;
 }
 
-int loader_apply(Loader *loader, Scheduler *scheduler, EventBus *events, LoaderCounts *ret)
+/* The next instance of FILE, unless a link makes a job of its own of it. 1: there was none left. */
+static int apply_instance(Loader *loader, LoaderFile *file, Scheduler *scheduler)
 {
-        Job *job = scheduler_next_job(scheduler, NULL);
-        LoaderCounts counts = {};
-        size_t i = 0;
+        const char *name;
 
-        /* Both sides are in the order of their names: what the directory does not have is removed. */
-        while (job) {
-                Job *next = scheduler_next_job(scheduler, job);
+        if (loader->instance >= file->instances.len)
+                return 1;
+        name = file->instances.data + loader->instance;
+        loader->instance += strlen(name) + 1;
+        return find_file(loader, name) ? 0 : apply_spec(loader, name, file->spec, scheduler);
+}
 
-                while (i < loader->n && strcmp(loader->files[i].name, job->name) < 0)
-                        i++;
-                if (i == loader->n || !streq(loader->files[i].name, job->name) || loader->files[i].vanished) {
-                        counts.removed++;
-                        scheduler_remove_job(scheduler, job);
+/* 1: FILE is done. */
+static int apply_file(Loader *loader, LoaderFile *file, Scheduler *scheduler, EventBus *events)
+{
+        int r = 0;
+
+        if (file->vanished)
+                return 1;
+        if (!file->spec) {
+                Job *job = scheduler_find_job(scheduler, file->name);
+
+                refuse(events, job, file);
+                if (job)
+                        job->generation = loader->generation;
+                loader->counts.refused++;
+                return 1;
+        }
+        if (loader->instance == 0)
+                r = apply_spec(loader, file->name, file->spec, scheduler);
+        return r < 0 ? r : apply_instance(loader, file, scheduler);
+}
+
+/* JOB is not named any more. What is made on demand goes by itself; instances of a broken template stay. */
+static void remove_unnamed(Loader *loader, Job *job, Scheduler *scheduler)
+{
+        char template[JOB_NAME_MAX + 1];
+        const LoaderFile *file;
+
+        if (job->generation == loader->generation || job->on_demand)
+                return;
+        file = job_name_template(job->name, template) >= 0 ? find_file(loader, template) : NULL;
+        if (file && !file->spec && !file->vanished && job->spec->job.instances) {
+                job->refused = true;
+                return;
+        }
+        loader->counts.removed++;
+        scheduler_remove_job(scheduler, job);
+}
+
+/* 1: that was the last step. */
+static int apply_step(Loader *loader, Scheduler *scheduler, EventBus *events)
+{
+        Job *job;
+        int r;
+
+        if (loader->n_applied < loader->n) {
+                r = apply_file(loader, &loader->files[loader->n_applied], scheduler, events);
+                if (r > 0) {
+                        loader->n_applied++;
+                        loader->instance = 0;
                 }
-                job = next;
+                return MIN(r, 0);
         }
-        for (i = 0; i < loader->n; i++) {
-                int r = loader->files[i].vanished ? 0 : apply_one(&loader->files[i], scheduler, events, &counts);
-
-                if (r < 0)
-                        return r;
-        }
-        *ret = counts;
+        job = scheduler_job_after(scheduler, loader->removed);
+        if (!job)
+                return 1;
+        (void)strcpy(loader->removed, job->name);
+        remove_unnamed(loader, job, scheduler);
         return 0;
+}
+
+int loader_apply(Loader *loader, Scheduler *scheduler, EventBus *events, usec_t budget, LoaderCounts *ret)
+{
+        Clock *clock = events->clock;
+        usec_t end = usec_add(clock_boottime(clock), budget);
+        int r = 0;
+
+        if (loader->generation == 0)
+                loader->generation = scheduler_next_generation(scheduler);
+        do
+                for (unsigned n = 0; n < CLOCK_EVERY && r == 0; n++)
+                        r = apply_step(loader, scheduler, events);
+        while (r == 0 && clock_boottime(clock) < end);
+        if (r > 0)
+                *ret = loader->counts;
+        return r;
 }

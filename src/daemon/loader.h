@@ -2,7 +2,8 @@
 #pragma once
 /*
  * Reads the job directory in steps, so that ten thousand files don't hold the loop up, and then
- * compares what it read with the jobs that are loaded.
+ * compares what it read with the jobs that are loaded, in steps as well: a template may have a million
+ * instances.
  */
 
 #include "job/spec.h"
@@ -21,14 +22,15 @@ int loader_new(const char *directory, bool may_be_missing, Loader **ret);
 Loader *loader_free(Loader *loader);
 DEFINE_CLEANUP(Loader *, loader_free);
 
-/* Reads files for about BUDGET (USEC_INFINITY: all). 1 all are read, 0 there are more, -ENOMEM. */
+/* Reads files, and the names of instances, for about BUDGET (USEC_INFINITY: all). 1 all are read, 0 there are more, -ENOMEM. */
 int loader_step(Loader *loader, Clock *clock, usec_t budget);
 
 /* What was wrong; lives as long as LOADER. */
 const ConfigReport *loader_report(const Loader *loader);
 
 /*
- * Once all is read: adds, changes and removes jobs. One whose file is broken stays as it is; where it
- * was never loaded it stays away. What was wrong is told as events as well.
+ * Once all is read: adds, changes and then removes jobs, for about BUDGET (USEC_INFINITY: all). One whose file,
+ * or whose template's, is broken stays as it is; where it was never loaded it stays away. What was wrong is
+ * told as events as well. 1 done, with the counts in RET; 0 there is more; -ENOMEM.
  */
-int loader_apply(Loader *loader, Scheduler *scheduler, EventBus *events, LoaderCounts *ret);
+int loader_apply(Loader *loader, Scheduler *scheduler, EventBus *events, usec_t budget, LoaderCounts *ret);

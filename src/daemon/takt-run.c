@@ -117,6 +117,8 @@ static int load(const char *path, JobSpec **ret)
                         fprintf(stderr, "%s\n", text.data);
         }
         config_report_deinit(&report);
+        if (r == -ENOTSUP)
+                fprintf(stderr, "%s: this template can't run as it is; run a link to it, with an instance in its name\n", path);
         return r;
 }
 

@@ -170,12 +170,12 @@ static void on_reload_step(Deferred *deferred)
         LoaderCounts counts;
         int r = loader_step(d->loader, clock_system(), RELOAD_TURN_USEC);
 
+        if (r > 0)
+                r = loader_apply(d->loader, d->engine.scheduler, &d->engine.events, RELOAD_TURN_USEC, &counts);
         if (r == 0) {
                 loop_defer(d->engine.loop, deferred);
                 return;
         }
-        if (r > 0)
-                r = loader_apply(d->loader, d->engine.scheduler, &d->engine.events, &counts);
         if (r < 0) {
                 reload_finish(d, &(ApiReload){ .r = r });
                 return;
@@ -295,7 +295,7 @@ static int load_jobs(Daemon *d)
                 return log_errno(LOG_ERR, r, "The job directory %s can't be read: %m", d->environment->jobs);
         r = loader_step(loader, clock_system(), USEC_INFINITY);
         if (r >= 0)
-                r = loader_apply(loader, d->engine.scheduler, &d->engine.events, &counts);
+                r = loader_apply(loader, d->engine.scheduler, &d->engine.events, USEC_INFINITY, &counts);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "Loading the jobs failed: %m");
         log_report(loader_report(loader));

@@ -52,6 +52,7 @@ void run_template_context(Run *run, TemplateContext *ret)
         *ret = (TemplateContext){
                 .params = run_params(run),
                 .last_outputs = job_last_outputs(run->job),
+                .instance = job_name_instance(run->job->name),
                 .credentials_directory = run->services->credentials_directory,
                 .scheduled_realtime = run->scheduled_realtime ?: run->created_realtime,
                 .environment = lookup_environment,

@@ -5,20 +5,19 @@
 
 #include "job/spec.h"
 
-int job_new(JobSpec *spec, Job **ret)
+int job_new(const char *name, JobSpec *spec, Job **ret)
 {
-        _cleanup_free_ Job *job = new0(Job, 1);
+        size_t n = strlen(name) + 1;
+        Job *job = calloc(1, sizeof(*job) + n);
 
         if (!job)
                 return -ENOMEM;
-        /* The name is the definition's: a job keeps its name when its definition changes. */
-        job->name = strdup(spec->name);
-        if (!job->name)
-                return -ENOMEM;
+        memcpy(job->name, name, n);
         job->spec = job_spec_ref(spec);
+        job->is_template = job_name_is_template(name);
         job->next_realtime = USEC_INFINITY;
         list_init(&job->runs);
-        *ret = TAKE_PTR(job);
+        *ret = job;
         return 0;
 }
 
@@ -31,13 +30,14 @@ Job *job_free(Job *job)
         free(job->last_outputs);
         free(job->memo);
         job_spec_unref(job->spec);
-        free(job->name);
         free(job);
         return NULL;
 }
 
 const char *job_state_to_string(const Job *job)
 {
+        if (job->is_template)
+                return "template";
         if (job->n_active > 0)
                 return "running";
         if (!job->spec->job.enabled)
@@ -46,7 +46,12 @@ const char *job_state_to_string(const Job *job)
                 return "paused";
         if (job->next_realtime != USEC_INFINITY)
                 return "waiting";
-        return job->spec->schedule.schedule.n_triggers == 0 ? "idle" : "finished";
+        return job->spec->schedule.schedule.n_triggers == 0 || job->on_demand ? "idle" : "finished";
+}
+
+int job_append_text(const Job *job, const char *text, Buffer *out)
+{
+        return job_instance_substitute(text, job_name_instance(job->name), out);
 }
 
 const JsonValue *job_last_outputs(Job *job)

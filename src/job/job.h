@@ -10,12 +10,14 @@
 #include "job/run.h"
 #include "when/schedule.h"
 
-/* What a job costs while it waits: its record, its name, and a place in the heap of timers. */
+/*
+ * What a job may cost while it waits: its record with the name behind it, and what malloc adds, a place in
+ * the heap of timers.
+ */
 #define JOB_SIZE_MAX 400U
 
 struct Job {
         JobSpec *spec;
-        char *name;
         RB_ENTRY(Job) by_name;
 
         ScheduleState schedule;
@@ -28,6 +30,7 @@ struct Job {
         List runs;                 /* queued, running or retrying, in the order of their ids */
         unsigned n_runs;
         unsigned n_active; /* of these, running or retrying */
+        uint32_t generation;       /* of the loader that last had it in its list */
         uint8_t next_trigger;      /* of that occurrence: index in triggers[] */
         bool next_on_wall;         /* it stands on the wall clock */
         uint8_t away;              /* why nobody looked: a MissedReason of sched/missed.h */
@@ -35,23 +38,36 @@ struct Job {
         bool finished;             /* it was told that this job never runs by schedule again */
         bool removed;
         bool refused;              /* its file is broken; SPEC is the last good definition */
+        bool is_template;          /* "NAME@": it never runs, its instances do */
+        bool on_demand;            /* an instance made for runs by hand: no schedule, gone with its last run */
 
         uint64_t n_ended[_RUN_STATE_MAX - RUN_SUCCEEDED]; /* runs that ended, by state */
         char *last_outputs; /* JSON text: of the last run that succeeded */
         JsonDoc *last_outputs_doc; /* made when somebody asks */
         void *memo; /* what the kind keeps from run to run: one block, freed with free() */
         struct Scheduler *scheduler;
+        char name[];
 };
-_Static_assert(sizeof(Job) <= JOB_SIZE_MAX, "there may be a million jobs");
+/* Names of 24 bytes, a slot of 16 and malloc's 8 fit as well. */
+_Static_assert(sizeof(Job) + 48 <= JOB_SIZE_MAX, "there may be a million jobs");
 
-/* Takes a reference on SPEC. -ENOMEM. */
-int job_new(JobSpec *spec, Job **ret);
+/* Takes a reference on SPEC, whose name is NAME or, of an instance, the template's. -ENOMEM. */
+int job_new(const char *name, JobSpec *spec, Job **ret);
 /* There must be no run left. */
 Job *job_free(Job *job);
 DEFINE_CLEANUP(Job *, job_free);
 
+/* Whether [Schedule] of its definition is about this job: it isn't about a template, and an instance made on demand. */
+static inline bool job_has_schedule(const Job *job)
+{
+        return !job->is_template && !job->on_demand;
+}
+
 /* One of io.takt.Jobs.JobState. */
 const char *job_state_to_string(const Job *job);
+
+/* Adds Description= or another text for people, with the instance's name for each %i. -ENOMEM. */
+int job_append_text(const Job *job, const char *text, Buffer *out);
 
 /* Outputs of the last run that succeeded, as an object; NULL: none yet. */
 const JsonValue *job_last_outputs(Job *job);

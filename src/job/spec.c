@@ -39,7 +39,7 @@ static const char *const success_levels[] = { "debug", "info", "notice", NULL };
 
 static const ConfigKey job_keys[] = {
         { "Type", JOB(type, string), .help = "What the job does; one of the kinds." },
-        { "Description", JOB(description, string), .help = "A line for people." },
+        { "Description", JOB(description, description), .help = "A line for people." },
         { "Documentation", JOB(documentation, strings), .help = "Where to read more: a URI." },
         { "Enabled", JOB(enabled, bool), .default_value = "yes",
           .help = "Whether the schedule is in force. The job can be started by hand either way." },
@@ -52,6 +52,8 @@ static const ConfigKey job_keys[] = {
         { "RetryMaxDelaySec", JOB(retry_max_delay, span), .default_value = "5min", .min = 1000,
           .help = "The most that the time before a retry grows to." },
         { "Parameter", JOB(parameters, parameter), .help = "A value that a run is given: its name, type and default." },
+        { "Instances", JOB(instances, instances),
+          .help = "Of a template NAME@.job: names of its instances, a range as 1..100, or the path of a file with a name a line." },
         { "LogSuccess", JOB(log_level_success, choice), .choices = success_levels, .default_value = "debug",
           .help = "The level at which runs that succeed are logged." },
         {},
@@ -111,32 +113,16 @@ int job_name_from_path(const char *path, char **ret)
         return 0;
 }
 
-const char *job_name_instance(const char *name)
-{
-        const char *at = strchr(name, '@');
-
-        return at ? at + 1 : NULL;
-}
-
 /* Puts the instance's name where the value says %i. */
 static int expand_instance(ConfigItem *item, const char *instance)
 {
         _cleanup_buffer_ Buffer out = BUFFER_NULL;
-        const char *p = item->value, *found;
         char *value;
         int r;
 
-        while ((found = strstr(p, "%i"))) {
-                r = buffer_append(&out, p, (size_t)(found - p));
-                if (r >= 0)
-                        r = buffer_append_string(&out, instance);
-                if (r < 0)
-                        return r;
-                p = found + 2;
-        }
-        if (p == item->value)
+        if (!strstr(item->value, INSTANCE_SPECIFIER))
                 return 0;
-        r = buffer_append_string(&out, p);
+        r = job_instance_substitute(item->value, instance, &out);
         if (r < 0)
                 return r;
         value = buffer_steal(&out);
@@ -192,6 +178,43 @@ static int unknown_section(const JobSpec *spec, const ConfigItem *item, ConfigRe
         return config_item_key_error(item, report, "there is no section [%s]; this job may have [Job], [Schedule], [Result], [Publish]%s%s%s",
                                      item->section, spec->kind->section ? " and [" : "",
                                      spec->kind->section ? spec->kind->section->name : "", spec->kind->section ? "]" : "");
+}
+
+/*
+ * A template's instances share its definition, so that %i in it is left to each run, by the placeholder of
+ * that meaning. Keys that are read at load have no use for that: -EBADMSG where the template says which its
+ * instances are, -ENOTSUP where links may be.
+ */
+static int defer_instance(JobSpec *spec, ConfigItems *items, ConfigReport *report)
+{
+        const ConfigItem *instances = config_items_find(items, "Job", "Instances");
+        bool bad = false;
+
+        for (size_t i = 0; i < items->n; i++) {
+                ConfigItem *item = &items->items[i];
+                const ConfigSection *section;
+                const ConfigKey *key;
+
+                if (!strstr(item->value, INSTANCE_SPECIFIER))
+                        continue;
+                section = find_section(spec, item->section).section;
+                key = section ? config_section_find(section, item->key) : NULL;
+                /* Unknown ones are told of when they are applied; texts for people are expanded when they are shown. */
+                if (!key || key->type == &config_type_description)
+                        continue;
+                if (config_type_is_expanded(key->type) && !job_instance_is_nested(item->value)) {
+                        if (expand_instance(item, INSTANCE_PLACEHOLDER) < 0)
+                                return -ENOMEM;
+                } else if (!instances || !instances->value[0]) {
+                        return -ENOTSUP;
+                } else {
+                        config_item_error(item, report, (size_t)(strstr(item->value, INSTANCE_SPECIFIER) - item->value),
+                                          "%%i can't stand here, as the instances share what is read at load; "
+                                          "one that differs in it is made by a link %sX.job", spec->name);
+                        bad = true;
+                }
+        }
+        return bad ? -EBADMSG : 0;
 }
 
 static int apply_items(JobSpec *spec, const ConfigItems *items, ConfigReport *report)
@@ -328,10 +351,11 @@ int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *repo
 {
         _cleanup_(job_spec_unrefp) JobSpec *spec = NULL;
         const char *instance = job_name_instance(name);
+        bool is_template = job_name_is_template(name);
         const JobKind *kind = NULL;
         int r;
 
-        for (size_t i = 0; instance && i < items->n; i++) {
+        for (size_t i = 0; instance && !is_template && i < items->n; i++) {
                 r = expand_instance(&items->items[i], instance);
                 if (r < 0)
                         return r;
@@ -340,8 +364,14 @@ int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *repo
         if (r < 0)
                 return r;
         r = new_spec(name, kind, items, &spec);
-        if (r >= 0)
-                r = apply_items(spec, items, report);
+        if (r >= 0 && is_template)
+                r = defer_instance(spec, items, report);
+        if (r < 0)
+                return r;
+        r = apply_items(spec, items, report);
+        if (r >= 0 && spec->job.instances && !is_template)
+                r = instance ? 0 : config_items_error(items, report, "Job", "Instances", 0,
+                                                      "belongs to a template, a file NAME@.job");
         if (r >= 0)
                 r = finish_spec(spec, items, report);
         else if (r == -EBADMSG)

@@ -6,6 +6,7 @@
  */
 
 #include "config/key.h"
+#include "job/instance.h"
 #include "job/kind.h"
 #include "job/parameter.h"
 #include "job/publish.h"
@@ -29,6 +30,7 @@ typedef struct JobSettings {
         usec_t retry_max_delay;
         ParameterSet *parameters; /* NULL: none */
         int log_level_success; /* index of its choices */
+        InstanceSet *instances; /* Instances= of a template; NULL: none */
 } JobSettings;
 
 typedef enum JobOverlap {
@@ -89,12 +91,9 @@ extern const ConfigSection job_sections[];
 bool job_name_is_valid(const char *name);
 /* The job's name out of a file's: "blink" of "/etc/takt/jobs/blink.job". -EINVAL, -ENOMEM. */
 int job_name_from_path(const char *path, char **ret);
-/* "x" of "NAME@x", "" of "NAME@"; NULL where NAME is no instance. */
-const char *job_name_instance(const char *name);
-
 /*
- * Reads PATH with its drop-ins. -EBADMSG: problems were added to REPORT; -ENOMEM. A file that
- * vanished is a problem like any other.
+ * Reads PATH with its drop-ins. -EBADMSG: problems were added to REPORT; -ENOMEM; -ENOTSUP: a template that is
+ * good for links only, see instance.h. A file that vanished is a problem like any other.
  */
 int job_spec_load_file(const char *path, ConfigReport *report, JobSpec **ret);
 /* As above, out of assignments that were read before. NAME is copied. */

@@ -206,6 +206,26 @@ static int get_last(Expansion *x, const TemplatePart *part, JsonValue *ret)
         return 0;
 }
 
+/* A value of a JSON text is a number where the name is one. */
+static int get_instance(Expansion *x, const TemplatePart *part, JsonValue *ret)
+{
+        const char *name = x->context->instance;
+        char canonical[24];
+        int64_t number;
+
+        if (!name)
+                return fail(x, -ENOENT, part, "the job is no instance of a template");
+        if (parse_int64(name, &number) >= 0) {
+                (void)snprintf(canonical, sizeof(canonical), "%lld", (long long)number);
+                /* Not for 007. */
+                if (streq(canonical, name)) {
+                        *ret = (JsonValue){ .type = JSON_INT, .integer = number };
+                        return 0;
+                }
+        }
+        return string_value(x, part, name, strlen(name), ret);
+}
+
 /* Fills RET, whose bytes may lie in the scratch. */
 static int (*const getters[_PART_TYPE_MAX])(Expansion *x, const TemplatePart *part, JsonValue *ret) = {
         [PART_PARAMETER] = get_parameter,
@@ -214,6 +234,7 @@ static int (*const getters[_PART_TYPE_MAX])(Expansion *x, const TemplatePart *pa
         [PART_RANDOM] = get_random,
         [PART_SCHEDULED] = get_scheduled,
         [PART_LAST] = get_last,
+        [PART_INSTANCE] = get_instance,
 };
 
 /*

@@ -192,6 +192,10 @@ static int parse_parameter(TemplatePart *part, const char *s, size_t offset, Tex
 /* What stands between the braces. */
 static int parse_placeholder(Template *t, TemplatePart *part, const char *s, size_t offset, TextError *ret_error)
 {
+        if (streq(s, "%i")) {
+                part->type = PART_INSTANCE;
+                return 0;
+        }
         for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
                 const struct Source *source = sources + i;
                 const char *rest = startswith(s, source->name);

@@ -12,6 +12,7 @@
  *     ${scheduled}           the time that the run was scheduled for: RFC 3339, UTC, as TAKT_SCHEDULED
  *     ${scheduled:%Y-%m-%d}  the same in a format of strftime(3) and in the job's time zone
  *     ${last:NAME}           a named output of the job's last successful run
+ *     ${%i}                  X of the job NAME@X, as the %i of a template becomes it
  *     $$                     a dollar
  *
  * `@ZONE` before the format asks for another time zone: ${scheduled@Europe/Kyiv:%H:%M}. `:-TEXT`
@@ -62,6 +63,7 @@ typedef struct TemplateContext {
         const JsonValue *params;           /* an object, as parameter_bind() makes it */
         const JsonValue *last_outputs;     /* an object; NULL: no run of the job has succeeded yet */
         const char *credentials_directory; /* NULL: none */
+        const char *instance;              /* X of the job NAME@X; NULL: it is none */
         usec_t scheduled_realtime;
         /* The value of a variable, borrowed; NULL: not set. */
         const char *(*environment)(const char *name, void *userdata);

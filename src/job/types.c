@@ -108,6 +108,11 @@ const ConfigType config_type_parameter = {
         .metavar = "NAME:TYPE[=DEFAULT] [HELP]", .repeatable = true, .parse = parse_parameter, .clear = clear_parameter,
 };
 
+bool config_type_is_expanded(const ConfigType *type)
+{
+        return type == &config_type_template || type == &config_type_templates || type == &config_type_command;
+}
+
 /* Calls FN for each template behind a row until it returns other than 0. */
 typedef int (*TemplateVisit)(const Template *t, const CommandLine *line, void *userdata);
 

@@ -19,6 +19,9 @@ extern const ConfigType config_type_templates; /* TemplateList, repeatable */
 extern const ConfigType config_type_command;   /* CommandLine * */
 extern const ConfigType config_type_parameter; /* struct ParameterSet *, repeatable */
 
+/* Whether values of this type are expanded a run. */
+bool config_type_is_expanded(const ConfigType *type);
+
 /* Checks that all templates of STRUCTURE name what NAMES knows; problems are placed at the last item of their key. */
 int config_section_check_templates(const ConfigSection *section, const void *structure, const ConfigItems *items,
                                    const TemplateNames *names, ConfigReport *report);

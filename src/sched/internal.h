@@ -20,6 +20,7 @@ struct Scheduler {
 
         struct JobTree jobs;
         size_t n_jobs;
+        uint32_t generation; /* the last one given out */
         struct RunTree runs;
         size_t n_active; /* running; an attempt is under way */
         size_t n_unfinished;

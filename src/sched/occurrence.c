@@ -65,8 +65,8 @@ void occurrence_arm(Scheduler *s, Job *job)
         ScheduleNow now = scheduler_now(s);
         Occurrence next;
 
-        if (!s->begun || s->shutting_down || job->removed || !job->spec->job.enabled || job->paused_realtime > 0 ||
-            schedule_next(job_schedule(job), &job->schedule, &now, &next) == 0)
+        if (!s->begun || s->shutting_down || job->removed || !job_has_schedule(job) || !job->spec->job.enabled ||
+            job->paused_realtime > 0 || schedule_next(job_schedule(job), &job->schedule, &now, &next) == 0)
                 disarm(s, job);
         else
                 arm_for(s, job, &now, &next);
@@ -148,7 +148,7 @@ void occurrence_tell_end(Scheduler *s, Job *job)
         _cleanup_free_ char *reason = NULL, *message = NULL;
 
         if (job->finished || job->next_realtime != USEC_INFINITY || job->n_runs > 0 || job->catch_up || job->deciding ||
-            job_schedule(job)->n_triggers == 0 || !job->spec->job.enabled || job->paused_realtime > 0 ||
+            job_schedule(job)->n_triggers == 0 || !job_has_schedule(job) || !job->spec->job.enabled || job->paused_realtime > 0 ||
             !s->begun || s->shutting_down || job->removed)
                 return;
         job->finished = true;

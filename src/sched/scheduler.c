@@ -113,6 +113,10 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
                         job_free(job);
                 return;
         }
+        if (job->on_demand && job->n_runs == 0) {
+                scheduler_release_job(s, job);
+                return;
+        }
         if (job->n_runs > 0) {
                 execute_job_advance(s, job);
                 return;
@@ -157,31 +161,81 @@ void scheduler_wall_clock_changed(Scheduler *s)
                 clock_stepped(s, job);
 }
 
-int scheduler_add_job(Scheduler *s, JobSpec *spec, Job **ret)
+/* A job that is not known yet, and is not in force yet. */
+static int add(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
 {
         ScheduleNow now = scheduler_now(s);
         Job *job;
         int r;
 
-        if (scheduler_find_job(s, spec->name))
-                return -EEXIST;
         r = scheduler_reserve_timers(s);
         if (r < 0)
                 return r;
-        r = job_new(spec, &job);
+        r = job_new(name, spec, &job);
         if (r < 0)
                 return r;
         job->scheduler = s;
         job->timer.callback = occurrence_on_due;
-        (void)RB_INSERT(JobTree, &s->jobs, job);
+        if (RB_INSERT(JobTree, &s->jobs, job)) {
+                job_free(job);
+                return -EEXIST;
+        }
         s->n_jobs++;
         schedule_state_init(&job->schedule, &now);
+        *ret = job;
+        return 0;
+}
+
+int scheduler_add_instance(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
+{
+        Job *job;
+        int r = add(s, spec, name, &job);
+
+        if (r < 0)
+                return r;
         occurrence_arm(s, job);
         scheduler_emit_job(s, job, EVENT_ADDED, NULL);
         occurrence_tell_end(s, job);
         if (ret)
                 *ret = job;
         return 0;
+}
+
+int scheduler_add_job(Scheduler *s, JobSpec *spec, Job **ret)
+{
+        return scheduler_add_instance(s, spec, spec->name, ret);
+}
+
+int scheduler_find_or_make_job(Scheduler *s, const char *name, Job **ret)
+{
+        Job *job = scheduler_find_job(s, name), *template;
+        char template_name[JOB_NAME_MAX + 1];
+        int r;
+
+        if (job) {
+                *ret = job;
+                return job->is_template ? -EINVAL : 0;
+        }
+        r = job_name_template(name, template_name);
+        if (r < 0)
+                return -ENOENT;
+        template = scheduler_find_job(s, template_name);
+        if (!template || template->spec->job.instances)
+                return -ENOENT;
+        r = add(s, template->spec, name, ret);
+        if (r >= 0)
+                (*ret)->on_demand = true;
+        return r;
+}
+
+void scheduler_release_job(Scheduler *s, Job *job)
+{
+        if (!job->on_demand || job->n_runs > 0)
+                return;
+        RB_REMOVE(JobTree, &s->jobs, job);
+        s->n_jobs--;
+        timer_disarm(s->services->timers, &job->timer);
+        job_free(job);
 }
 
 void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
@@ -193,8 +247,12 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
 
         if (!same_schedule || !spec->job.enabled)
                 catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job's schedule was changed");
+        job_spec_ref(spec);
         job_spec_unref(job->spec);
-        job->spec = job_spec_ref(spec);
+        job->spec = spec;
+        /* What was made on demand has a place of its own now. */
+        was_enabled = was_enabled && !job->on_demand;
+        job->on_demand = false;
         if (!same_schedule || !was_enabled)
                 schedule_state_init(&job->schedule, &now);
         if (same_schedule) {
@@ -224,7 +282,7 @@ void scheduler_remove_job(Scheduler *s, Job *job)
 
 bool scheduler_pause_job(Scheduler *s, Job *job)
 {
-        if (job->paused_realtime > 0)
+        if (job->paused_realtime > 0 || job->is_template)
                 return false;
         catch_up_drop(s, job, RUN_SKIPPED, "paused", "had not been caught up on when the job was paused");
         job->paused_realtime = scheduler_realtime(s);
@@ -253,7 +311,35 @@ bool scheduler_resume_job(Scheduler *s, Job *job)
 
 Job *scheduler_find_job(Scheduler *s, const char *name)
 {
-        return RB_FIND(JobTree, &s->jobs, &(Job){ .name = (char *)name });
+        Job *job = RB_ROOT(&s->jobs);
+
+        while (job) {
+                int order = strcmp(name, job->name);
+
+                if (order == 0)
+                        return job;
+                job = order < 0 ? RB_LEFT(job, by_name) : RB_RIGHT(job, by_name);
+        }
+        return NULL;
+}
+
+Job *scheduler_job_after(Scheduler *s, const char *name)
+{
+        Job *job = RB_ROOT(&s->jobs), *found = NULL;
+
+        while (job)
+                if (strcmp(name, job->name) < 0) {
+                        found = job;
+                        job = RB_LEFT(job, by_name);
+                } else {
+                        job = RB_RIGHT(job, by_name);
+                }
+        return found;
+}
+
+uint32_t scheduler_next_generation(Scheduler *s)
+{
+        return ++s->generation ?: ++s->generation;
 }
 
 Job *scheduler_next_job(Scheduler *s, Job *job)

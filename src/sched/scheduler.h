@@ -43,8 +43,18 @@ void scheduler_wall_clock_changed(Scheduler *scheduler);
 
 /* --- jobs --- */
 
-/* -EEXIST where there is one of that name, -ENOMEM. */
+/* The job that SPEC defines. -EEXIST where there is one of that name, -ENOMEM. */
 int scheduler_add_job(Scheduler *scheduler, JobSpec *spec, Job **ret);
+/* As above, of an instance NAME, "TEMPLATE@X", of the template that SPEC defines, which all its instances share. */
+int scheduler_add_instance(Scheduler *scheduler, JobSpec *spec, const char *name, Job **ret);
+/*
+ * The job NAME, and where there is none but its template has no Instances=, an instance made on demand: to be
+ * run by hand, without a schedule, and gone when its last run ends. -ENOENT, -EINVAL for a template itself,
+ * -ENOMEM. Who gets one and does not run it calls scheduler_release_job().
+ */
+int scheduler_find_or_make_job(Scheduler *scheduler, const char *name, Job **ret);
+/* Lets go of an instance that was made on demand and has no run; harmless for others. */
+void scheduler_release_job(Scheduler *scheduler, Job *job);
 /*
  * Gives JOB a new definition of the same name. Runs under way keep the old one; the phase of the
  * schedule stays where [Schedule] says the same as before.
@@ -58,8 +68,12 @@ bool scheduler_pause_job(Scheduler *scheduler, Job *job);
 bool scheduler_resume_job(Scheduler *scheduler, Job *job);
 
 Job *scheduler_find_job(Scheduler *scheduler, const char *name);
+/* A number that no job bears as its generation yet: a loader marks with it what is to stay. */
+uint32_t scheduler_next_generation(Scheduler *scheduler);
 /* In the order of their names; JOB NULL: the first. NULL at the end. */
 Job *scheduler_next_job(Scheduler *scheduler, Job *job);
+/* The first job behind NAME, which need not be one: to go on after a turn of the loop. */
+Job *scheduler_job_after(Scheduler *scheduler, const char *name);
 size_t scheduler_n_jobs(const Scheduler *scheduler);
 
 /* The next scheduled times of JOB, at most N. Returns their number. */
