@@ -23,6 +23,7 @@ int api_new(const ApiContext *context, VarlinkServer *server, Api **ret)
         api->context = *context;
         list_init(&api->watches);
         list_init(&api->waits);
+        list_init(&api->walks);
         api->observer.notify = on_event;
         event_bus_subscribe(context->events, &api->observer);
         r = varlink_server_add_interface(server, api_manager_text, api_manager_methods, api);
@@ -49,6 +50,7 @@ Api *api_free(Api *api)
 void api_stop(Api *api)
 {
         api_waits_stop(api);
+        api_walks_stop(api);
         api_watches_stop(api);
 }
 

@@ -12,6 +12,7 @@ struct Api {
         EventObserver observer;
         List watches; /* Watch calls */
         List waits;   /* Start and Wait calls */
+        List walks;   /* calls about all jobs that match */
         struct WaitTree wait_slots; /* by the runs that they wait for */
         size_t n_watches;
 };
@@ -22,6 +23,14 @@ extern const VarlinkMethod api_runs_methods[];
 
 /* Generated from the .varlink files. */
 extern const char api_manager_text[], api_jobs_text[], api_runs_text[];
+
+/*
+ * job-walk.c: answers with an array KEY of what VISIT writes of each job that `jobs` matches, in turns of the
+ * loop; pieces of it where the caller asked for more. VISIT must not remove jobs.
+ */
+typedef void (*ApiJobVisit)(Api *api, Job *job, JsonWriter *w);
+int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, ApiJobVisit visit);
+void api_walks_stop(Api *api);
 
 /* waits.c: runs that somebody waits for. */
 void api_waits_notify(Api *api, const Event *event);

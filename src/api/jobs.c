@@ -59,6 +59,15 @@ static bool write_last(const RunRecord *record, void *userdata)
         return false;
 }
 
+static void write_description(JsonWriter *w, const Job *job)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+        if (job->spec->job.description && job_append_text(job, job->spec->job.description, &text) < 0)
+                w->error = -ENOMEM;
+        write_string_or_null(w, "description", job->spec->job.description ? buffer_string(&text) : NULL);
+}
+
 static void write_job(Api *api, const Job *job, JsonWriter *w)
 {
         static const char *const overlaps[] = { "skip", "queue", "replace", "parallel" };
@@ -72,7 +81,7 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         json_string(w, name);
         json_key(w, "kind");
         json_string(w, spec->kind->name);
-        write_string_or_null(w, "description", spec->job.description);
+        write_description(w, job);
         write_strings(w, "documentation", &spec->job.documentation);
         json_key(w, "state");
         json_string(w, job_state_to_string(job));
@@ -108,33 +117,14 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         json_end_object(w);
 }
 
-/* Answers with an array KEY of what WRITE makes of each job that `jobs` matches. */
-static int reply_matching(VarlinkCall *call, const JsonValue *parameters, Api *api, const char *key,
-                          void (*write)(Api *api, const Job *job, JsonWriter *w))
+static void visit_list(Api *api, Job *job, JsonWriter *w)
 {
-        _cleanup_free_ const char **patterns = NULL;
-        Job *job = NULL;
-        JsonWriter *w;
-        size_t n;
-        int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
-
-        if (r < 0)
-                return r;
-        if (api_refuse_unknown_job(api, call, patterns, n))
-                return 0;
-        w = varlink_call_begin(call);
-        json_key(w, key);
-        json_begin_array(w);
-        while ((job = scheduler_next_job(api->context.scheduler, job)))
-                if (api_matches(patterns, n, job->name))
-                        write(api, job, w);
-        json_end_array(w);
-        return varlink_call_end(call, false);
+        write_job(api, job, w);
 }
 
 static int method_list(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
-        return reply_matching(call, parameters, userdata, "jobs", write_job);
+        return api_walk_jobs(userdata, call, parameters, "jobs", visit_list);
 }
 
 /* The job that the parameter names; NULL: the call was answered with an error. */
@@ -180,7 +170,7 @@ static void write_file(const Job *job, const char *path, JsonWriter *w)
         json_end_object(w);
 }
 
-static void write_files(_unused_ Api *api, const Job *job, JsonWriter *w)
+static void write_files(_unused_ Api *api, Job *job, JsonWriter *w)
 {
         for (size_t i = 0; i < job->spec->files.n; i++)
                 write_file(job, job->spec->files.strings[i], w);
@@ -188,7 +178,7 @@ static void write_files(_unused_ Api *api, const Job *job, JsonWriter *w)
 
 static int method_cat(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
-        return reply_matching(call, parameters, userdata, "files", write_files);
+        return api_walk_jobs(userdata, call, parameters, "files", write_files);
 }
 
 static int method_next(VarlinkCall *call, const JsonValue *parameters, void *userdata)
@@ -215,41 +205,35 @@ static int method_next(VarlinkCall *call, const JsonValue *parameters, void *use
         return varlink_call_end(call, false);
 }
 
-static void write_name(_unused_ Api *api, const Job *job, JsonWriter *w)
+static void visit_pause(Api *api, Job *job, JsonWriter *w)
 {
+        (void)scheduler_pause_job(api->context.scheduler, job);
         json_string(w, job->name);
 }
 
-static int for_each_job(VarlinkCall *call, const JsonValue *parameters, Api *api, bool (*change)(Scheduler *, Job *))
+static void visit_resume(Api *api, Job *job, JsonWriter *w)
 {
-        _cleanup_free_ const char **patterns = NULL;
-        size_t n;
-        Job *job, *next;
-        int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
+        (void)scheduler_resume_job(api->context.scheduler, job);
+        json_string(w, job->name);
+}
 
-        if (r < 0)
-                return r;
-        if (n == 0)
+static int change_jobs(VarlinkCall *call, const JsonValue *parameters, Api *api, ApiJobVisit visit)
+{
+        const JsonValue *jobs = json_get(parameters, "jobs");
+
+        if (!json_is(jobs, JSON_ARRAY) || jobs->n == 0)
                 return varlink_call_invalid_parameter(call, "jobs");
-        if (api_refuse_unknown_job(api, call, patterns, n))
-                return 0;
-        /* First the change, which tells watchers on this connection too, then the answer. */
-        for (job = scheduler_next_job(api->context.scheduler, NULL); job; job = next) {
-                next = scheduler_next_job(api->context.scheduler, job);
-                if (api_matches(patterns, n, job->name))
-                        (void)change(api->context.scheduler, job);
-        }
-        return reply_matching(call, parameters, api, "jobs", write_name);
+        return api_walk_jobs(api, call, parameters, "jobs", visit);
 }
 
 static int method_pause(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
-        return for_each_job(call, parameters, userdata, scheduler_pause_job);
+        return change_jobs(call, parameters, userdata, visit_pause);
 }
 
 static int method_resume(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
-        return for_each_job(call, parameters, userdata, scheduler_resume_job);
+        return change_jobs(call, parameters, userdata, visit_resume);
 }
 
 const VarlinkMethod api_jobs_methods[] = {
