@@ -27,7 +27,10 @@ static int start_spawner(Engine *engine)
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The helper takt-spawn was not found: %m");
         r = spawner_new(engine->loop, helper, &engine->spawner);
-        return r < 0 ? log_errno(LOG_ERR, r, "%s could not be started: %m", helper) : 0;
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "%s could not be started: %m", helper);
+        r = pool_set_new(engine->loop, engine->spawner, &engine->pools);
+        return r < 0 ? log_errno(LOG_ERR, r, "No memory for pools of processes: %m") : 0;
 }
 
 static int open_ids(Engine *engine, const char *state_directory, bool keep_ids)
@@ -93,6 +96,7 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
                 .loop = engine->loop,
                 .http = engine->http,
                 .spawner = engine->spawner,
+                .pools = engine->pools,
                 .leds = engine->leds,
                 .environment = environment,
                 .credentials_directory = getenv("CREDENTIALS_DIRECTORY"),
@@ -123,6 +127,7 @@ void engine_deinit(Engine *engine)
         run_ids_close(engine->ids);
         led_set_free(engine->leds);
         http_client_free(engine->http);
+        pool_set_free(engine->pools);
         spawner_free(engine->spawner);
         loop_free(engine->loop);
         *engine = (Engine){};

@@ -7,7 +7,7 @@
 #include "drivers/http.h"
 #include "drivers/led.h"
 #include "loop/loop.h"
-#include "process/spawner.h"
+#include "process/pool-set.h"
 #include "sched/scheduler.h"
 #include "store/store.h"
 
@@ -17,6 +17,7 @@ typedef struct Engine {
         Services services;
         HttpClient *http;
         Spawner *spawner;
+        PoolSet *pools;
         LedSet *leds;
         RunIds *ids;
         Store *store;

@@ -130,6 +130,15 @@ int secret_set_add(SecretSet *set, const char *value, size_t n)
         return r < 0 ? r : add_lines(set, value, n);
 }
 
+int secret_set_add_all(SecretSet *set, const SecretSet *other)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < other->n && r >= 0; i++)
+                r = add_text(set, other->texts[i].text, other->texts[i].n, other->texts[i].json);
+        return r;
+}
+
 static int append_base64(Buffer *out, const char *bytes, size_t n)
 {
         static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -34,6 +34,9 @@ int secret_set_add_url(SecretSet *set, const char *url);
 /* "NAME=VALUE" of a query or form whose name says so: "api_key", "access_token", "password". */
 int secret_set_add_pair(SecretSet *set, const char *pair);
 
+/* Adds all that OTHER holds. -ENOMEM, -E2BIG. */
+int secret_set_add_all(SecretSet *set, const SecretSet *other);
+
 /* Replaces every secret of TEXT[0…*N), which is followed by a NUL, in place. */
 void secret_set_redact(const SecretSet *set, char *text, size_t *n);
 /*

@@ -10,6 +10,7 @@
 
 struct Loop;
 struct HttpClient;
+struct PoolSet;
 struct Spawner;
 struct LedSet;
 struct Environment;
@@ -20,6 +21,7 @@ typedef struct Services {
         struct Loop *loop;
         struct HttpClient *http;
         struct Spawner *spawner;
+        struct PoolSet *pools;
         struct LedSet *leds;
         const struct Environment *environment;
         const char *credentials_directory; /* NULL: none */

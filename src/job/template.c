@@ -370,6 +370,14 @@ bool template_has_credential(const Template *t)
         return t->has_credential;
 }
 
+bool template_varies(const Template *t)
+{
+        for (size_t i = 0; i < t->n_parts; i++)
+                if (t->parts[i].type != PART_LITERAL && t->parts[i].type != PART_ENVIRONMENT && t->parts[i].type != PART_CREDENTIAL)
+                        return true;
+        return false;
+}
+
 static int check_part(const TemplatePart *part, const TemplateNames *names, TextError *ret_error)
 {
         bool is_time = true;

@@ -91,6 +91,9 @@ const char *template_constant(const Template *t);
 /* Whether a secret is put in: what it expands to must not be shown or logged. */
 bool template_has_credential(const Template *t);
 
+/* Whether it may differ from run to run: a parameter, a time, a random number, an output is put in. */
+bool template_varies(const Template *t);
+
 /* What a template may refer to, asked at load. A NULL function knows every name. */
 typedef struct TemplateNames {
         bool (*parameter)(const char *name, bool *ret_is_time, void *userdata);

@@ -23,7 +23,7 @@ static int add_variable(StringList *list, const char *name, const char *value)
 }
 
 /* The environment's bin directories come first on PATH; nothing of the daemon's own leaks in. */
-static int base_environment(Run *run, StringList *list)
+static int base_environment(Run *run, const char *shared, StringList *list)
 {
         const Environment *e = run->services->environment;
         char number[24], time[REALTIME_ISO_MAX];
@@ -44,17 +44,17 @@ static int base_environment(Run *run, StringList *list)
         if (r >= 0 && e)
                 r = add_variable(list, "TAKT_ENV", e->path);
         if (r >= 0)
-                r = add_variable(list, "TAKT_JOB", run->job->name);
-        if (r >= 0)
+                r = add_variable(list, "TAKT_JOB", shared ?: run->job->name);
+        if (r >= 0 && !shared)
                 r = add_variable(list, "TAKT_RUN", number);
-        if (r >= 0)
+        if (r >= 0 && !shared)
                 r = add_variable(list, "TAKT_SCHEDULED", realtime_to_iso(run->scheduled_realtime ?: run->created_realtime, time));
         return r;
 }
 
-int command_environment(Run *run, const TemplateList *variables, StringList *list)
+int command_environment(Run *run, const char *shared, const TemplateList *variables, StringList *list)
 {
-        if (base_environment(run, list) < 0) {
+        if (base_environment(run, shared, list) < 0) {
                 run_fail(run, "memory", "no memory for the environment");
                 return -ENOMEM;
         }

@@ -4,9 +4,16 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/string-util.h"
+#include "process/pool-set.h"
 
+#define EXEC_POOL_QUEUED_MAX 100000U
+
+/* In the order of ExecStartMethod and ExecProtocol. */
+static const char *const start_methods[] = { "spawn", "pool", NULL };
+static const char *const protocols[] = { "json", "lines", NULL };
 static const char *const output_names[] = { "json", "text", "lines", "number", "none", NULL };
 const ResultFormat exec_output_formats[] = { RESULT_JSON, RESULT_TEXT, RESULT_LINES, RESULT_NUMBER, RESULT_NONE };
 
@@ -100,6 +107,8 @@ const ConfigType config_type_limit = { .metavar = "LIMIT=NUMBER", .repeatable = 
 
 static const ConfigKey exec_keys[] = {
         { "Command", EXEC(command, command), .help = "The program and its arguments; no shell, one argument a word." },
+        { "StartMethod", EXEC(start_method, choice), .choices = start_methods, .default_value = "spawn",
+          .help = "Whether each run has a process of its own (spawn), or processes are kept that take one run after another (pool)." },
         { "WorkingDirectory", EXEC(working_directory, template), .data = TEMPLATE_PLAIN,
           .help = "Where it runs; relative to the environment's directory, which it is unless it is said here." },
         { "Environment", EXEC(environment, templates), .data = TEMPLATE_PLAIN, .help = "NAME=VALUE, beside PATH, HOME, LANG and TAKT_*." },
@@ -113,6 +122,18 @@ static const ConfigKey exec_keys[] = {
         { "UMask", EXEC(umask, umask), .default_value = "0022", .help = "The mode bits that files it makes don't get." },
         { "Nice", EXEC(nice, nice), .default_value = "0", .help = "Its scheduling priority, from -20 to 19." },
         { "Limit", EXEC(limits, limit), .help = "A resource limit such as NOFILE=1024 or CPU=10, soft:hard where they differ." },
+        { "Protocol", EXEC(pool.protocol, choice), .choices = protocols, .default_value = "json",
+          .help = "What a process of a pool reads and writes, a line each: objects with an id (json), or Input= and the output (lines)." },
+        { "Processes", EXEC(pool.processes, unsigned), .min = 1, .max = POOL_MAX_PROCESSES,
+          .help = "The most processes of a pool, which are started when needed; as many as there are processors, unless it is said." },
+        { "MinProcesses", EXEC(pool.min_processes, unsigned), .max = POOL_MAX_PROCESSES, .default_value = "0",
+          .help = "Processes of a pool that are kept ready from the first run on." },
+        { "MaxQueued", EXEC(pool.max_queued, unsigned), .max = EXEC_POOL_QUEUED_MAX, .default_value = "1000",
+          .help = "Runs that may wait for a process of the pool; others fail with pool-full." },
+        { "MaxRequests", EXEC(pool.max_requests, unsigned), .max = UINT32_MAX, .default_value = "0",
+          .help = "After so many runs a process of a pool is replaced; 0: never." },
+        { "IdleSec", EXEC(pool.idle, span), .default_value = "1min",
+          .help = "A process of a pool above MinProcesses= that had nothing to do for so long is ended; infinity: never." },
         {},
 };
 
@@ -179,9 +200,63 @@ static void clear_limit(_unused_ const ConfigKey *key, void *target)
         *(LimitSet *)target = (LimitSet){};
 }
 
+/* The first key of a table that only one start method knows, where the job has another. */
+static int check_foreign_keys(const ExecConfig *c, const ConfigItems *items, ConfigReport *report)
+{
+        static const struct {
+                const char *key;
+                ExecStartMethod method;
+        } keys[] = {
+                { "Protocol", EXEC_POOL },   { "Processes", EXEC_POOL },   { "MinProcesses", EXEC_POOL },
+                { "MaxQueued", EXEC_POOL },  { "MaxRequests", EXEC_POOL }, { "IdleSec", EXEC_POOL },
+                { "SuccessExitStatus", EXEC_SPAWN },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+                if (keys[i].method != (ExecStartMethod)c->start_method && config_items_find(items, "Exec", keys[i].key))
+                        return config_items_error(items, report, "Exec", keys[i].key, 0, "belongs to StartMethod=%s",
+                                                  start_methods[keys[i].method]);
+        return 0;
+}
+
+/* A process serves many runs: what it is started with can't be of one of them. */
+static int check_pool_constant(const ExecConfig *c, const ConfigItems *items, ConfigReport *report)
+{
+        static const char why[] = "differs from run to run, and a process of a pool serves many; give it as a parameter";
+
+        for (size_t i = 0; i < command_line_size(c->command); i++)
+                if (template_varies(command_line_word(c->command, i)))
+                        return config_items_error(items, report, "Exec", "Command", 0, why);
+        for (size_t i = 0; i < c->environment.n; i++)
+                if (template_varies(c->environment.templates[i]))
+                        return config_items_error(items, report, "Exec", "Environment", 0, why);
+        if (c->working_directory && template_varies(c->working_directory))
+                return config_items_error(items, report, "Exec", "WorkingDirectory", 0, why);
+        return 0;
+}
+
+static int load_pool(const JobSpec *spec, ExecConfig *c, const ConfigItems *items, ConfigReport *report)
+{
+        long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+        if (c->pool.processes > 1 && spec->schedule.overlap != OVERLAP_PARALLEL && !job_name_instance(spec->name))
+                return config_items_error(items, report, "Exec", "Processes", 0,
+                                          "one process is all that can be used: runs of this job don't overlap; say [Schedule] Overlap=parallel");
+        if (c->pool.processes == 0)
+                c->pool.processes = MAX(MIN((unsigned)MAX(cpus, 1L), POOL_MAX_PROCESSES), c->pool.min_processes);
+        if (c->pool.min_processes > c->pool.processes)
+                return config_items_error(items, report, "Exec", "MinProcesses", 0, "is more than Processes=%u", c->pool.processes);
+        if (c->pool.protocol == EXEC_PROTOCOL_JSON && config_items_find(items, "Exec", "Output"))
+                return config_items_error(items, report, "Exec", "Output", 0, "Protocol=json says it already: the member result");
+        if (c->pool.protocol == EXEC_PROTOCOL_JSON && spec->result.format > 1)
+                return config_items_error(items, report, "Result", "Format", 0, "[Exec] Protocol=json says it already: JSON");
+        return check_pool_constant(c, items, report);
+}
+
 int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         ExecConfig *c = config;
+        int r;
 
         if (!c->command)
                 return config_items_error(items, report, "Exec", "Command", 0, "is missing");
@@ -195,7 +270,17 @@ int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
         }
         if (spec->result.format != 0 && config_items_find(items, "Exec", "Output"))
                 return config_items_error(items, report, "Result", "Format", 0, "[Exec] Output= says it already");
-        return 0;
+        r = check_foreign_keys(c, items, report);
+        if (r >= 0 && c->start_method == EXEC_POOL)
+                r = load_pool(spec, c, items, report);
+        return r;
+}
+
+void exec_config_unload(void *config)
+{
+        ExecConfig *c = config;
+
+        c->shared_pool = shared_pool_release(c->shared_pool);
 }
 
 bool exit_status_is_success(const ExitStatusSet *set, const SpawnExit *exit)

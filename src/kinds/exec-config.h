@@ -18,7 +18,30 @@ typedef struct LimitSet {
         size_t n;
 } LimitSet;
 
+typedef enum ExecStartMethod {
+        EXEC_SPAWN, /* a process a run */
+        EXEC_POOL,  /* a pool of processes that take one run after another */
+        _EXEC_START_METHOD_MAX,
+} ExecStartMethod;
+
+typedef enum ExecProtocol {
+        EXEC_PROTOCOL_JSON,  /* an object a line, with an id that the answer repeats */
+        EXEC_PROTOCOL_LINES, /* a line of the job's own for a line */
+} ExecProtocol;
+
+/* Keys of StartMethod=pool. */
+typedef struct ExecPoolConfig {
+        int protocol;       /* ExecProtocol */
+        unsigned processes; /* 0: as many as there are processors */
+        unsigned min_processes;
+        unsigned max_queued;
+        unsigned max_requests;
+        usec_t idle;
+} ExecPoolConfig;
+
 typedef struct ExecConfig {
+        int start_method; /* ExecStartMethod */
+        ExecPoolConfig pool;
         CommandLine *command;
         Template *working_directory;
         TemplateList environment;
@@ -32,7 +55,9 @@ typedef struct ExecConfig {
         int nice;
         LimitSet limits;
 
-        CommandLog log; /* not read from a file: what the runs said of late */
+        /* Not read from a file: what the runs of this definition share. */
+        CommandLog log;
+        struct SharedPool *shared_pool; /* NULL: none was needed so far */
 } ExecConfig;
 
 extern const ConfigSection exec_section;
@@ -48,6 +73,8 @@ extern const ConfigType config_type_nice;    /* int */
 extern const ConfigType config_type_limit;   /* LimitSet */
 
 int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report);
+
+void exec_config_unload(void *config);
 
 /* Whether a command that ended so did well, by SuccessExitStatus=. */
 bool exit_status_is_success(const ExitStatusSet *set, const SpawnExit *exit);

@@ -1,170 +1,34 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Type=exec, StartMethod=spawn: a command a run, started by takt-spawn. Its standard output becomes
- * the result; its standard error goes to the log, line by line, with the job's fields.
- */
+/* Type=exec: a command, by one of the start methods. */
 
-#include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
-
-#include "base/string-util.h"
-#include "job/expand.h"
-#include "job/job.h"
-#include "kinds/command.h"
-#include "kinds/exec-config.h"
+#include "kinds/exec.h"
 #include "kinds/kinds.h"
-#include "kinds/outcome.h"
 
-typedef struct ExecRun {
-        SpawnedCommand *command;
-        pid_t pid;
-        char last_line[COMMAND_QUOTE_MAX + 1];
-        bool stopped; /* asked to end */
-} ExecRun;
+static const ExecMethod *const methods[_EXEC_START_METHOD_MAX] = {
+        [EXEC_SPAWN] = &exec_by_spawn,
+        [EXEC_POOL] = &exec_by_pool,
+};
 
-/* Runs of a job log within one limit, so it is kept where they meet. */
-static CommandLog *exec_log(Run *run)
-{
-        ExecConfig *config = run->spec->config;
-
-        return &config->log;
-}
-
-static void on_started(_unused_ SpawnedCommand *command, pid_t pid, void *userdata)
-{
-        ExecRun *state = userdata;
-
-        state->pid = pid;
-}
-
-static void on_line(_unused_ SpawnedCommand *command, int fd, const char *line, size_t n, void *userdata)
-{
-        ExecRun *state = userdata;
-        Run *run = run_from_state(state);
-        _cleanup_free_ char *shown = fd == 2 ? strndup(line, n) : NULL;
-
-        if (!shown)
-                return;
-        n = strlen(shown);
-        run_redact(run, shown, &n);
-        if (n > 0)
-                (void)snprintf(state->last_line, sizeof(state->last_line), "%s", shown);
-        command_log_line(exec_log(run), run->services->clock, run->job->name, run->id, shown, n);
-}
-
-static void set_details(Run *run, const ExecRun *state, const SpawnExit *exit, uint64_t dropped)
-{
-        run_set_details(run, xasprintf("{\"pid\":%d,\"%s\":%d,\"core\":%s,\"userUsec\":%llu,\"systemUsec\":%llu,"
-                                       "\"maxResidentBytes\":%llu,\"droppedBytes\":%llu,\"outputCut\":%s}",
-                                       (int)state->pid, exit->code == CLD_EXITED ? "exitStatus" : "signal", exit->status,
-                                       exit->code == CLD_DUMPED ? "true" : "false", (unsigned long long)exit->user_usec,
-                                       (unsigned long long)exit->system_usec, (unsigned long long)exit->max_resident,
-                                       (unsigned long long)dropped, exit->truncated ? "true" : "false"));
-}
-
-static void fail_start(Run *run, const SpawnExit *exit)
+static const ExecMethod *method_of(const Run *run)
 {
         const ExecConfig *config = run_config(run);
-        const char *program = template_constant(command_line_word(config->command, 0)) ?: "the command";
 
-        if (exit->error == -EOWNERDEAD)
-                run_fail(run, "helper-died", "takt-spawn died; the command was ended");
-        else if (streq_ptr(exit->stage, "exec"))
-                run_fail(run, "exec", "%s can't be executed: %s", program, strerror(-exit->error));
-        else
-                run_fail(run, "exec", "%s: %s", exit->stage ?: "start", strerror(-exit->error));
-}
-
-static void fail_exit(Run *run, const ExecRun *state, const SpawnExit *exit)
-{
-        const char *colon = state->last_line[0] ? ": " : "";
-
-        if (exit->code == CLD_EXITED)
-                run_fail(run, "exit-status", "exit status %d%s%s", exit->status, colon, state->last_line);
-        else
-                run_fail(run, "signal", "killed by SIG%s%s%s%s", sigabbrev_np(exit->status) ?: "?",
-                         exit->code == CLD_DUMPED ? ", core dumped" : "", colon, state->last_line);
-}
-
-static void on_exited(SpawnedCommand *command, const SpawnExit *exit, void *userdata)
-{
-        ExecRun *state = userdata;
-        Run *run = run_from_state(state);
-        const ExecConfig *config = run_config(run);
-        ResultFormat format = run_result_format(run, exec_output_formats[config->output]);
-        const Buffer *output = spawned_command_output(command, 1);
-        uint64_t dropped = spawned_command_dropped(command, 1);
-
-        command_log_flush(exec_log(run), run->job->name);
-        if (exit->error < 0) {
-                fail_start(run, exit);
-                return;
-        }
-        set_details(run, state, exit, dropped);
-        if (state->stopped || !exit_status_is_success(&config->success, exit))
-                fail_exit(run, state, exit);
-        else if (dropped > 0 && (format == RESULT_JSON || format == RESULT_NUMBER))
-                run_fail(run, "too-large", "the output has %llu bytes more than MaxBytes= allows", (unsigned long long)dropped);
-        else
-                run_finish_with_bytes(run, format, output ? buffer_string(output) : "", output ? output->len : 0);
+        return methods[config->start_method];
 }
 
 static void exec_start(Run *run)
 {
-        static const SpawnCallbacks callbacks = { .started = on_started, .line = on_line, .exited = on_exited };
-        const ExecConfig *config = run_config(run);
-        ExecRun *state = run_state(run);
-        _cleanup_(words_freep) char **argv = NULL;
-        _cleanup_(string_list_deinit) StringList environment = {};
-        _cleanup_buffer_ Buffer input = BUFFER_NULL;
-        _cleanup_free_ char *directory = NULL, *mark = NULL;
-        SpawnRequest request;
-        int r;
-
-        if (run_expand_command(run, config->command, &argv) < 0 || command_directory(run, config->working_directory, &directory) < 0 ||
-            command_environment(run, &config->environment, &environment) < 0 || run_expand(run, config->input, &input) < 0)
-                return;
-        mark = xasprintf("TAKT_RUN=%llu", (unsigned long long)run->id);
-        if (!mark) {
-                run_fail(run, "memory", "no memory for the command");
-                return;
-        }
-        request = (SpawnRequest){
-                .argv = argv,
-                .environment = environment.strings,
-                .directory = directory,
-                .mark = mark,
-                .input = { .mode = config->input ? SPAWN_BYTES : SPAWN_NULL, .data = input.data, .n = input.len },
-                .output = { .mode = SPAWN_CAPTURE, .max_bytes = config->max_bytes },
-                .error_output = { .mode = SPAWN_CAPTURE, .max_bytes = 0 },
-                .set_umask = true,
-                .umask = (mode_t)config->umask,
-                .set_nice = config->nice != 0,
-                .nice = config->nice,
-                .limits = config->limits.limits,
-                .n_limits = config->limits.n,
-                .kill_signal = config->kill_signal,
-                .kill_after = config->kill_after,
-        };
-        r = spawner_start(run->services->spawner, &request, &callbacks, state, &state->command);
-        if (r < 0)
-                run_fail(run, r == -EAGAIN ? "too-many-commands" : "exec", "the command could not be started: %s", strerror(-r));
+        method_of(run)->start(run);
 }
 
 static void exec_cancel(Run *run)
 {
-        ExecRun *state = run_state(run);
-
-        state->stopped = true;
-        spawned_command_stop(state->command);
+        method_of(run)->cancel(run);
 }
 
 static void exec_reset(Run *run)
 {
-        ExecRun *state = run_state(run);
-
-        state->command = spawned_command_free(state->command);
+        method_of(run)->reset(run);
 }
 
 const JobKind exec_kind = {
@@ -172,7 +36,8 @@ const JobKind exec_kind = {
         .help = "Runs a command.",
         .section = &exec_section,
         .load = exec_config_load,
-        .run_size = sizeof(ExecRun),
+        .unload = exec_config_unload,
+        .run_size = EXEC_RUN_SIZE_MAX,
         .start = exec_start,
         .cancel = exec_cancel,
         .reset = exec_reset,

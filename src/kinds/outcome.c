@@ -43,8 +43,7 @@ static int extract(Run *run, const JsonValue *root, char **ret_error)
         return 0;
 }
 
-/* ROOT is what TEXT says; TEXT is taken over. */
-static void finish_with_value(Run *run, ResultFormat format, const JsonValue *root, Buffer *text)
+void run_finish_with_value(Run *run, ResultFormat format, const JsonValue *root, Buffer *text)
 {
         _cleanup_free_ char *error = NULL;
         size_t len = text->len;
@@ -68,7 +67,7 @@ void run_finish_with_bytes(Run *run, ResultFormat format, const char *bytes, siz
         if (r >= 0)
                 r = result_append_text(&result, &text);
         if (r >= 0)
-                finish_with_value(run, format, result.root, &text);
+                run_finish_with_value(run, format, result.root, &text);
         else
                 run_fail(run, format_error(format, r), "%s", error ?: strerror(-r));
 }
@@ -102,7 +101,7 @@ void run_finish_with_bodies(Run *run, ResultFormat format, const Buffer *const *
         if (r >= 0)
                 r = buffer_append_char(&text, ']');
         if (r >= 0)
-                finish_with_value(run, format, &root, &text);
+                run_finish_with_value(run, format, &root, &text);
         else
                 run_fail(run, format_error(format, r), "response %zu of %zu: %s", done, n, error ?: strerror(-r));
         for (size_t i = 0; i < done; i++)

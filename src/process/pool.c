@@ -4,82 +4,12 @@
  * one for a call is found at once however many there are. The idle one that worked last is taken
  * first, so that the others can grow old and be ended. A new process is preferred to a place behind
  * another call: that one may take long. Calls are written once a turn of the loop, in one piece.
- *
- * A process that is to end leaves these lists at once and is waited for in a list of its own; its
- * first call has failed by then, or never was, and those behind it are back at the head of the queue.
  */
-#include "process/pool.h"
-
-#include <fcntl.h>
-#include <unistd.h>
-
-#include "base/file.h"
-#include "base/list.h"
-
-#define READ_CHUNK 65536U
-/* What a pipe holds at most, 1 MiB, and more. */
-#define READS_AT_EXIT 20U
-
-typedef struct PoolProcess PoolProcess;
-
-/* Lives until its owner has freed it and no process owes it an answer. */
-struct PoolCall {
-        Pool *pool;           /* NULL: it is over */
-        List siblings;        /* in the queue, or in its process */
-        PoolProcess *process; /* that owes the answer */
-        bool told;            /* the owner has heard of its end */
-        bool freed;           /* the owner asks no more */
-        usec_t patience;      /* its timeout */
-        Timer timeout;
-        PoolAnswer answer;
-        void *userdata;
-        size_t n;
-        char line[];
-};
-
-struct PoolProcess {
-        Pool *pool;
-        List processes; /* in one of the pool's lists */
-        SpawnedCommand *command;
-        int input_fd; /* what it reads */
-        int output_fd;
-        IoSource *input_io;
-        IoSource *output_io;
-        List calls; /* oldest first: the order of the answers */
-        unsigned n_calls;
-        uint64_t n_requests;
-        bool answered; /* at least once */
-        bool ending;
-        bool asked; /* to end, by us */
-        bool dead;  /* without having been asked */
-        Buffer input;  /* to be written */
-        Buffer output; /* a line that has begun */
-        Deferred flush;
-        Timer timer; /* idle, or ending */
-};
-
-struct Pool {
-        Loop *loop;
-        Spawner *spawner;
-        PoolConfig config;
-        List idle; /* the one that worked last is first */
-        List room;
-        List full;
-        List ending;
-        unsigned n_processes; /* that are not ending */
-        unsigned n_ending;
-        List queue;
-        usec_t backoff;
-        Timer restart; /* armed: no process is started before */
-        Deferred dispatch;
-        int start_error;
-        PoolStatus status;
-};
+#include "process/pool-internal.h"
 
 /* --- calls --- */
 
-/* The call is over: out of queue and process. Tells its owner, unless that was done. */
-static void call_finish(PoolCall *call, int error, const char *answer, size_t n)
+void pool_call_finish(PoolCall *call, int error, const char *answer, size_t n)
 {
         Pool *pool = call->pool;
 
@@ -107,269 +37,34 @@ PoolCall *pool_call_free(PoolCall *call)
                 free(call);
         else if (!call->process) {
                 call->pool->status.n_queued--;
-                call_finish(call, 0, NULL, 0);
+                pool_call_finish(call, 0, NULL, 0);
         }
         return NULL;
 }
 
-/* --- processes --- */
-
-static bool is_worn_out(const PoolProcess *process)
+PoolCall *pool_call_stop(PoolCall *call)
 {
-        uint64_t max = process->pool->config.max_requests;
+        PoolProcess *process = call ? call->process : NULL;
 
-        return max > 0 && process->n_requests >= max;
-}
-
-/* Puts the process into the list of those like it. */
-static void process_file(PoolProcess *process)
-{
-        Pool *pool = process->pool;
-
-        list_unlink(&process->processes);
-        if (process->n_calls >= pool->config.max_pipelined || is_worn_out(process))
-                list_append(&pool->full, &process->processes);
-        else if (process->n_calls > 0)
-                list_append(&pool->room, &process->processes);
-        else
-                list_prepend(&pool->idle, &process->processes);
-}
-
-static void process_close(PoolProcess *process)
-{
-        deferred_cancel(process->pool->loop, &process->flush);
-        process->input_io = io_source_free(process->input_io);
-        process->output_io = io_source_free(process->output_io);
-        process->input_fd = safe_close(process->input_fd);
-        process->output_fd = safe_close(process->output_fd);
-}
-
-static PoolProcess *process_free(PoolProcess *process)
-{
-        if (!process)
-                return NULL;
-        process_close(process);
-        timer_disarm(loop_timers(process->pool->loop), &process->timer);
-        spawned_command_free(process->command);
-        list_unlink(&process->processes);
-        buffer_deinit(&process->input);
-        buffer_deinit(&process->output);
-        free(process);
+        if (!process || list_first(&process->calls, PoolCall, siblings) != call)
+                return pool_call_free(call);
+        call->freed = call->told = true;
+        call->pool->status.n_stopped++;
+        pool_process_fail(process, -ECANCELED);
         return NULL;
 }
-DEFINE_CLEANUP(PoolProcess *, process_free);
 
-/*
- * Takes the process out of service. Closing its input asks it to exit; STOP does not wait for that.
- * Calls that it holds are dealt with by process_fail(), when it has exited at the latest.
- */
-static void process_end(PoolProcess *process, bool stop)
+pid_t pool_call_pid(const PoolCall *call)
 {
-        Pool *pool = process->pool;
-
-        if (!process->ending) {
-                process->ending = true;
-                pool->n_processes--;
-                pool->n_ending++;
-                list_unlink(&process->processes);
-                list_append(&pool->ending, &process->processes);
-        }
-        process_close(process);
-        if (stop || timer_arm_after(loop_timers(pool->loop), &process->timer, POOL_EXIT_USEC) < 0)
-                spawned_command_stop(process->command);
-        loop_defer(pool->loop, &pool->dispatch);
+        return call->process && call->process->command ? spawned_command_pid(call->process->command) : 0;
 }
 
-/*
- * The process will not answer any more. Its first call, which it had in work, fails; the others go
- * back to the head of the queue in their order.
- */
-static void process_fail(PoolProcess *process, int error)
+void *pool_call_userdata(const PoolCall *call)
 {
-        Pool *pool = process->pool;
-        PoolCall *call, *first = list_first(&process->calls, PoolCall, siblings);
-
-        while ((call = list_last(&process->calls, PoolCall, siblings)) && call != first) {
-                list_unlink(&call->siblings);
-                if (call->told) {
-                        call_finish(call, 0, NULL, 0);
-                        continue;
-                }
-                call->process = NULL;
-                list_prepend(&pool->queue, &call->siblings);
-                pool->status.n_queued++;
-        }
-        process->n_calls = 0;
-        process->asked = true;
-        process_end(process, true);
-        if (first)
-                call_finish(first, error, NULL, 0);
+        return call->userdata;
 }
 
-static void on_process_timer(Timer *timer, _unused_ usec_t now)
-{
-        PoolProcess *process = container_of(timer, PoolProcess, timer);
-
-        if (process->ending)
-                spawned_command_stop(process->command);
-        else if (process->n_calls == 0) {
-                process->asked = true;
-                process_end(process, false);
-        }
-}
-
-static void process_is_free(PoolProcess *process)
-{
-        Pool *pool = process->pool;
-
-        if (is_worn_out(process)) {
-                pool->status.n_recycled++;
-                process->asked = true;
-                process_end(process, false);
-        } else if (pool->config.idle > 0 && pool->n_processes > pool->config.min_processes)
-                (void)timer_arm_after(loop_timers(pool->loop), &process->timer, pool->config.idle);
-}
-
-static void process_answered(PoolProcess *process, const char *line, size_t n)
-{
-        Pool *pool = process->pool;
-        PoolCall *call = list_first(&process->calls, PoolCall, siblings), *next;
-
-        if (!call) {
-                pool->status.n_unasked++;
-                process_fail(process, -EPIPE);
-                return;
-        }
-        list_unlink(&call->siblings);
-        process->n_calls--;
-        process->answered = true;
-        pool->backoff = 0;
-        pool->status.n_answers++;
-        process_file(process);
-        next = list_first(&process->calls, PoolCall, siblings);
-        if (!next)
-                process_is_free(process);
-        else if (next->told && next->patience != USEC_INFINITY)
-                /* Nobody waits for it, but a process that hangs in it has to be found out. */
-                (void)timer_arm_after(loop_timers(pool->loop), &next->timeout, next->patience);
-        loop_defer(pool->loop, &pool->dispatch);
-        call_finish(call, 0, line, n);
-}
-
-/* Lines out of N new bytes; an answer may end the process. */
-static void take_output(PoolProcess *process, const char *data, size_t n)
-{
-        while (n > 0 && !process->ending) {
-                const char *newline = memchr(data, '\n', n);
-                size_t length = newline ? (size_t)(newline - data) : n;
-
-                if (process->output.len + length > process->pool->config.max_answer) {
-                        process_fail(process, -EMSGSIZE);
-                        return;
-                }
-                if (!newline || process->output.len > 0) {
-                        if (buffer_append(&process->output, data, length) < 0) {
-                                process_fail(process, -ENOMEM);
-                                return;
-                        }
-                }
-                if (!newline)
-                        return;
-                if (process->output.len > 0) {
-                        _cleanup_buffer_ Buffer line = process->output;
-
-                        process->output = BUFFER_NULL;
-                        process_answered(process, line.data, line.len);
-                } else
-                        process_answered(process, data, length);
-                data += length + 1;
-                n -= length + 1;
-        }
-}
-
-/* 1: there may be more, 0: not now, -EPIPE: it won't say more. */
-static int read_output(PoolProcess *process)
-{
-        char chunk[READ_CHUNK];
-        ssize_t n;
-
-        if (process->output_fd < 0)
-                return -EPIPE;
-        n = read(process->output_fd, chunk, sizeof(chunk));
-        if (n > 0)
-                take_output(process, chunk, (size_t)n);
-        else if (n == 0 || (errno != EAGAIN && errno != EINTR))
-                return -EPIPE;
-        return n > 0;
-}
-
-/* Nothing is started for a while where processes die, or can't be started, without ever having been of use. */
-static void back_off(Pool *pool)
-{
-        pool->backoff = MIN(MAX(2 * pool->backoff, POOL_RESTART_MIN_USEC), POOL_RESTART_MAX_USEC);
-        (void)timer_arm_after(loop_timers(pool->loop), &pool->restart, pool->backoff);
-}
-
-/* The process has gone, or closed a pipe, by itself. What it had said before that still counts. */
-static void process_gone(PoolProcess *process)
-{
-        Pool *pool = process->pool;
-
-        /* Not for ever: another process that holds the pipe may flood it. */
-        for (unsigned i = 0; i < READS_AT_EXIT && read_output(process) > 0; i++)
-                ;
-        if (process->asked || process->dead)
-                return;
-        process->dead = true;
-        pool->status.n_deaths++;
-        if (!process->answered && !timer_is_armed(&pool->restart))
-                back_off(pool);
-        process_end(process, true);
-}
-
-static void on_output(_unused_ IoSource *source, _unused_ int fd, _unused_ unsigned events, void *userdata)
-{
-        PoolProcess *process = userdata;
-
-        if (read_output(process) == -EPIPE)
-                process_gone(process);
-}
-
-static void write_input(PoolProcess *process)
-{
-        if (process->input.len > 0) {
-                ssize_t n = write(process->input_fd, process->input.data, process->input.len);
-
-                if (n < 0 && errno != EAGAIN && errno != EINTR) {
-                        process_gone(process);
-                        return;
-                }
-                if (n > 0)
-                        buffer_consume(&process->input, (size_t)n);
-        }
-        (void)io_source_set_events(process->input_io, process->input.len > 0 ? IO_WRITE : 0);
-}
-
-static void on_input(_unused_ IoSource *source, _unused_ int fd, _unused_ unsigned events, void *userdata)
-{
-        write_input(userdata);
-}
-
-static void on_flush(Deferred *deferred)
-{
-        write_input(container_of(deferred, PoolProcess, flush));
-}
-
-static void on_line(SpawnedCommand *command, _unused_ int fd, const char *line, size_t n, void *userdata)
-{
-        PoolProcess *process = userdata;
-        const PoolConfig *config = &process->pool->config;
-
-        if (config->line)
-                config->line(spawned_command_pid(command), line, n, config->userdata);
-}
-
-static void fail_queue(Pool *pool, int error)
+void pool_fail_queue(Pool *pool, int error)
 {
         PoolCall *call;
         List failing;
@@ -377,86 +72,25 @@ static void fail_queue(Pool *pool, int error)
         /* What callbacks add to the queue is not part of this. */
         list_init(&failing);
         list_splice(&failing, &pool->queue);
-        pool->status.n_queued = 0;
-        while ((call = list_first(&failing, PoolCall, siblings)))
-                call_finish(call, error, NULL, 0);
-}
-
-static void on_exited(_unused_ SpawnedCommand *command, const SpawnExit *exit, void *userdata)
-{
-        PoolProcess *process = userdata;
-        Pool *pool = process->pool;
-        /* It never ran, and the next one won't either: its callers should know why. */
-        int error = exit->error < 0 && exit->error != -EOWNERDEAD ? exit->error : -EPIPE;
-
-        process_gone(process);
-        process_fail(process, error);
-        pool->n_ending--;
-        process_free(process);
-        if (error != -EPIPE && pool->n_processes == 0)
-                fail_queue(pool, error);
-}
-
-static int process_spawn(PoolProcess *process, int input, int output)
-{
-        static const SpawnCallbacks callbacks = { .line = on_line, .exited = on_exited };
-        SpawnRequest request = process->pool->config.command;
-
-        request.input = (SpawnInput){ .mode = SPAWN_FD, .fd = input };
-        request.output = (SpawnOutput){ .mode = SPAWN_FD, .fd = output };
-        return spawner_start(process->pool->spawner, &request, &callbacks, process, &process->command);
-}
-
-static int process_new(Pool *pool)
-{
-        _cleanup_(process_freep) PoolProcess *process = new0(PoolProcess, 1);
-        _cleanup_close_ int input = -1, output = -1;
-        int fds[2], r;
-
-        if (!process)
-                return -ENOMEM;
-        process->pool = pool;
-        process->input_fd = process->output_fd = -1;
-        process->flush.callback = on_flush;
-        process->timer.callback = on_process_timer;
-        list_init(&process->processes);
-        list_init(&process->calls);
-        if (pipe2(fds, O_CLOEXEC) < 0)
-                return negative_errno();
-        input = fds[0];
-        process->input_fd = fds[1];
-        if (pipe2(fds, O_CLOEXEC) < 0)
-                return negative_errno();
-        process->output_fd = fds[0];
-        output = fds[1];
-        if (fcntl(process->input_fd, F_SETFL, O_NONBLOCK) < 0 || fcntl(process->output_fd, F_SETFL, O_NONBLOCK) < 0)
-                return negative_errno();
-        r = io_source_new(pool->loop, process->input_fd, 0, on_input, process, &process->input_io);
-        if (r >= 0)
-                r = io_source_new(pool->loop, process->output_fd, IO_READ, on_output, process, &process->output_io);
-        if (r >= 0)
-                r = process_spawn(process, input, output);
-        if (r < 0)
-                return r;
-        pool->n_processes++;
-        pool->status.n_started++;
-        process_file(TAKE_PTR(process));
-        return 0;
+        while ((call = list_first(&failing, PoolCall, siblings))) {
+                pool->status.n_queued--;
+                pool_call_finish(call, error, NULL, 0);
+        }
 }
 
 /* --- dispatch --- */
 
 static void start_process(Pool *pool)
 {
-        pool->start_error = process_new(pool);
+        pool->start_error = pool_process_new(pool);
         if (pool->start_error < 0)
-                back_off(pool);
+                pool_back_off(pool);
 }
 
 static bool may_start(const Pool *pool)
 {
         /* Those that don't end when asked must not add up without limit. */
-        return !timer_is_armed(&pool->restart) && pool->n_processes < pool->config.max_processes &&
+        return !pool->draining && !timer_is_armed(&pool->restart) && pool->n_processes < pool->config.max_processes &&
                 pool->n_processes + pool->n_ending < 2 * pool->config.max_processes;
 }
 
@@ -468,29 +102,6 @@ static PoolProcess *pick_process(Pool *pool)
         return list_first(&pool->idle, PoolProcess, processes) ?: list_first(&pool->room, PoolProcess, processes);
 }
 
-static int process_ask(PoolProcess *process, PoolCall *call)
-{
-        size_t before = process->input.len;
-        int r;
-
-        r = buffer_append(&process->input, call->line, call->n);
-        if (r >= 0)
-                r = buffer_append_char(&process->input, '\n');
-        if (r < 0) {
-                process->input.len = before;
-                return r;
-        }
-        timer_disarm(loop_timers(process->pool->loop), &process->timer);
-        list_unlink(&call->siblings);
-        list_append(&process->calls, &call->siblings);
-        call->process = process;
-        process->n_calls++;
-        process->n_requests++;
-        process_file(process);
-        loop_defer(process->pool->loop, &process->flush);
-        return 0;
-}
-
 /* Hands calls to processes. Calls nobody back. */
 static void assign_calls(Pool *pool)
 {
@@ -499,7 +110,7 @@ static void assign_calls(Pool *pool)
         while ((call = list_first(&pool->queue, PoolCall, siblings))) {
                 PoolProcess *process = pick_process(pool);
 
-                if (!process || process_ask(process, call) < 0)
+                if (!process || pool_process_ask(process, call) < 0)
                         return;
                 pool->status.n_queued--;
         }
@@ -511,13 +122,17 @@ static void pool_dispatch(Pool *pool)
         while (pool->n_processes < pool->config.min_processes && may_start(pool))
                 start_process(pool);
         if (pool->start_error < 0 && pool->n_processes == 0)
-                fail_queue(pool, pool->start_error);
+                pool_fail_queue(pool, pool->start_error);
         pool->start_error = 0;
 }
 
 static void on_dispatch(Deferred *deferred)
 {
-        pool_dispatch(container_of(deferred, Pool, dispatch));
+        Pool *pool = container_of(deferred, Pool, dispatch);
+
+        pool_dispatch(pool);
+        if (pool->draining && pool->n_processes + pool->n_ending == 0)
+                pool->drained(pool, pool->drained_userdata);
 }
 
 static void on_restart(Timer *timer, _unused_ usec_t now)
@@ -533,10 +148,10 @@ static void on_timeout(Timer *timer, _unused_ usec_t now)
         call->pool->status.n_timeouts++;
         if (!process) {
                 call->pool->status.n_queued--;
-                call_finish(call, -ETIMEDOUT, NULL, 0);
+                pool_call_finish(call, -ETIMEDOUT, NULL, 0);
         } else if (list_first(&process->calls, PoolCall, siblings) == call)
                 /* It hangs: of all processes this one alone is ended. */
-                process_fail(process, -ETIMEDOUT);
+                pool_process_fail(process, -ETIMEDOUT);
         else if (!call->told) {
                 /* It was not its turn; the process, which isn't at fault, will answer nobody. */
                 call->told = true;
@@ -550,7 +165,7 @@ int pool_call(Pool *pool, const char *line, size_t n, usec_t timeout, PoolAnswer
 {
         PoolCall *call;
 
-        if (memchr(line, '\n', n))
+        if (memchr(line, '\n', n) || pool->draining)
                 return -EINVAL;
         call = calloc(1, sizeof(PoolCall) + n);
         if (!call)
@@ -603,7 +218,7 @@ int pool_new(Loop *loop, Spawner *spawner, const PoolConfig *config, Pool **ret)
         list_init(&pool->ending);
         list_init(&pool->queue);
         while (pool->n_processes < config->min_processes) {
-                int r = process_new(pool);
+                int r = pool_process_new(pool);
 
                 if (r < 0)
                         return r;
@@ -619,7 +234,7 @@ static void forget_calls(List *calls)
         while ((call = list_first(calls, PoolCall, siblings))) {
                 /* Its owner still holds it, and hears nothing. */
                 call->told = true;
-                call_finish(call, 0, NULL, 0);
+                pool_call_finish(call, 0, NULL, 0);
         }
 }
 
@@ -638,7 +253,7 @@ Pool *pool_free(Pool *pool)
 
                 while ((process = list_first(lists[i], PoolProcess, processes))) {
                         forget_calls(&process->calls);
-                        process_free(process);
+                        pool_process_free(process);
                 }
         }
         forget_calls(&pool->queue);
@@ -646,6 +261,31 @@ Pool *pool_free(Pool *pool)
         deferred_cancel(pool->loop, &pool->dispatch);
         free(pool);
         return NULL;
+}
+
+/* Those in LIST have nobody left who waits for them. */
+static void drain_list(List *list)
+{
+        PoolProcess *process;
+
+        list_foreach(process, list, PoolProcess, processes) {
+                if (process->n_calls > 0)
+                        pool_process_fail(process, -ECANCELED);
+                else
+                        pool_process_close(process);
+        }
+}
+
+void pool_drain(Pool *pool, void (*drained)(Pool *pool, void *userdata), void *userdata)
+{
+        pool->draining = true;
+        pool->drained = drained;
+        pool->drained_userdata = userdata;
+        pool_fail_queue(pool, -ECANCELED);
+        drain_list(&pool->idle);
+        drain_list(&pool->room);
+        drain_list(&pool->full);
+        loop_defer(pool->loop, &pool->dispatch);
 }
 
 void pool_get_status(const Pool *pool, PoolStatus *ret)

@@ -21,8 +21,9 @@ typedef struct PoolCall PoolCall;
 
 typedef struct PoolConfig {
         /*
-         * The command; everything it points to must outlive the pool. Its input and output are the
-         * pool's and ignored here; error_output is as said, its lines told by `line`.
+         * The command; everything it points to must outlive the pool. Its input, output and mark are the
+         * pool's and ignored here; error_output is as said, its lines told by `line`. Each process has
+         * TAKT_PROCESS= in its environment as its mark.
          */
         SpawnRequest command;
         unsigned min_processes; /* kept ready from the start */
@@ -32,8 +33,13 @@ typedef struct PoolConfig {
         uint64_t max_requests;  /* a process is replaced after so many; 0: never */
         usec_t idle;            /* a process above min_processes that had no call for so long is ended; 0: never */
         size_t max_answer;      /* bytes of a line; a longer one ends the process */
-        /* A line of a process's error output. May be NULL. */
-        void (*line)(pid_t pid, const char *line, size_t n, void *userdata);
+        /*
+         * Whether N bytes LINE are the answer to CALL: negative where they are not, which ends the process.
+         * May keep what it made of them for the answer's callback, and must not free the call. NULL: all are.
+         */
+        int (*check)(PoolCall *call, const char *line, size_t n, void *userdata);
+        /* A line of a process's error output, with the call that it has in work (NULL: none). May be NULL. */
+        void (*line)(PoolCall *call, pid_t pid, const char *line, size_t n, void *userdata);
         void *userdata;
 } PoolConfig;
 
@@ -47,13 +53,20 @@ typedef struct PoolStatus {
         uint64_t n_recycled; /* after max_requests */
         uint64_t n_answers;
         uint64_t n_timeouts;
-        uint64_t n_unasked; /* lines that answered no call; the process was ended */
+        uint64_t n_stopped; /* calls whose process was ended by pool_call_stop() */
+        uint64_t n_late;    /* answers to calls that were given up */
+        /* For these the process was ended: */
+        uint64_t n_unasked;  /* lines that answered no call */
+        uint64_t n_wrong;    /* answers that `check` refused */
+        uint64_t n_too_long; /* answers of more than max_answer bytes */
+        uint64_t n_partial;  /* of the deaths: in the middle of a line */
 } PoolStatus;
 
 /*
  * How a call ended. ERROR 0: ANSWER is the line without its newline. -ETIMEDOUT: not in time; the
  * process that had it is ended. -EPIPE: its process died or closed its output. -EMSGSIZE: the answer
- * was longer than max_answer. Any other: no process could be started.
+ * was longer than max_answer. -EBADMSG: it was refused by `check`. -ECANCELED: the pool takes no more
+ * calls. Any other: no process could be started.
  */
 typedef void (*PoolAnswer)(PoolCall *call, int error, const char *answer, size_t n, void *userdata);
 
@@ -69,8 +82,20 @@ DEFINE_CLEANUP(Pool *, pool_free);
  * -EAGAIN where the queue is full, -EINVAL, -ENOMEM.
  */
 int pool_call(Pool *pool, const char *line, size_t n, usec_t timeout, PoolAnswer answer, void *userdata, PoolCall **ret);
+/* The process that has CALL in work; 0 where it waits for one, or that is only just started. */
+pid_t pool_call_pid(const PoolCall *call);
+void *pool_call_userdata(const PoolCall *call);
+/* Gives the call up, and ends the process that has it in work. Frees it; the answer is not called. Fine where it was. */
+PoolCall *pool_call_stop(PoolCall *call);
 /* Before the answer: the call is given up; what a process may still say to it is dropped. Fine in the callback. */
 PoolCall *pool_call_free(PoolCall *call);
 DEFINE_CLEANUP(PoolCall *, pool_call_free);
+
+/*
+ * Takes no more calls and asks the processes to end, by the end of their input; one that has a call in
+ * work is stopped, and calls end with -ECANCELED. DRAINED is called from the loop once no process is
+ * left, unless the pool is freed before; it may free it.
+ */
+void pool_drain(Pool *pool, void (*drained)(Pool *pool, void *userdata), void *userdata);
 
 void pool_get_status(const Pool *pool, PoolStatus *ret);

@@ -71,7 +71,7 @@ static int teardown(void **state)
         return 0;
 }
 
-static void on_line(pid_t pid, const char *line, size_t n, void *userdata)
+static void on_line(_unused_ PoolCall *call, pid_t pid, const char *line, size_t n, void *userdata)
 {
         Fixture *fixture = userdata;
 
@@ -337,6 +337,7 @@ static void test_half_line(void **state)
         (void)ask(fixture, "x", USEC_INFINITY);
         run(fixture);
         assert_int_equal(fixture->errors[0], -EPIPE);
+        assert_int_equal(status_of(fixture).n_partial, 1);
 }
 
 static void test_answers_twice(void **state)
@@ -353,6 +354,86 @@ static void test_answers_twice(void **state)
         /* The second answer to "1" may have come before "2" was asked, or have been taken for its answer. */
         assert_true(fixture->errors[1] == 0 || fixture->errors[1] == -EPIPE);
         assert_true(status_of(fixture).n_unasked <= 2);
+}
+
+/* Answers begin as the question does. */
+static int check_echo(PoolCall *call, const char *line, size_t n, void *userdata)
+{
+        assert_ptr_equal(pool_call_userdata(call), userdata);
+        assert_true(pool_call_pid(call) >= 0);
+        return n > 0 && line[0] == 'a' ? 0 : -EBADMSG;
+}
+
+/* What is no answer to the call ends the process, and the next call has another. */
+static void test_wrong_answer(void **state)
+{
+        Fixture *fixture = *state;
+        PoolConfig config = shell_pool(fixture, "while read -r x; do echo $x; done");
+
+        config.check = check_echo;
+        start_pool(fixture, &config);
+        (void)ask(fixture, "a1", USEC_INFINITY);
+        (void)ask(fixture, "b", USEC_INFINITY);
+        (void)ask(fixture, "a2", USEC_INFINITY);
+        run(fixture);
+        assert_string_equal(fixture->answers[0], "a1");
+        assert_int_equal(fixture->errors[1], -EBADMSG);
+        assert_string_equal(fixture->answers[2], "a2");
+        assert_int_equal(status_of(fixture).n_wrong, 1);
+        assert_int_equal(status_of(fixture).n_started, 2);
+        assert_int_equal(status_of(fixture).n_deaths, 0);
+}
+
+/* A call that is stopped takes its process with it, one that waits does not. */
+static void test_stopped(void **state)
+{
+        Fixture *fixture = *state;
+        PoolConfig config = shell_pool(fixture, "while read -r x; do [ $x = hang ] && sleep 1000; echo $x; done");
+        PoolCall *hanging, *waiting;
+
+        start_pool(fixture, &config);
+        hanging = ask(fixture, "hang", USEC_INFINITY);
+        waiting = ask(fixture, "waits", USEC_INFINITY);
+        assert_null(pool_call_stop(waiting));
+        assert_int_equal(status_of(fixture).n_stopped, 0);
+        assert_null(pool_call_stop(hanging));
+        assert_int_equal(status_of(fixture).n_stopped, 1);
+        fixture->left -= 2;
+        (void)ask(fixture, "next", USEC_INFINITY);
+        run(fixture);
+        assert_string_equal(fixture->answers[0], "next");
+        assert_int_equal(status_of(fixture).n_started, 2);
+}
+
+static void on_drained(Pool *pool, void *userdata)
+{
+        Fixture *fixture = userdata;
+        PoolStatus status;
+
+        pool_get_status(pool, &status);
+        assert_int_equal(status.n_processes, 0);
+        fixture->pool = pool_free(pool);
+        loop_exit(fixture->loop, 0);
+}
+
+/* Idle processes end by the end of their input, without a signal. */
+static void test_drained(void **state)
+{
+        Fixture *fixture = *state;
+        PoolConfig config = shell_pool(fixture, "while read -r x; do echo $x; done; echo bye >&2");
+        PoolCall *call;
+
+        config.max_processes = 3;
+        start_pool(fixture, &config);
+        for (unsigned i = 0; i < 3; i++)
+                (void)ask(fixture, "x", USEC_INFINITY);
+        run(fixture);
+        fixture->left = 100;
+        pool_drain(fixture->pool, on_drained, fixture);
+        assert_int_equal(pool_call(fixture->pool, "x", 1, USEC_INFINITY, on_answer, fixture, &call), -EINVAL);
+        run(fixture);
+        assert_string_equal(buffer_string(&fixture->lines), "byebyebye");
+        fixture->left = 0;
 }
 
 static void test_answer_too_long(void **state)
@@ -495,6 +576,9 @@ int main(void)
                 WITH_SPAWNER(test_deaths),
                 WITH_SPAWNER(test_half_line),
                 WITH_SPAWNER(test_answers_twice),
+                WITH_SPAWNER(test_wrong_answer),
+                WITH_SPAWNER(test_stopped),
+                WITH_SPAWNER(test_drained),
                 WITH_SPAWNER(test_answer_too_long),
                 WITH_SPAWNER(test_no_program),
                 WITH_SPAWNER(test_idle_shrinks),

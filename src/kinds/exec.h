@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/* Type=exec: what its start methods (exec-*.c, one file each) and exec.c share. */
+
+#include "job/run.h"
+#include "kinds/exec-config.h"
+
+/* Functions as in JobKind; the state of each takes at most EXEC_RUN_SIZE_MAX bytes. */
+typedef struct ExecMethod {
+        void (*start)(Run *run);
+        void (*cancel)(Run *run);
+        void (*reset)(Run *run);
+} ExecMethod;
+
+#define EXEC_RUN_SIZE_MAX 224U
+
+extern const ExecMethod exec_by_pool;
+extern const ExecMethod exec_by_spawn;
+
+/* Runs of a job log within one limit, so it is kept where they meet. */
+static inline CommandLog *exec_log(Run *run)
+{
+        ExecConfig *config = run->spec->config;
+
+        return &config->log;
+}
