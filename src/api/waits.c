@@ -239,7 +239,11 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
                 return r == -EINVAL || r == -E2BIG ? 0 : r;
         }
         r = scheduler_run(api->context.scheduler, job,
-                          &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL, .params = buffer_string(&params) }, &id);
+                          &(RunRequest){
+                                  .trigger = RUN_TRIGGER_MANUAL,
+                                  .params = buffer_string(&params),
+                                  .uid = &varlink_call_peer(call)->uid,
+                          }, &id);
         if (r < 0) {
                 scheduler_release_job(api->context.scheduler, job);
                 return r;

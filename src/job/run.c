@@ -22,12 +22,20 @@ static const char *const trigger_names[_RUN_TRIGGER_MAX] = {
         [RUN_TRIGGER_CATCH_UP] = "catch-up",
 };
 
+static const char *const hold_names[_RUN_HOLD_MAX] = {
+        [RUN_HOLD_NONE] = "none",
+        [RUN_HOLD_RUN] = "run",
+        [RUN_HOLD_QUEUE] = "queue",
+        [RUN_HOLD_PLACE] = "place",
+};
+
 int run_new(size_t kind_size, Run **ret)
 {
         Run *run = calloc(1, sizeof(Run) + kind_size);
 
         if (!run)
                 return -ENOMEM;
+        run->uid = RUN_UID_UNKNOWN;
         list_init(&run->link);
         list_init(&run->queue);
         *ret = run;
@@ -46,6 +54,7 @@ Run *run_free(Run *run)
         free(run->error_kind);
         free(run->error_message);
         secret_set_deinit(&run->secrets);
+        free(run->retry_reason);
         job_spec_unref(run->spec);
         free(run);
         return NULL;
@@ -174,6 +183,11 @@ const char *run_trigger_to_string(RunTrigger trigger)
         return trigger_names[trigger];
 }
 
+const char *run_hold_to_string(RunHold hold)
+{
+        return hold_names[hold];
+}
+
 usec_t run_lateness(const Run *run)
 {
         if (run->started_boottime == 0)
@@ -206,6 +220,11 @@ void run_get_record(const Run *run, RunRecord *ret)
                 .details = run->details,
                 .error_kind = run->error_kind,
                 .error_message = run->error_message,
+                .cause = run->cause,
+                .retry_reason = run->retry_reason,
+                .hold = run->hold,
+                .hold_run = run->hold_run,
+                .uid = run->uid,
         };
 }
 
@@ -237,6 +256,31 @@ static void write_text(JsonWriter *w, const char *key, const char *text)
 {
         json_key(w, key);
         json_raw(w, text, strlen(text));
+}
+
+/* What only some runs have to tell: left out where it is null. */
+static void write_reasons(const RunRecord *record, JsonWriter *w)
+{
+        if (record->cause) {
+                json_key(w, "cause");
+                json_string_lossy(w, record->cause, strlen(record->cause));
+        }
+        if (record->uid != RUN_UID_UNKNOWN) {
+                json_key(w, "uid");
+                json_uint(w, record->uid);
+        }
+        if (record->hold != RUN_HOLD_NONE) {
+                json_key(w, "heldBy");
+                json_string(w, hold_names[record->hold]);
+        }
+        if (record->hold_run > 0) {
+                json_key(w, "heldByRun");
+                json_uint(w, record->hold_run);
+        }
+        if (record->retry_reason) {
+                json_key(w, "retryReason");
+                json_string_lossy(w, record->retry_reason, strlen(record->retry_reason));
+        }
 }
 
 void run_record_write(const RunRecord *record, bool omit_result, JsonWriter *w)
@@ -272,6 +316,7 @@ void run_record_write(const RunRecord *record, bool omit_result, JsonWriter *w)
         write_text(w, "details", record->details ?: "null");
         json_key(w, "error");
         run_record_write_error(record, w);
+        write_reasons(record, w);
         json_end_object(w);
 }
 

@@ -5,6 +5,8 @@
  * start() to the one call that ends the attempt.
  */
 
+#include <sys/types.h>
+
 #include "base/tree.h"
 
 #include "base/list.h"
@@ -53,6 +55,17 @@ typedef enum RunStop {
         _RUN_STOP_MAX,
 } RunStop;
 
+/* What kept a run from starting at once, or for good. */
+typedef enum RunHold {
+        RUN_HOLD_NONE,
+        RUN_HOLD_RUN,   /* a run of its job that came before: Overlap= */
+        RUN_HOLD_QUEUE, /* as many runs of its job waited as may: MaxQueued= */
+        RUN_HOLD_PLACE, /* as many runs of all jobs were under way as may: MaxRuns= */
+        _RUN_HOLD_MAX,
+} RunHold;
+
+#define RUN_UID_UNKNOWN ((uid_t)-1)
+
 struct Run {
         uint64_t id;
         Job *job;
@@ -64,7 +77,12 @@ struct Run {
         bool starting; /* inside kind->start() */
         bool ended;    /* the attempt ended while starting */
         bool failed;   /* how the attempt ended */
+        RunHold hold;
         unsigned attempts;
+        uid_t uid;          /* who started it by hand */
+        uint64_t hold_run;  /* of RUN_HOLD_RUN; 0: none */
+        const char *cause;  /* the trigger as SPEC has it, "Every=1s"; lives as long as that; NULL: none */
+        char *retry_reason; /* what the last attempt failed with that another one followed */
 
         usec_t scheduled_realtime;
         usec_t created_realtime;
@@ -157,6 +175,7 @@ static inline bool run_state_is_final(RunState state)
 const char *run_state_to_string(RunState state);
 int run_state_from_string(const char *s);
 const char *run_trigger_to_string(RunTrigger trigger);
+const char *run_hold_to_string(RunHold hold);
 
 /* How long after its scheduled time it started, delays on purpose included; 0 for what began by hand or never. */
 usec_t run_lateness(const Run *run);
@@ -184,6 +203,11 @@ typedef struct RunRecord {
         const char *details; /* JSON text of an object; NULL: none */
         const char *error_kind;
         const char *error_message;
+        const char *cause;        /* the trigger as written; NULL: none */
+        const char *retry_reason; /* what the attempt before the last one failed with; NULL: there was none */
+        RunHold hold;
+        uint64_t hold_run;        /* 0: none */
+        uid_t uid;                /* who started it; RUN_UID_UNKNOWN */
 } RunRecord;
 
 void run_get_record(const Run *run, RunRecord *ret);

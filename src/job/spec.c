@@ -407,6 +407,12 @@ int job_spec_load_file(const char *path, ConfigReport *report, JobSpec **ret)
         return r < 0 ? r : k;
 }
 
+const char *job_spec_trigger(const JobSpec *spec, size_t i)
+{
+        /* Both lists are made in one go: schedule-keys.c. */
+        return i < spec->triggers.n ? spec->triggers.strings[i] : NULL;
+}
+
 JobSpec *job_spec_ref(JobSpec *spec)
 {
         spec->n_ref++;

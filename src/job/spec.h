@@ -84,6 +84,9 @@ struct JobSpec {
         SecretSet secrets; /* that the files hold as they are */
 };
 
+/* Trigger I of the schedule as written; NULL where there is none. */
+const char *job_spec_trigger(const JobSpec *spec, size_t i);
+
 /* The sections that every job may have; for manuals and fuzz seeds. Ended by a NULL name. */
 extern const ConfigSection job_sections[];
 

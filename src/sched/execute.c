@@ -13,6 +13,7 @@
 #include "sched/internal.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "base/buffer.h"
 #include "base/string-util.h"
@@ -185,6 +186,7 @@ static void on_retry(Timer *timer, _unused_ usec_t now)
         run->state = RUN_QUEUED;
         run->job->n_active--;
         s->n_queued++;
+        run->hold = RUN_HOLD_PLACE;
         list_prepend(&s->queue, &run->queue);
         emit_run(s, run, EVENT_QUEUED, NULL, NULL);
 }
@@ -247,6 +249,8 @@ static void retry(Scheduler *s, Run *run)
         char span[TIMESPAN_MAX];
         _cleanup_free_ char *message = NULL;
 
+        free(run->retry_reason);
+        run->retry_reason = xasprintf("%s: %s", run->error_kind ?: "error", run->error_message ?: "");
         s->n_active--;
         run->state = RUN_RETRYING;
         run->stop = RUN_STOP_NONE;
@@ -350,29 +354,35 @@ void execute_cancel_waiting(Scheduler *s, Job *job, RunStop stop)
                         stop_run(s, run, stop);
 }
 
-/* What keeps the newest run of JOB from starting by its job's rules; NULL: nothing. *RET_WAIT: it may wait for that to pass. */
-static const char *overlap_obstacle(const Job *job, bool *ret_wait)
+/* A rule that keeps a new run from starting. */
+typedef struct Obstacle {
+        RunHold hold;     /* RUN_HOLD_NONE: nothing does */
+        bool wait;        /* it may wait for that to pass */
+        const char *text;
+} Obstacle;
+
+static Obstacle overlap_obstacle(const Job *job)
 {
         const ScheduleSettings *rules = &job->spec->schedule;
         unsigned others = job->n_runs - 1;
 
-        *ret_wait = false;
         if (others == 0)
-                return NULL;
+                return (Obstacle){};
         switch ((JobOverlap)rules->overlap) {
         case OVERLAP_SKIP:
-                return "the run before is still under way (Overlap=skip)";
+                return (Obstacle){ RUN_HOLD_RUN, false, "was still under way (Overlap=skip)" };
         case OVERLAP_PARALLEL:
-                return rules->max_parallel > 0 && others >= rules->max_parallel ?
-                               "as many runs are under way as may be (MaxParallel=)" : NULL;
+                if (rules->max_parallel == 0 || others < rules->max_parallel)
+                        return (Obstacle){};
+                return (Obstacle){ RUN_HOLD_RUN, false, "and others were under way, as many as may be (MaxParallel=)" };
         case OVERLAP_QUEUE:
-                *ret_wait = others - job->n_active < rules->max_queued;
-                return *ret_wait ? "waits for the run before" : "as many runs are waiting as may be (MaxQueued=)";
+                if (others - job->n_active < rules->max_queued)
+                        return (Obstacle){ RUN_HOLD_RUN, true, "has to end first (Overlap=queue)" };
+                return (Obstacle){ RUN_HOLD_QUEUE, false, "was under way, and as many runs waited for it as may (MaxQueued=)" };
         case OVERLAP_REPLACE:
-                *ret_wait = true;
-                return "waits for the run that it replaces to end";
+                return (Obstacle){ RUN_HOLD_RUN, true, "is replaced and has to end first (Overlap=replace)" };
         }
-        return NULL;
+        return (Obstacle){};
 }
 
 static void enqueue(Scheduler *s, Run *run)
@@ -382,24 +392,38 @@ static void enqueue(Scheduler *s, Run *run)
                 pump_soon(s);
 }
 
+static void hold_for_run(Scheduler *s, Run *run, const Obstacle *obstacle)
+{
+        const Run *first = list_first(&run->job->runs, Run, link);
+        _cleanup_free_ char *message = xasprintf("run %" PRIu64 " %s", first->id, obstacle->text);
+
+        run->hold = obstacle->hold;
+        run->hold_run = first->id;
+        if (!obstacle->wait) {
+                set_error(run, "overlap", message ?: obstacle->text);
+                finish(s, run, RUN_SKIPPED);
+                return;
+        }
+        emit_run(s, run, EVENT_QUEUED, message, NULL);
+        if (run->job->spec->schedule.overlap == OVERLAP_REPLACE)
+                replace_others(s, run);
+}
+
 /* Applies the rules to a new run: it starts, waits, or ends as skipped. */
 static void admit(Scheduler *s, Run *run)
 {
-        Job *job = run->job;
-        const char *obstacle;
-        bool wait;
+        Obstacle obstacle = overlap_obstacle(run->job);
 
-        obstacle = overlap_obstacle(job, &wait);
-        if (obstacle && !wait) {
-                set_error(run, "overlap", obstacle);
-                finish(s, run, RUN_SKIPPED);
-        } else if (obstacle) {
-                emit_run(s, run, EVENT_QUEUED, obstacle, NULL);
-                if (job->spec->schedule.overlap == OVERLAP_REPLACE)
-                        replace_others(s, run);
-        } else if (s->n_active < s->limits.max_runs && list_is_empty(&s->queue)) {
+        if (obstacle.hold != RUN_HOLD_NONE) {
+                hold_for_run(s, run, &obstacle);
+                return;
+        }
+        if (s->n_active < s->limits.max_runs && list_is_empty(&s->queue)) {
                 attempt(s, run);
-        } else if (s->n_queued > s->limits.max_queued) {
+                return;
+        }
+        run->hold = RUN_HOLD_PLACE;
+        if (s->n_queued > s->limits.max_queued) {
                 set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 finish(s, run, RUN_SKIPPED);
         } else {
@@ -421,6 +445,8 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
         run->due_boottime = request->due_boottime > 0 ? request->due_boottime : scheduler_boottime(s);
         run->jitter = request->jitter;
         run->slack = request->slack;
+        run->cause = request->cause;
+        run->uid = request->uid ? *request->uid : RUN_UID_UNKNOWN;
         if (ret_id)
                 *ret_id = run->id;
         if (request->params) {

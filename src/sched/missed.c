@@ -132,6 +132,7 @@ static void run_latest(Scheduler *s, Job *job, const Occurrence *latest)
                 .trigger = scheduler_run_trigger(job, latest->trigger),
                 .scheduled_realtime = latest->scheduled_realtime,
                 .due_boottime = latest->due_boottime,
+                .cause = job_spec_trigger(job->spec, latest->trigger),
         };
         int r = scheduler_run(s, job, &request, NULL);
 

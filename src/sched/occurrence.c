@@ -97,6 +97,7 @@ void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
                 .due_boottime = due.due_boottime,
                 .jitter = job->next_jitter,
                 .slack = delay - job->next_jitter,
+                .cause = job_spec_trigger(job->spec, due.trigger),
         };
         int r;
 

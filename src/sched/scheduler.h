@@ -87,6 +87,8 @@ typedef struct RunRequest {
         usec_t scheduled_realtime; /* 0: by hand */
         usec_t due_boottime;       /* 0: now */
         usec_t jitter, slack;      /* how much later it was put off to, by RandomizedDelaySec= and AccuracySec= */
+        const char *cause;         /* the trigger as the job's definition has it, and as long as that; NULL: none */
+        const uid_t *uid;          /* who asks for it; NULL: nobody does, or it is not known */
 } RunRequest;
 
 /*

@@ -108,6 +108,7 @@ static void trim(MemoryStore *m)
 static const size_t string_offsets[] = {
         offsetof(RunRecord, params),  offsetof(RunRecord, result),     offsetof(RunRecord, outputs),
         offsetof(RunRecord, details), offsetof(RunRecord, error_kind), offsetof(RunRecord, error_message),
+        offsetof(RunRecord, cause),   offsetof(RunRecord, retry_reason),
 };
 
 static const char **record_string(RunRecord *run, size_t i)

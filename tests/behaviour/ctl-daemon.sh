@@ -155,7 +155,7 @@ expect 0 '"done!"' result --json count
 expect 0 '*' run --wait --json count
 is_json 'v["state"] == "succeeded" and v["result"] == "done!" and v["trigger"] == "manual" and v["attempts"] == 1 and v["params"] == {}'
 is_json 'sorted(v) == sorted("run job params trigger state scheduled started finished latenessUsec jitterUsec slackUsec durationUsec "
-        "attempts result outputs details error".split())'
+        "attempts result outputs details error uid".split())'
 expect 0 '{"name":"Ann","times":1}' run --wait greet Ann
 expect 0 '{"name":"Bo b","times":3}' run --wait greet -p times=3 -- --name 'Bo b'
 expect 0 '*' runs --json -n 1 greet
