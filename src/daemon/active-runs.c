@@ -261,7 +261,8 @@ static void recover_one(Scheduler *scheduler, const Slot *slot)
                             (unsigned long long)slot->id, slot->job);
                 return;
         }
-        again = slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0;
+        /* A member has no retry of its own: its group is tried again as a whole. */
+        again = slot->trigger != RUN_TRIGGER_GROUP && slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0;
         r = scheduler_record_lost(scheduler, job, &request, slot->id, slot->started_realtime, "the daemon ended during it");
         /* An instance that was made on demand went with that run. */
         if (r >= 0 && again)

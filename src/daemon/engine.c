@@ -98,6 +98,7 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
                 .spawner = engine->spawner,
                 .pools = engine->pools,
                 .leds = engine->leds,
+                .members = &scheduler_members,
                 .environment = environment,
                 .credentials_directory = getenv("CREDENTIALS_DIRECTORY"),
         };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "job/references.h"
 
 /* Names or jobs between two looks at the clock. */
 #define CLOCK_EVERY 64U
@@ -206,20 +207,60 @@ static int read_instances(Loader *loader, LoaderFile *file)
         return r < 0 ? r : 1;
 }
 
+static LoaderFile *find_file(Loader *loader, const char *name)
+{
+        return loader->n > 0 ? bsearch(&(LoaderFile){ .name = (char *)name }, loader->files, loader->n,
+                                       sizeof(*loader->files), file_compare) : NULL;
+}
+
+static JobSpec *lookup(const char *name, void *userdata)
+{
+        char template[JOB_NAME_MAX + 1];
+        LoaderFile *file = find_file(userdata, name);
+
+        if (!file && job_name_template(name, template) >= 0)
+                file = find_file(userdata, template);
+        return file ? file->spec : NULL;
+}
+
+/* Groups that would run themselves are refused, once all are known; each sees the others as they were read. */
+static int refuse_cycles(Loader *loader)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < loader->n && r >= 0; i++) {
+                LoaderFile *file = &loader->files[i];
+                ConfigReport report = CONFIG_REPORT_NULL;
+
+                r = file->spec ? job_references_check(file->spec, lookup, loader, &report) : 0;
+                if (r == -EBADMSG)
+                        r = keep_problems(loader, file, &report);
+                config_report_deinit(&report);
+        }
+        for (size_t i = 0; i < loader->n; i++)
+                if (loader->files[i].problem)
+                        loader->files[i].spec = job_spec_unref(loader->files[i].spec);
+        return r;
+}
+
 int loader_step(Loader *loader, Clock *clock, usec_t budget)
 {
         usec_t end = usec_add(clock_boottime(clock), budget);
+        int r;
 
         while (loader->reader || loader->n_read < loader->n) {
-                int r = loader->reader ? read_instances(loader, &loader->files[loader->n_read - 1]) :
-                                         read_one(loader, &loader->files[loader->n_read++]);
+                r = loader->reader ? read_instances(loader, &loader->files[loader->n_read - 1]) :
+                                     read_one(loader, &loader->files[loader->n_read++]);
 
                 if (r < 0)
                         return r;
                 if (clock_boottime(clock) >= end)
-                        return !loader->reader && loader->n_read == loader->n;
+                        break;
         }
-        return 1;
+        if (loader->reader || loader->n_read < loader->n)
+                return 0;
+        r = refuse_cycles(loader);
+        return r < 0 ? r : 1;
 }
 
 const ConfigReport *loader_report(const Loader *loader)
@@ -234,12 +275,6 @@ static void refuse(EventBus *events, Job *job, const LoaderFile *file)
         if (job)
                 job->refused = true;
         event_bus_emit(events, &event);
-}
-
-static LoaderFile *find_file(Loader *loader, const char *name)
-{
-        return loader->n > 0 ? bsearch(&(LoaderFile){ .name = (char *)name }, loader->files, loader->n,
-                                       sizeof(*loader->files), file_compare) : NULL;
 }
 
 static int apply_spec(Loader *loader, const char *name, JobSpec *spec, Scheduler *scheduler)

@@ -5,6 +5,7 @@
 
 #include "base/string-util.h"
 #include "config/settings.h"
+#include "job/references.h"
 #include "job/spec.h"
 #include "json/writer.h"
 
@@ -86,30 +87,64 @@ static int check_instances(const char *path, const JobSpec *spec, ConfigReport *
         return r;
 }
 
-static int load(const char *path, ConfigReport *report)
+/* The jobs that were given, for what they say of each other. */
+typedef struct Jobs {
+        JobSpec **specs;
+        size_t n;
+} Jobs;
+
+static JobSpec *lookup(const char *name, void *userdata)
+{
+        const Jobs *jobs = userdata;
+        char template[JOB_NAME_MAX + 1] = "";
+
+        (void)job_name_template(name, template);
+        for (size_t i = 0; i < jobs->n; i++)
+                if (streq(jobs->specs[i]->name, name) || streq(jobs->specs[i]->name, template))
+                        return jobs->specs[i];
+        return NULL;
+}
+
+static int check_references(Jobs *jobs, ConfigReport *report)
+{
+        int status = STATUS_OK;
+
+        for (size_t i = 0; i < jobs->n; i++) {
+                int r = job_references_check(jobs->specs[i], lookup, jobs, report);
+
+                if (r == -EBADMSG)
+                        status = STATUS_BROKEN;
+                else if (r < 0)
+                        return complain(jobs->specs[i]->name, r);
+        }
+        return status;
+}
+
+static int load(const char *path, Jobs *jobs, ConfigReport *report)
 {
         _cleanup_(settings_freep) Settings *settings = NULL;
-        _cleanup_(job_spec_unrefp) JobSpec *spec = NULL;
         const char *slash = strrchr(path, '/');
+        JobSpec *spec;
         int r;
 
         if (streq(slash ? slash + 1 : path, "takt.conf"))
                 return settings_load(path, report, &settings);
         r = job_spec_load_file(path, report, &spec);
         /* What is wrong in a template for links only shows in its links. */
-        if (r == -ENOTSUP)
-                return 0;
-        return r >= 0 && spec->job.instances && job_name_is_template(spec->name) ? check_instances(path, spec, report) : r;
+        if (r < 0)
+                return r == -ENOTSUP ? 0 : r;
+        jobs->specs[jobs->n++] = spec;
+        return spec->job.instances && job_name_is_template(spec->name) ? check_instances(path, spec, report) : 0;
 }
 
 /* STATUS_…; problems are added to REPORT. */
-static int verify(const char *path, ConfigReport *report, bool quiet)
+static int verify(const char *path, Jobs *jobs, ConfigReport *report, bool quiet)
 {
         int r;
 
         if (access(path, R_OK) < 0)
                 return complain(path, negative_errno());
-        r = load(path, report);
+        r = load(path, jobs, report);
         if (r == -EBADMSG)
                 return STATUS_BROKEN;
         if (r < 0)
@@ -123,6 +158,7 @@ int main(int argc, char **argv)
 {
         _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
         bool json = false, quiet = false;
+        Jobs jobs = {};
         int status = STATUS_OK, r, i;
 
         for (i = 1; i < argc && startswith(argv[i], "--"); i++) {
@@ -133,10 +169,18 @@ int main(int argc, char **argv)
                 json = json || streq(argv[i], "--json");
                 quiet = quiet || streq(argv[i], "--quiet");
         }
+        jobs.specs = new0(JobSpec *, (size_t)argc);
+        if (!jobs.specs)
+                return complain("can't check", -ENOMEM);
         for (; i < argc; i++) {
-                r = verify(argv[i], &report, quiet || json);
+                r = verify(argv[i], &jobs, &report, quiet || json);
                 status = MAX(status, r);
         }
+        r = check_references(&jobs, &report);
+        status = MAX(status, r);
+        for (size_t k = 0; k < jobs.n; k++)
+                job_spec_unref(jobs.specs[k]);
+        free(jobs.specs);
         r = json ? print_json(&report) : print_problems(&report);
         if (r < 0)
                 return complain("can't tell what is wrong", r);

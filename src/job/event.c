@@ -69,6 +69,10 @@ void event_write(const Event *event, JsonWriter *w)
                 json_uint(w, event->run->id);
                 json_key(w, "state");
                 json_string(w, run_state_to_string(event->run->state));
+                if (event->run->trigger == RUN_TRIGGER_GROUP) {
+                        json_key(w, "parent");
+                        json_uint(w, event->run->origin);
+                }
         }
         if (event->message) {
                 json_key(w, "message");

@@ -30,6 +30,12 @@ struct JobKind {
         /* Frees what load() made; the section's own values are freed by its rows. */
         void (*unload)(void *config);
 
+        /* Its runs only wait for other runs: they take no place under MaxRuns=, which those may need. */
+        bool only_waits;
+
+        /* Placeholders that its section knows beside the job's parameters, ended by NULL; NULL: none. */
+        const char *const *placeholders;
+
         /* Bytes of the kind's own state in each Run, zeroed before start(). */
         size_t run_size;
 

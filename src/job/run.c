@@ -20,6 +20,8 @@ static const char *const trigger_names[_RUN_TRIGGER_MAX] = {
         [RUN_TRIGGER_STARTUP] = "startup",
         [RUN_TRIGGER_MANUAL] = "manual",
         [RUN_TRIGGER_CATCH_UP] = "catch-up",
+        [RUN_TRIGGER_EVENT] = "event",
+        [RUN_TRIGGER_GROUP] = "group",
 };
 
 static const char *const hold_names[_RUN_HOLD_MAX] = {
@@ -82,7 +84,7 @@ static void run_end(Run *run, bool failed)
         run->ended = true;
         /* A kind may end inside its start(): the scheduler looks when that returns. */
         if (!run->starting)
-                run->on_end(run);
+                run->owner->ended(run);
 }
 
 int run_add_secret(Run *run, const char *value, size_t n)
@@ -157,12 +159,12 @@ void run_progress(Run *run, const char *message, const char *data)
         size_t n = shown ? strlen(shown) : 0;
 
         /* What can't be looked through for want of memory is not told. */
-        if (!run->on_progress || (message && !shown) || (data && !value))
+        if (!run->owner || (message && !shown) || (data && !value))
                 return;
         if (shown)
                 run_redact(run, shown, &n);
         (void)redact_json(run, value, value ? strlen(value) : 0, "{}");
-        run->on_progress(run, shown, value);
+        run->owner->progress(run, shown, value);
 }
 
 const char *run_state_to_string(RunState state)
@@ -205,6 +207,7 @@ void run_get_record(const Run *run, RunRecord *ret)
                 .state = run->state,
                 .trigger = run->trigger,
                 .attempts = run->attempts,
+                .origin = run->origin,
                 .scheduled_realtime = run->scheduled_realtime,
                 .started_realtime = run->started_realtime,
                 .finished_realtime = run->finished_realtime,
@@ -283,6 +286,15 @@ static void write_reasons(const RunRecord *record, JsonWriter *w)
         }
 }
 
+/* The run that led to this one. */
+static void write_origin(const RunRecord *record, JsonWriter *w)
+{
+        if (record->origin == 0)
+                return;
+        json_key(w, record->trigger == RUN_TRIGGER_GROUP ? "parent" : "causeRun");
+        json_uint(w, record->origin);
+}
+
 void run_record_write(const RunRecord *record, bool omit_result, JsonWriter *w)
 {
         json_begin_object(w);
@@ -293,6 +305,7 @@ void run_record_write(const RunRecord *record, bool omit_result, JsonWriter *w)
         write_text(w, "params", record->params ?: "{}");
         json_key(w, "trigger");
         json_string(w, trigger_names[record->trigger]);
+        write_origin(record, w);
         json_key(w, "state");
         json_string(w, state_names[record->state]);
         json_key(w, "scheduled");

@@ -41,6 +41,8 @@ typedef enum RunTrigger {
         RUN_TRIGGER_STARTUP,
         RUN_TRIGGER_MANUAL,
         RUN_TRIGGER_CATCH_UP, /* a missed occurrence, by Missed= */
+        RUN_TRIGGER_EVENT, /* of another job: On= */
+        RUN_TRIGGER_GROUP, /* as a member of a group's run */
         _RUN_TRIGGER_MAX,
 } RunTrigger;
 
@@ -52,6 +54,7 @@ typedef enum RunStop {
         RUN_STOP_REPLACED,
         RUN_STOP_REMOVED, /* its job, while it waited */
         RUN_STOP_SHUTDOWN,
+        RUN_STOP_GROUP, /* the group whose member it is */
         _RUN_STOP_MAX,
 } RunStop;
 
@@ -66,23 +69,36 @@ typedef enum RunHold {
 
 #define RUN_UID_UNKNOWN ((uid_t)-1)
 
+/* The scheduler's: called when an attempt ended outside start(), and for progress. */
+typedef struct RunOwner {
+        void (*ended)(Run *run);
+        void (*progress)(Run *run, const char *message, const char *data);
+} RunOwner;
+
+/* What a run costs while it is under way, but for the state of its kind. */
+#define RUN_SIZE_MAX 336U
+
 struct Run {
         uint64_t id;
         Job *job;
         JobSpec *spec; /* the definition it began with; a reload does not change it */
         const Services *services;
-        RunState state;
-        RunTrigger trigger;
-        RunStop stop;
+        RunState state : 8;
+        RunTrigger trigger : 8;
+        RunStop stop : 8;
+        RunHold hold : 8;
         bool starting; /* inside kind->start() */
         bool ended;    /* the attempt ended while starting */
         bool failed;   /* how the attempt ended */
-        RunHold hold;
+        uint8_t event_depth; /* events that led here, each a run's that an event had started */
         unsigned attempts;
         uid_t uid;          /* who started it by hand */
         uint64_t hold_run;  /* of RUN_HOLD_RUN; 0: none */
         const char *cause;  /* the trigger as SPEC has it, "Every=1s"; lives as long as that; NULL: none */
         char *retry_reason; /* what the last attempt failed with that another one followed */
+
+        uint64_t origin; /* the run whose event started it, or of whose group it is a member; 0: none */
+        struct Member *member; /* in that group; NULL: it is in none */
 
         usec_t scheduled_realtime;
         usec_t created_realtime;
@@ -109,12 +125,11 @@ struct Run {
         char *error_kind;
         char *error_message;
 
-        /* The scheduler's: called when an attempt ended outside start(), and for progress. */
-        void (*on_end)(Run *run);
-        void (*on_progress)(Run *run, const char *message, const char *data);
+        const struct RunOwner *owner;
 
         _Alignas(max_align_t) char kind_state[];
 };
+_Static_assert(sizeof(struct Run) <= RUN_SIZE_MAX, "a hundred thousand may be under way");
 
 /* --- for kinds --- */
 
@@ -189,6 +204,7 @@ typedef struct RunRecord {
         RunState state;
         RunTrigger trigger;
         unsigned attempts;
+        uint64_t origin; /* as in a Run */
         usec_t scheduled_realtime; /* times: 0 not known */
         usec_t started_realtime;
         usec_t finished_realtime;

@@ -14,6 +14,7 @@ struct PoolSet;
 struct Spawner;
 struct LedSet;
 struct Environment;
+struct MemberOperations;
 
 typedef struct Services {
         Clock *clock;
@@ -23,6 +24,7 @@ typedef struct Services {
         struct Spawner *spawner;
         struct PoolSet *pools;
         struct LedSet *leds;
+        const struct MemberOperations *members; /* of groups: the scheduler's */
         const struct Environment *environment;
         const char *credentials_directory; /* NULL: none */
 } Services;

@@ -260,6 +260,11 @@ static bool knows_parameter(const char *name, bool *ret_is_time, void *userdata)
         const JobSpec *spec = userdata;
         size_t i;
 
+        for (const char *const *p = spec->kind->placeholders; p && *p; p++)
+                if (streq(*p, name)) {
+                        *ret_is_time = false;
+                        return true;
+                }
         if (!parameter_set_find(spec->job.parameters, name, &i))
                 return false;
         *ret_is_time = parameter_set_type(spec->job.parameters, i) == PARAMETER_TIME;
@@ -413,6 +418,29 @@ const char *job_spec_trigger(const JobSpec *spec, size_t i)
         return i < spec->triggers.n ? spec->triggers.strings[i] : NULL;
 }
 
+int job_spec_add_reference(JobSpec *spec, const char *name, const ConfigItem *item)
+{
+        JobReference *reference;
+
+        /* Grown at powers of two. */
+        if ((spec->n_references & (spec->n_references - 1)) == 0) {
+                JobReference *grown = reallocarray(spec->references, MAX(spec->n_references * 2, (size_t)1), sizeof(*grown));
+
+                if (!grown)
+                        return -ENOMEM;
+                spec->references = grown;
+        }
+        reference = &spec->references[spec->n_references];
+        *reference = (JobReference){ .job = strdup(name), .line = item->line, .column = item->column };
+        if (!reference->job)
+                return -ENOMEM;
+        for (size_t i = 0; i < spec->files.n; i++)
+                if (streq(spec->files.strings[i], item->file))
+                        reference->file = spec->files.strings[i];
+        spec->n_references++;
+        return 0;
+}
+
 JobSpec *job_spec_ref(JobSpec *spec)
 {
         spec->n_ref++;
@@ -431,6 +459,9 @@ JobSpec *job_spec_unref(JobSpec *spec)
         }
         for (size_t i = 0; job_sections[i].name; i++)
                 config_section_deinit(&job_sections[i], find_section(spec, job_sections[i].name).structure);
+        for (size_t i = 0; i < spec->n_references; i++)
+                free(spec->references[i].job);
+        free(spec->references);
         string_list_deinit(&spec->files);
         string_list_deinit(&spec->triggers);
         free(spec->identity);

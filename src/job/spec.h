@@ -67,6 +67,13 @@ typedef struct ResultSettings {
         OutputSet *outputs; /* NULL: none */
 } ResultSettings;
 
+/* Another job that this one runs. */
+typedef struct JobReference {
+        char *job;
+        const char *file; /* one of the spec's */
+        unsigned line, column;
+} JobReference;
+
 struct JobSpec {
         unsigned n_ref;
         const JobKind *kind;
@@ -82,6 +89,9 @@ struct JobSpec {
         void *config; /* of the kind's section */
         bool has_secret;   /* a ${credential:…} is put in somewhere */
         SecretSet secrets; /* that the files hold as they are */
+        JobReference *references;
+        size_t n_references;
+        uint64_t visit; /* of job/references.c */
 };
 
 /* Trigger I of the schedule as written; NULL where there is none. */
@@ -101,6 +111,9 @@ int job_name_from_path(const char *path, char **ret);
 int job_spec_load_file(const char *path, ConfigReport *report, JobSpec **ret);
 /* As above, out of assignments that were read before. NAME is copied. */
 int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *report, JobSpec **ret);
+
+/* For kind->load(): this job runs the job NAME (copied), as ITEM says. -ENOMEM. */
+int job_spec_add_reference(JobSpec *spec, const char *name, const ConfigItem *item);
 
 JobSpec *job_spec_ref(JobSpec *spec);
 JobSpec *job_spec_unref(JobSpec *spec);

@@ -378,6 +378,14 @@ bool template_varies(const Template *t)
         return false;
 }
 
+bool template_uses(const Template *t, const char *name)
+{
+        for (size_t i = 0; i < t->n_parts; i++)
+                if (t->parts[i].type == PART_PARAMETER && streq(t->parts[i].name, name))
+                        return true;
+        return false;
+}
+
 static int check_part(const TemplatePart *part, const TemplateNames *names, TextError *ret_error)
 {
         bool is_time = true;

@@ -93,6 +93,8 @@ bool template_has_credential(const Template *t);
 
 /* Whether it may differ from run to run: a parameter, a time, a random number, an output is put in. */
 bool template_varies(const Template *t);
+/* Whether it has a placeholder of the parameter NAME. */
+bool template_uses(const Template *t, const char *name);
 
 /* What a template may refer to, asked at load. A NULL function knows every name. */
 typedef struct TemplateNames {

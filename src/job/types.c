@@ -80,6 +80,39 @@ static void clear_command(_unused_ const ConfigKey *key, void *target)
         *member = command_line_free(*member);
 }
 
+static int parse_commands(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        CommandList *list = target;
+        TextError error = {};
+        CommandLine **grown;
+        int r;
+
+        if (list->n >= COMMAND_LIST_MAX)
+                return config_item_error(site->item, site->report, 0, "given more than %u times", COMMAND_LIST_MAX);
+        /* Grown at powers of two. */
+        if ((list->n & (list->n - 1)) == 0) {
+                grown = reallocarray(list->lines, MAX(list->n * 2, (size_t)1), sizeof(*grown));
+                if (!grown)
+                        return -ENOMEM;
+                list->lines = grown;
+        }
+        r = command_line_compile(value, &list->lines[list->n], &error);
+        if (r < 0)
+                return site_error(site, r, &error);
+        list->n++;
+        return 0;
+}
+
+static void clear_commands(_unused_ const ConfigKey *key, void *target)
+{
+        CommandList *list = target;
+
+        for (size_t i = 0; i < list->n; i++)
+                command_line_free(list->lines[i]);
+        free(list->lines);
+        *list = (CommandList){};
+}
+
 static int parse_parameter(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
 {
         ParameterSet **member = target;
@@ -104,13 +137,17 @@ const ConfigType config_type_templates = {
         .metavar = "TEXT", .repeatable = true, .parse = parse_templates, .clear = clear_templates,
 };
 const ConfigType config_type_command = { .metavar = "COMMAND", .parse = parse_command, .clear = clear_command };
+const ConfigType config_type_commands = {
+        .metavar = "COMMAND", .repeatable = true, .parse = parse_commands, .clear = clear_commands,
+};
 const ConfigType config_type_parameter = {
         .metavar = "NAME:TYPE[=DEFAULT] [HELP]", .repeatable = true, .parse = parse_parameter, .clear = clear_parameter,
 };
 
 bool config_type_is_expanded(const ConfigType *type)
 {
-        return type == &config_type_template || type == &config_type_templates || type == &config_type_command;
+        return type == &config_type_template || type == &config_type_templates || type == &config_type_command ||
+               type == &config_type_commands;
 }
 
 /* Calls FN for each template behind a row until it returns other than 0. */
@@ -127,6 +164,16 @@ static int visit_templates(const ConfigKey *key, const void *member, TemplateVis
                 CommandLine *const *line = member;
 
                 return *line ? visit(NULL, *line, userdata) : 0;
+        }
+        if (key->type == &config_type_commands) {
+                const CommandList *list = member;
+
+                for (size_t i = 0; i < list->n; i++) {
+                        int r = visit(NULL, list->lines[i], userdata);
+
+                        if (r != 0)
+                                return r;
+                }
         }
         if (key->type == &config_type_templates) {
                 const TemplateList *list = member;

@@ -13,10 +13,18 @@ typedef struct TemplateList {
         size_t n;
 } TemplateList;
 
+#define COMMAND_LIST_MAX 10000U
+
+typedef struct CommandList {
+        CommandLine **lines;
+        size_t n;
+} CommandList;
+
 /* The row's DATA is the TemplateEscape. */
 extern const ConfigType config_type_template;  /* Template * */
 extern const ConfigType config_type_templates; /* TemplateList, repeatable */
 extern const ConfigType config_type_command;   /* CommandLine * */
+extern const ConfigType config_type_commands;  /* CommandList, repeatable */
 extern const ConfigType config_type_parameter; /* struct ParameterSet *, repeatable */
 
 /* Whether values of this type are expanded a run. */

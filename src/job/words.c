@@ -255,6 +255,14 @@ bool command_line_has_credential(const CommandLine *line)
         return false;
 }
 
+bool command_line_uses(const CommandLine *line, const char *name)
+{
+        for (size_t i = 0; i < command_line_size(line); i++)
+                if (template_uses(command_line_word(line, i), name))
+                        return true;
+        return false;
+}
+
 int command_line_check_names(const CommandLine *line, const TemplateNames *names, TextError *ret_error)
 {
         for (size_t i = 0; i < line->n; i++) {

@@ -38,6 +38,8 @@ DEFINE_CLEANUP(CommandLine *, command_line_free);
 size_t command_line_size(const CommandLine *line);
 const Template *command_line_word(const CommandLine *line, size_t i);
 bool command_line_has_credential(const CommandLine *line);
+/* Whether a word has a placeholder of the parameter NAME. */
+bool command_line_uses(const CommandLine *line, const char *name);
 /* As template_check_names(), for each word. */
 int command_line_check_names(const CommandLine *line, const TemplateNames *names, TextError *ret_error);
 

@@ -7,5 +7,6 @@
 extern const JobKind blink_kind;
 extern const JobKind countdown_kind;
 extern const JobKind exec_kind;
+extern const JobKind group_kind;
 extern const JobKind http_kind;
 extern const JobKind sleep_kind;

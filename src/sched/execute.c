@@ -30,6 +30,7 @@ static const char *const stop_kinds[_RUN_STOP_MAX] = {
         [RUN_STOP_REPLACED] = "replaced",
         [RUN_STOP_REMOVED] = "removed",
         [RUN_STOP_SHUTDOWN] = "shutdown",
+        [RUN_STOP_GROUP] = "group",
 };
 
 static const char *const stop_messages[_RUN_STOP_MAX] = {
@@ -37,6 +38,7 @@ static const char *const stop_messages[_RUN_STOP_MAX] = {
         [RUN_STOP_REPLACED] = "replaced by a newer run of the job",
         [RUN_STOP_REMOVED] = "the job was removed before its turn came",
         [RUN_STOP_SHUTDOWN] = "the daemon was stopped",
+        [RUN_STOP_GROUP] = "ended with the group whose member it was",
 };
 
 static int run_compare(const Run *a, const Run *b)
@@ -52,6 +54,12 @@ static void attempt_ended(Scheduler *s, Run *run);
 static Scheduler *run_scheduler(Run *run)
 {
         return run->job->scheduler;
+}
+
+/* Whether it counts under max_runs while it is running. */
+static bool takes_place(const Run *run)
+{
+        return !run->spec->kind->only_waits;
 }
 
 static void emit_run(Scheduler *s, Run *run, EventType type, const char *message, const char *data)
@@ -83,12 +91,14 @@ static void on_run_progress(Run *run, const char *message, const char *data)
         emit_run(run_scheduler(run), run, EVENT_PROGRESS, message, data);
 }
 
+static const RunOwner run_owner = { .ended = on_run_end, .progress = on_run_progress };
+
 /* The run is over: told to everyone and freed. The job may be gone as well afterwards. */
 static void finish(Scheduler *s, Run *run, RunState state)
 {
         Job *job = run->job;
 
-        if (run->state == RUN_RUNNING)
+        if (run->state == RUN_RUNNING && takes_place(run))
                 s->n_active--;
         if (run->state == RUN_RUNNING || run->state == RUN_RETRYING)
                 job->n_active--;
@@ -105,6 +115,10 @@ static void finish(Scheduler *s, Run *run, RunState state)
                 (void)free_and_strdup(&job->last_outputs, run->outputs);
         }
         emit_run(s, run, (EventType)(EVENT_SUCCEEDED + (state - RUN_SUCCEEDED)), run->error_message, NULL);
+
+        /* The job can't go meanwhile: this run is counted still. */
+        if (run->member)
+                members_run_ended(run);
 
         list_unlink(&run->link);
         list_unlink(&run->queue);
@@ -134,8 +148,7 @@ static int new_run(Scheduler *s, Job *job, uint64_t id, Run **ret)
         run->job = job;
         run->spec = job_spec_ref(job->spec);
         run->services = s->services;
-        run->on_end = on_run_end;
-        run->on_progress = on_run_progress;
+        run->owner = &run_owner;
         run->state = RUN_QUEUED;
         run->created_realtime = scheduler_realtime(s);
         list_append(&job->runs, &run->link);
@@ -178,7 +191,7 @@ static void on_retry(Timer *timer, _unused_ usec_t now)
         Run *run = container_of(timer, Run, timer);
         Scheduler *s = run_scheduler(run);
 
-        if (s->n_active < s->limits.max_runs) {
+        if (s->n_active < s->limits.max_runs || !takes_place(run)) {
                 attempt(s, run);
                 return;
         }
@@ -204,7 +217,7 @@ static void attempt(Scheduler *s, Run *run)
         run->state = RUN_RUNNING;
         run->stop = RUN_STOP_NONE;
         run->ended = run->failed = false;
-        s->n_active++;
+        s->n_active += takes_place(run);
         if (run->attempts++ == 0) {
                 run->started_boottime = now;
                 run->started_realtime = scheduler_realtime(s);
@@ -251,7 +264,7 @@ static void retry(Scheduler *s, Run *run)
 
         free(run->retry_reason);
         run->retry_reason = xasprintf("%s: %s", run->error_kind ?: "error", run->error_message ?: "");
-        s->n_active--;
+        s->n_active -= takes_place(run);
         run->state = RUN_RETRYING;
         run->stop = RUN_STOP_NONE;
         run->timer.callback = on_retry;
@@ -308,7 +321,7 @@ static void attempt_ended(Scheduler *s, Run *run)
                 finish(s, run, state);
 }
 
-static void stop_run(Scheduler *s, Run *run, RunStop stop)
+void execute_stop(Scheduler *s, Run *run, RunStop stop)
 {
         switch (run->state) {
         case RUN_QUEUED:
@@ -332,7 +345,7 @@ static void stop_run(Scheduler *s, Run *run, RunStop stop)
 
 void scheduler_cancel(Scheduler *s, Run *run)
 {
-        stop_run(s, run, RUN_STOP_CANCEL);
+        execute_stop(s, run, RUN_STOP_CANCEL);
 }
 
 /* NEWEST is the last one of its job. Ending a run frees that one and may enqueue another; it frees no other. */
@@ -342,7 +355,7 @@ static void replace_others(Scheduler *s, const Run *newest)
 
         list_foreach(run, &newest->job->runs, Run, link)
                 if (run != newest)
-                        stop_run(s, run, RUN_STOP_REPLACED);
+                        execute_stop(s, run, RUN_STOP_REPLACED);
 }
 
 void execute_cancel_waiting(Scheduler *s, Job *job, RunStop stop)
@@ -351,7 +364,7 @@ void execute_cancel_waiting(Scheduler *s, Job *job, RunStop stop)
 
         list_foreach(run, &job->runs, Run, link)
                 if (run->state == RUN_QUEUED)
-                        stop_run(s, run, stop);
+                        execute_stop(s, run, stop);
 }
 
 /* A rule that keeps a new run from starting. */
@@ -361,13 +374,17 @@ typedef struct Obstacle {
         const char *text;
 } Obstacle;
 
-static Obstacle overlap_obstacle(const Job *job)
+static Obstacle overlap_obstacle(const Run *run)
 {
+        const Job *job = run->job;
         const ScheduleSettings *rules = &job->spec->schedule;
         unsigned others = job->n_runs - 1;
 
         if (others == 0)
                 return (Obstacle){};
+        if (run->member)
+                return members_must_wait(job) ? (Obstacle){ RUN_HOLD_RUN, true, "and others have to end first (Overlap=)" } :
+                                                (Obstacle){};
         switch ((JobOverlap)rules->overlap) {
         case OVERLAP_SKIP:
                 return (Obstacle){ RUN_HOLD_RUN, false, "was still under way (Overlap=skip)" };
@@ -405,25 +422,32 @@ static void hold_for_run(Scheduler *s, Run *run, const Obstacle *obstacle)
                 return;
         }
         emit_run(s, run, EVENT_QUEUED, message, NULL);
-        if (run->job->spec->schedule.overlap == OVERLAP_REPLACE)
+        if (run->job->spec->schedule.overlap == OVERLAP_REPLACE && !run->member)
                 replace_others(s, run);
+}
+
+static bool may_start(const Scheduler *s, const Run *run)
+{
+        if (!takes_place(run))
+                return run->member || !members_too_many(s);
+        return s->n_active < s->limits.max_runs && list_is_empty(&s->queue);
 }
 
 /* Applies the rules to a new run: it starts, waits, or ends as skipped. */
 static void admit(Scheduler *s, Run *run)
 {
-        Obstacle obstacle = overlap_obstacle(run->job);
+        Obstacle obstacle = overlap_obstacle(run);
 
         if (obstacle.hold != RUN_HOLD_NONE) {
                 hold_for_run(s, run, &obstacle);
                 return;
         }
-        if (s->n_active < s->limits.max_runs && list_is_empty(&s->queue)) {
+        if (may_start(s, run)) {
                 attempt(s, run);
                 return;
         }
         run->hold = RUN_HOLD_PLACE;
-        if (s->n_queued > s->limits.max_queued) {
+        if (s->n_queued > s->limits.max_queued || !takes_place(run)) {
                 set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 finish(s, run, RUN_SKIPPED);
         } else {
@@ -446,7 +470,12 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
         run->jitter = request->jitter;
         run->slack = request->slack;
         run->cause = request->cause;
+        run->origin = request->origin;
         run->uid = request->uid ? *request->uid : RUN_UID_UNKNOWN;
+        run->event_depth = request->event_depth;
+        run->member = request->member;
+        if (run->member)
+                run->member->run = run;
         if (ret_id)
                 *ret_id = run->id;
         if (request->params) {
@@ -477,6 +506,7 @@ int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uin
         if (r < 0)
                 return r;
         run->trigger = request->trigger;
+        run->origin = request->origin;
         run->scheduled_realtime = request->scheduled_realtime;
         run->started_realtime = started_realtime;
         run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
@@ -487,15 +517,22 @@ int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uin
         return 0;
 }
 
-/* The first run of JOB that waits for an earlier one, where nothing stands in its way any more. */
+/*
+ * The first run of JOB that waits for others of it, where fewer than may be are ahead of it. Without a
+ * number of its own one counts, also for who waits since a reload changed the rule: those before it end.
+ */
 static Run *next_of_job(Job *job)
 {
+        unsigned limit = members_limit(job), ahead = 0;
         Run *run;
 
-        if (job->n_active > 0 || job->n_runs == 0)
-                return NULL;
-        run = list_first(&job->runs, Run, link);
-        return run->state == RUN_QUEUED && list_is_empty(&run->queue) ? run : NULL;
+        list_foreach(run, &job->runs, Run, link) {
+                if (run->state == RUN_QUEUED && list_is_empty(&run->queue))
+                        return run;
+                if (++ahead >= limit)
+                        break;
+        }
+        return NULL;
 }
 
 void execute_on_pump(Timer *timer, _unused_ usec_t now)
@@ -565,7 +602,7 @@ void scheduler_shutdown(Scheduler *s, void (*done)(void *userdata), void *userda
         /* A run may take others with it: the next one is looked up by its id. */
         while ((run = RB_NFIND(RunTree, &s->runs, &(Run){ .id = after + 1 }))) {
                 after = run->id;
-                stop_run(s, run, RUN_STOP_SHUTDOWN);
+                execute_stop(s, run, RUN_STOP_SHUTDOWN);
         }
         execute_shutdown_if_idle(s);
 }

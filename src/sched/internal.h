@@ -75,12 +75,25 @@ static inline int scheduler_reserve_timers(Scheduler *s)
  */
 int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message,
                    char *details);
+/* Asks the run to end for this reason. It may have ended, and be gone, by the time of return. */
+void execute_stop(Scheduler *s, Run *run, RunStop stop);
 void execute_on_pump(Timer *timer, usec_t now_boottime);
 /* Ends those runs of the job that wait for their turn. */
 void execute_cancel_waiting(Scheduler *s, Job *job, RunStop stop);
 /* The next run that waited for one of JOB that ended may start. */
 void execute_job_advance(Scheduler *s, Job *job);
 void execute_shutdown_if_idle(Scheduler *s);
+
+/* --- members.c --- */
+
+/* RUN, a member, has its final state: its group is told. */
+void members_run_ended(Run *run);
+/* Groups take no place, but there are no more of them than there may be runs at all. */
+bool members_too_many(const Scheduler *s);
+/* How many runs of JOB may be under way before one that waits for others of it. At least 1. */
+unsigned members_limit(const Job *job);
+/* Whether the newest run of JOB, a member, has to wait for others of the job. */
+bool members_must_wait(const Job *job);
 
 /* --- scheduler.c --- */
 

@@ -238,6 +238,19 @@ void scheduler_release_job(Scheduler *s, Job *job)
         job_free(job);
 }
 
+int scheduler_add_transient_job(Scheduler *s, JobSpec *spec, Job **ret)
+{
+        Job *job;
+        int r = job_new(spec->name, spec, &job);
+
+        if (r < 0)
+                return r;
+        job->scheduler = s;
+        job->removed = true;
+        *ret = job;
+        return 0;
+}
+
 void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
 {
         bool same_schedule = streq(job->spec->schedule_identity, spec->schedule_identity);

@@ -8,6 +8,7 @@
 
 #include "base/siphash.h"
 #include "job/job.h"
+#include "job/member.h"
 #include "job/services.h"
 #include "job/spec.h"
 #include "sched/run-id.h"
@@ -89,6 +90,9 @@ typedef struct RunRequest {
         usec_t jitter, slack;      /* how much later it was put off to, by RandomizedDelaySec= and AccuracySec= */
         const char *cause;         /* the trigger as the job's definition has it, and as long as that; NULL: none */
         const uid_t *uid;          /* who asks for it; NULL: nobody does, or it is not known */
+        uint64_t origin;           /* the run that led to it, as in a Run; 0: none */
+        uint8_t event_depth;       /* as in a Run */
+        Member *member;            /* what it is in its group; NULL: in none */
 } RunRequest;
 
 /*
@@ -104,6 +108,15 @@ int scheduler_run(Scheduler *scheduler, Job *job, const RunRequest *request, uin
  */
 int scheduler_record_lost(Scheduler *scheduler, Job *job, const RunRequest *request, uint64_t id, usec_t started_realtime,
                           const char *message);
+
+/* For Services: what groups ask of the scheduler that their job belongs to. */
+extern const MemberOperations scheduler_members;
+
+/*
+ * Makes a job that only this one call knows: it is found by no name, has no schedule, and is freed with
+ * the end of its last run. The caller starts one at once. -ENOMEM.
+ */
+int scheduler_add_transient_job(Scheduler *scheduler, JobSpec *spec, Job **ret);
 
 /* A run that is queued, running or retrying; NULL for all others. */
 Run *scheduler_find_run(Scheduler *scheduler, uint64_t id);

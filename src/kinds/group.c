@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Type=group: runs of other jobs under one run. A group is a set of tracks that go on side by side, at
+ * most Concurrency= of them, and each is one step after another:
+ *
+ *      gather, taskgroup   a track an item and line, of one step
+ *      chain               a track an item, with a step a line, each given the result of the one before
+ *
+ * Members may end while they are started, and their ends may come from inside of the scheduler's work, so
+ * that all moves are made in one place, advance(), which is never entered twice. It starts and ends at
+ * most so many members a turn of the loop: the rest waits for a timer that is due at once.
+ */
+#include <assert.h>
+
+#include "base/string-util.h"
+#include "job/expand.h"
+#include "job/job.h"
+#include "job/member.h"
+#include "kinds/group.h"
+#include "kinds/kinds.h"
+#include "kinds/outcome.h"
+
+#define STARTS_A_TURN 128U
+#define CANCELS_A_TURN 1024U
+/* How soon a group that has no member under way looks again for a place in the queue of all. */
+#define BUSY_RETRY_USEC (50 * USEC_PER_MSEC)
+#define NO_TRACK UINT32_MAX
+
+/* What the placeholders of a Run= line know beside the parameters. */
+static const char *const placeholders[] = { "item", "index", "input", NULL };
+#define N_PLACEHOLDERS 3
+
+typedef struct Track {
+        Member member;
+        char *text;     /* the result of the last step, or the error that ended it; NULL: null */
+        size_t len;
+        uint32_t step;  /* the one under way, or the next */
+        uint32_t next_ready;
+        bool failed;
+        bool told; /* it ended because the group told it to: that is no error of its own */
+} Track;
+
+typedef struct GroupRun {
+        Timer turn;
+        Track *tracks;
+        size_t n;         /* tracks */
+        size_t n_begun;
+        size_t n_active;  /* begun and not ended */
+        size_t n_failed;  /* of those that were not told to end */
+        size_t n_bytes;   /* of all texts */
+        size_t n_cancelled;       /* tracks that were told to end, from the first */
+        size_t first_failed;
+        uint32_t ready_head, ready_tail; /* tracks whose next step is due */
+        unsigned n_steps;
+        bool advancing;
+        bool ending;      /* nothing more is begun, what is under way is told to end */
+        bool too_large;
+        GroupItems items;
+} GroupRun;
+
+static void advance(Run *run);
+
+static const GroupConfig *config_of(const Run *run)
+{
+        return run_config(run);
+}
+
+/* The line that a track runs, by its step. */
+static const CommandLine *line_of(const Run *run, const GroupRun *g, const Track *track)
+{
+        const GroupConfig *config = config_of(run);
+        size_t i = (size_t)(track - g->tracks);
+
+        return config->runs.lines[config->mode == GROUP_CHAIN ? track->step : i % config->runs.n];
+}
+
+static const JsonValue *item_of(const Run *run, const GroupRun *g, const Track *track)
+{
+        const GroupConfig *config = config_of(run);
+        size_t i = (size_t)(track - g->tracks);
+
+        return g->items.n == 0 ? NULL : &g->items.items[config->mode == GROUP_CHAIN ? i : i / config->runs.n];
+}
+
+/* --- the end of a step --- */
+
+static void push_ready(GroupRun *g, Track *track)
+{
+        uint32_t i = (uint32_t)(track - g->tracks);
+
+        track->next_ready = NO_TRACK;
+        if (g->ready_head == NO_TRACK)
+                g->ready_head = i;
+        else
+                g->tracks[g->ready_tail].next_ready = i;
+        g->ready_tail = i;
+}
+
+static Track *pop_ready(GroupRun *g)
+{
+        Track *track;
+
+        if (g->ready_head == NO_TRACK)
+                return NULL;
+        track = &g->tracks[g->ready_head];
+        g->ready_head = track->next_ready;
+        return track;
+}
+
+static void set_text(GroupRun *g, Track *track, char *text, size_t len)
+{
+        g->n_bytes += len - track->len;
+        free(track->text);
+        track->text = text;
+        track->len = len;
+        if (g->n_bytes > GROUP_RESULT_MAX)
+                g->too_large = g->ending = true;
+}
+
+/* The error of a step as it stands in results and details. RUN 0: it never began. */
+static char *format_error(const char *job, uint64_t run, RunState state, const char *kind, const char *message, size_t *ret_len)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        JsonWriter w;
+
+        json_writer_init(&w, &text, 0);
+        json_begin_object(&w);
+        json_key(&w, "job");
+        json_string_lossy(&w, job, strlen(job));
+        json_key(&w, "run");
+        if (run > 0)
+                json_uint(&w, run);
+        else
+                json_null(&w);
+        json_key(&w, "state");
+        json_string(&w, run_state_to_string(state));
+        json_key(&w, "error");
+        json_begin_object(&w);
+        json_key(&w, "kind");
+        json_string(&w, kind ?: "");
+        json_key(&w, "message");
+        json_string_lossy(&w, message ?: "", strlen(message ?: ""));
+        json_end_object(&w);
+        json_end_object(&w);
+        if (json_writer_end(&w) < 0)
+                return NULL;
+        *ret_len = text.len;
+        return buffer_steal(&text);
+}
+
+/* A step that did not end well is the end of its track. ERROR is taken over. */
+static void track_failed(Run *run, GroupRun *g, Track *track, char *error, size_t len, bool told)
+{
+        set_text(g, track, error, error ? len : 0);
+        track->failed = true;
+        track->told = told;
+        g->n_active--;
+        if (told)
+                return;
+        if (g->n_failed++ == 0)
+                g->first_failed = (size_t)(track - g->tracks);
+        if (config_of(run)->mode == GROUP_TASKGROUP)
+                g->ending = true;
+}
+
+static void on_member_ended(Member *member, const Run *ended)
+{
+        Track *track = container_of(member, Track, member);
+        Run *run = member->group;
+        GroupRun *g = run_state(run);
+        size_t len = 0;
+
+        if (ended->state == RUN_SUCCEEDED) {
+                char *text = ended->result ? strndup(ended->result, ended->result_len) : NULL;
+
+                set_text(g, track, text, text ? ended->result_len : 0);
+                if (++track->step < g->n_steps && !g->ending)
+                        push_ready(g, track);
+                else
+                        g->n_active--;
+        } else {
+                char *error = format_error(ended->job->name, ended->id, ended->state, ended->error_kind,
+                                           ended->error_message, &len);
+
+                track_failed(run, g, track, error, len, ended->stop == RUN_STOP_GROUP);
+        }
+        advance(run);
+}
+
+/* --- the beginning of a step --- */
+
+/* The parameters of RUN, and what a Run= line knows beside them. Points into all of these. */
+static void make_params(const Run *run, const JsonValue *const *values, JsonMember *members, JsonValue *ret)
+{
+        const JsonValue *params = run_params(run);
+        uint32_t n = 0;
+
+        for (size_t i = 0; i < N_PLACEHOLDERS; i++)
+                if (values[i])
+                        members[n++] = (JsonMember){ placeholders[i], (uint32_t)strlen(placeholders[i]), *values[i] };
+        for (uint32_t i = 0; params && i < params->n; i++)
+                members[n++] = params->members[i];
+        *ret = (JsonValue){ .type = JSON_OBJECT, .n = n, .members = members };
+}
+
+/* A line without placeholders is what its templates say; WORDS has room for them and points into LINE. */
+static bool constant_words(const CommandLine *line, const char **words)
+{
+        for (size_t i = 0; i < command_line_size(line); i++) {
+                words[i] = template_constant(command_line_word(line, i));
+                if (!words[i])
+                        return false;
+        }
+        return true;
+}
+
+static int expand_words(Run *run, const CommandLine *line, const JsonValue *const *values, char ***ret, char **ret_error)
+{
+        const JsonValue *params = run_params(run);
+        _cleanup_free_ JsonMember *members = new0(JsonMember, N_PLACEHOLDERS + (params ? params->n : 0));
+        TemplateContext context;
+        JsonValue all;
+
+        if (!members)
+                return -ENOMEM;
+        run_template_context(run, &context);
+        make_params(run, values, members, &all);
+        context.params = &all;
+        return command_line_expand(line, &context, ret, ret_error);
+}
+
+typedef struct Words {
+        const char *few[8]; /* enough for most lines */
+        const char **constant;
+        char **expanded;
+        size_t n;
+} Words;
+
+static void words_deinit(Words *words)
+{
+        if (words->constant != words->few)
+                free(words->constant);
+        words_free(words->expanded);
+}
+
+static int make_words(Run *run, const CommandLine *line, const JsonValue *const *values, Words *words, char **ret_error)
+{
+        words->n = command_line_size(line);
+        words->constant = words->n <= ARRAY_SIZE(words->few) ? words->few : new0(const char *, words->n);
+        if (!words->constant)
+                return -ENOMEM;
+        return constant_words(line, words->constant) ? 0 : expand_words(run, line, values, &words->expanded, ret_error);
+}
+
+/* What a failure to start a member of JOB is called. */
+static int refuse(Run *run, GroupRun *g, Track *track, const char *job, int r, const char *message)
+{
+        static const struct {
+                int error;
+                const char *kind, *message;
+        } words[] = {
+                { -ENOENT, "no-such-job", "there is no job of this name" },
+                { -EISDIR, "no-such-job", "this is a template; name one of its instances" },
+                { -ELOOP, "cycle", "the group would run itself, or groups are nested too deep" },
+                { -EINVAL, "bad-parameter", NULL },
+                { -EBADMSG, "template", NULL },
+                { -ENOMEM, "memory", "no memory for the run" },
+        };
+        const char *kind = "internal";
+        size_t len = 0;
+        char *error;
+
+        for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+                if (words[i].error == r) {
+                        kind = words[i].kind;
+                        message = words[i].message ?: message;
+                }
+        error = format_error(job, 0, RUN_FAILED, kind, message ?: strerror(-r), &len);
+        track_failed(run, g, track, error, len, false);
+        return 0;
+}
+
+/* The values of the placeholders; the results of steps are parsed into DOC where they are wanted. */
+static void step_values(const Run *run, const GroupRun *g, const Track *track, JsonValue *index, JsonDoc **doc,
+                        const JsonValue **values)
+{
+        static const JsonValue null = { .type = JSON_NULL };
+        const GroupConfig *config = config_of(run);
+        size_t i = (size_t)(track - g->tracks);
+
+        *index = (JsonValue){ .type = JSON_INT, .integer = (int64_t)(config->mode == GROUP_CHAIN ? i : i / config->runs.n) };
+        values[0] = item_of(run, g, track);
+        values[1] = index;
+        if (track->step == 0) {
+                /* What a chain begins with: the item, or what the group was given. */
+                values[2] = config->mode == GROUP_CHAIN && values[0] ? values[0] : json_get(run_params(run), "input");
+                return;
+        }
+        values[2] = track->text && json_parse(track->text, track->len, NULL, doc, NULL) >= 0 ? json_root(*doc) : &null;
+}
+
+/* Begins the step that is due. -EBUSY: there is no place for it now; all else has become the track's. */
+static int start_step(Run *run, GroupRun *g, Track *track, bool may_wait)
+{
+        const CommandLine *line = line_of(run, g, track);
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        _cleanup_(words_deinit) Words words = {};
+        _cleanup_free_ char *error = NULL;
+        const JsonValue *values[N_PLACEHOLDERS] = {};
+        ParameterError parameter_error = {};
+        const char *const *argv;
+        JsonValue index;
+        uint64_t id;
+        int r;
+
+        step_values(run, g, track, &index, &doc, values);
+        r = make_words(run, line, values, &words, &error);
+        argv = words.expanded ? (const char *const *)words.expanded : words.constant;
+        if (r < 0)
+                return refuse(run, g, track, template_constant(command_line_word(line, 0)) ?: "?",
+                              r == -ENOMEM ? r : -EBADMSG, error);
+        track->member.group = run;
+        track->member.ended = on_member_ended;
+        r = run->services->members->start(&track->member,
+                                          &(MemberRequest){
+                                                  .job = argv[0],
+                                                  .args = argv + 1,
+                                                  .n_args = words.n - 1,
+                                                  .input = command_line_uses(line, "input") ? NULL : values[2],
+                                                  .may_wait = may_wait,
+                                          },
+                                          &id, &parameter_error);
+        if (r == -EBUSY || r >= 0)
+                return r;
+        return refuse(run, g, track, argv[0], r, parameter_error.message);
+}
+
+/* Begins what may begin, at most STARTS_A_TURN steps. 0, or when to go on: -EAGAIN soon, -EBUSY later. */
+static int start_steps(Run *run, GroupRun *g)
+{
+        size_t most = config_of(run)->concurrency ?: SIZE_MAX;
+
+        for (unsigned n = 0; !g->ending; n++) {
+                Track *track = pop_ready(g);
+                bool begins = !track;
+                int r;
+
+                if (begins && (g->n_begun == g->n || g->n_active >= most))
+                        return 0;
+                if (begins)
+                        track = &g->tracks[g->n_begun];
+                if (n == STARTS_A_TURN) {
+                        if (!begins)
+                                push_ready(g, track);
+                        return -EAGAIN;
+                }
+                g->n_active += begins;
+                g->n_begun += begins;
+                /* A track that has begun is not held up by those of its group. */
+                r = start_step(run, g, track, !begins || g->n_active == 1);
+                if (r == -EBUSY) {
+                        g->n_active--;
+                        g->n_begun--;
+                        return g->n_active > 0 ? 0 : -EBUSY;
+                }
+        }
+        return 0;
+}
+
+/* Tells members to end, at most CANCELS_A_TURN. 0, or -EAGAIN where there are more. */
+static int cancel_members(Run *run, GroupRun *g)
+{
+        Track *track;
+
+        /* Those between two steps have nothing under way. */
+        while ((track = pop_ready(g)))
+                g->n_active--;
+        for (unsigned n = 0; g->n_cancelled < g->n_begun; n++) {
+                if (n == CANCELS_A_TURN)
+                        return -EAGAIN;
+                run->services->members->cancel(&g->tracks[g->n_cancelled++].member);
+        }
+        return 0;
+}
+
+/* --- the end of the group --- */
+
+static void write_details(const GroupRun *g, JsonWriter *w)
+{
+        size_t shown = 0;
+
+        json_begin_object(w);
+        json_key(w, "members");
+        json_uint(w, g->n);
+        json_key(w, "failed");
+        json_uint(w, g->n_failed);
+        json_key(w, "errors");
+        json_begin_array(w);
+        for (size_t i = 0; i < g->n && shown < MIN(g->n_failed, (size_t)GROUP_ERRORS_SHOWN_MAX); i++)
+                if (g->tracks[i].failed && !g->tracks[i].told && g->tracks[i].text) {
+                        json_raw(w, g->tracks[i].text, g->tracks[i].len);
+                        shown++;
+                }
+        json_end_array(w);
+        json_end_object(w);
+}
+
+static void set_details(Run *run, const GroupRun *g)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        JsonWriter w;
+
+        json_writer_init(&w, &text, 0);
+        write_details(g, &w);
+        if (json_writer_end(&w) >= 0)
+                run_set_details(run, buffer_steal(&text));
+}
+
+/* The results in the order named; null, or the error, for those that have none. */
+static int format_results(const Run *run, const GroupRun *g, Buffer *out)
+{
+        bool keep = config_of(run)->errors == GROUP_KEEP;
+        bool single = config_of(run)->mode == GROUP_CHAIN && config_of(run)->items.n == 0;
+        int r = buffer_reserve(out, g->n_bytes + 5 * g->n + 2);
+
+        if (r >= 0 && !single)
+                r = buffer_append_char(out, '[');
+        for (size_t i = 0; i < g->n && r >= 0; i++) {
+                const Track *track = &g->tracks[i];
+                bool shown = track->text && (keep || !track->failed);
+
+                if (i > 0)
+                        r = buffer_append_char(out, ',');
+                if (r >= 0)
+                        r = shown ? buffer_append(out, track->text, track->len) : buffer_append_string(out, "null");
+        }
+        return r >= 0 && !single ? buffer_append_char(out, ']') : r;
+}
+
+/* "2 of 5 members failed; the first: JOB (run 12): KIND: MESSAGE" */
+static void fail_by_member(Run *run, const GroupRun *g)
+{
+        const Track *track = &g->tracks[g->first_failed];
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        const JsonValue *root, *error, *id;
+        char of_run[32] = "";
+
+        if (!track->text || json_parse(track->text, track->len, NULL, &doc, NULL) < 0) {
+                run_fail(run, "memory", "no memory for the error of a member");
+                return;
+        }
+        root = json_root(doc);
+        error = json_get(root, "error");
+        id = json_get(root, "run");
+        if (json_is(id, JSON_INT))
+                (void)snprintf(of_run, sizeof(of_run), " (run %lld)", (long long)id->integer);
+        run_fail(run, "member-failed", "%zu of %zu members failed; the first: %s%s: %s: %s", g->n_failed, g->n,
+                 json_string_or_null(json_get(root, "job")) ?: "", of_run,
+                 json_string_or_null(json_get(error, "kind")) ?: "", json_string_or_null(json_get(error, "message")) ?: "");
+}
+
+static void end_group(Run *run, GroupRun *g)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        size_t len;
+
+        set_details(run, g);
+        if (g->too_large) {
+                run_fail(run, "too-large", "the results of the members are larger than %u bytes", GROUP_RESULT_MAX);
+                return;
+        }
+        if (run_is_stopping(run)) {
+                run_fail(run, "cancelled", "ended before its time");
+                return;
+        }
+        if (format_results(run, g, &text) < 0) {
+                run_fail(run, "memory", "no memory for the results");
+                return;
+        }
+        len = text.len;
+        if (g->n_failed > 0 && config_of(run)->errors == GROUP_RAISE) {
+                run_set_result(run, buffer_steal(&text), len);
+                fail_by_member(run, g);
+        } else if (output_set_size(run->spec->result.outputs) > 0) {
+                run_finish_with_bytes(run, RESULT_JSON, text.data, len);
+        } else {
+                run_succeed(run, buffer_steal(&text), len);
+        }
+}
+
+/* RUN may be gone afterwards. */
+static void advance(Run *run)
+{
+        GroupRun *g = run_state(run);
+        int r;
+
+        if (g->advancing)
+                return;
+        g->advancing = true;
+        /* A start may be what ends the group, so that there is something to cancel then. */
+        r = start_steps(run, g);
+        if (g->ending)
+                r = cancel_members(run, g);
+        g->advancing = false;
+        if (r == 0 && g->n_active == 0) {
+                end_group(run, g);
+                return;
+        }
+        if (r < 0)
+                (void)timer_arm_after(run->services->timers, &g->turn, r == -EBUSY ? BUSY_RETRY_USEC : 0);
+}
+
+static void on_turn(Timer *timer, _unused_ usec_t now)
+{
+        advance(run_from_state(container_of(timer, GroupRun, turn)));
+}
+
+/* --- the kind --- */
+
+static void group_start(Run *run)
+{
+        const GroupConfig *config = config_of(run);
+        GroupRun *g = run_state(run);
+        size_t n_items;
+
+        if (!run->services->members) {
+                run_fail(run, "internal", "there are no other jobs here");
+                return;
+        }
+        if (group_items_expand(run, &g->items) < 0)
+                return;
+        n_items = config->items.n > 0 ? g->items.n : 1;
+        g->n_steps = config->mode == GROUP_CHAIN ? (unsigned)config->runs.n : 1;
+        g->n = config->mode == GROUP_CHAIN ? n_items : n_items * config->runs.n;
+        if (g->n > GROUP_MEMBERS_MAX) {
+                run_fail(run, "too-large", "the group has more than %u members", GROUP_MEMBERS_MAX);
+                return;
+        }
+        g->ready_head = NO_TRACK;
+        g->turn.callback = on_turn;
+        g->tracks = new0(Track, g->n + 1);
+        /* Room for the timer, so that arming it finds it. */
+        if (!g->tracks || timer_arm_after(run->services->timers, &g->turn, 0) < 0) {
+                run_fail(run, "memory", "no memory for the members");
+                return;
+        }
+        timer_disarm(run->services->timers, &g->turn);
+        set_details(run, g);
+        advance(run);
+}
+
+static void group_cancel(Run *run)
+{
+        GroupRun *g = run_state(run);
+
+        g->ending = true;
+        advance(run);
+}
+
+static void group_reset(Run *run)
+{
+        GroupRun *g = run_state(run);
+
+        timer_disarm(run->services->timers, &g->turn);
+        for (size_t i = 0; i < g->n && g->tracks; i++) {
+                Track *track = &g->tracks[i];
+
+                /* Only where the daemon gives up on all: the member goes on without its group. */
+                if (track->member.run)
+                        track->member.run->member = NULL;
+                free(track->text);
+        }
+        free(g->tracks);
+        group_items_deinit(&g->items);
+}
+
+const JobKind group_kind = {
+        .name = "group",
+        .help = "Runs other jobs: side by side, or one after another.",
+        .section = &group_section,
+        .load = group_load,
+        .only_waits = true,
+        .placeholders = placeholders,
+        .run_size = sizeof(GroupRun),
+        .start = group_start,
+        .cancel = group_cancel,
+        .reset = group_reset,
+};
