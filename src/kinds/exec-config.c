@@ -113,6 +113,7 @@ static const ConfigKey exec_keys[] = {
           .help = "Where it runs; relative to the environment's directory, which it is unless it is said here." },
         { "Environment", EXEC(environment, templates), .data = TEMPLATE_PLAIN, .help = "NAME=VALUE, beside PATH, HOME, LANG and TAKT_*." },
         { "Input", EXEC(input, template), .data = TEMPLATE_PLAIN, .help = "What it reads from standard input." },
+        { "InputJson", EXEC(input_json, template), .data = TEMPLATE_JSON, .help = "A JSON text that it reads from standard input." },
         { "Output", EXEC(output, choice), .choices = output_names, .default_value = "text", .help = "How its standard output is read." },
         { "MaxBytes", EXEC(max_bytes, size), .min = 1, .max = 1ULL << 30, .default_value = "1M",
           .help = "The most of its output that is kept; the rest is read and counted." },
@@ -268,6 +269,8 @@ int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
                 if (text && secret_set_add_pair(&spec->secrets, text) == -ENOMEM)
                         return -ENOMEM;
         }
+        if (c->input && c->input_json)
+                return config_items_error(items, report, "Exec", "InputJson", 0, "there can be one input only, of Input= and InputJson=");
         if (spec->result.format != 0 && config_items_find(items, "Exec", "Output"))
                 return config_items_error(items, report, "Result", "Format", 0, "[Exec] Output= says it already");
         r = check_foreign_keys(c, items, report);

@@ -45,7 +45,8 @@ typedef struct ExecConfig {
         CommandLine *command;
         Template *working_directory;
         TemplateList environment;
-        Template *input;
+        Template *input;      /* Input= or … */
+        Template *input_json; /* … InputJson= */
         int output; /* index of exec_output_formats */
         uint64_t max_bytes;
         int kill_signal; /* signal number */
@@ -59,6 +60,12 @@ typedef struct ExecConfig {
         CommandLog log;
         struct SharedPool *shared_pool; /* NULL: none was needed so far */
 } ExecConfig;
+
+/* What the command reads; NULL: nothing. */
+static inline const Template *exec_config_input(const ExecConfig *config)
+{
+        return config->input_json ?: config->input;
+}
 
 extern const ConfigSection exec_section;
 

@@ -158,8 +158,9 @@ static int hold_pool(Run *run, SharedPool **ret)
         return 0;
 }
 
-static void write_request(Run *run, uint64_t id, const char *input, JsonWriter *w)
+static void write_request(Run *run, uint64_t id, const Buffer *input, JsonWriter *w)
 {
+        const ExecConfig *config = run_config(run);
         const char *params = run->params ?: "{}";
 
         json_begin_object(w);
@@ -173,10 +174,12 @@ static void write_request(Run *run, uint64_t id, const char *input, JsonWriter *
         json_realtime(w, run->scheduled_realtime);
         json_key(w, "params");
         json_raw(w, params, strlen(params));
-        if (input) {
+        if (exec_config_input(config))
                 json_key(w, "input");
-                json_string_lossy(w, input, strlen(input));
-        }
+        if (config->input_json)
+                json_raw(w, buffer_string(input), input->len);
+        else if (config->input)
+                json_string_lossy(w, buffer_string(input), input->len);
         json_end_object(w);
 }
 
@@ -188,14 +191,14 @@ static int make_request(Run *run, uint64_t id, Buffer *line)
         JsonWriter w;
         int r;
 
-        if (run_expand(run, config->input, &input) < 0)
+        if (run_expand(run, exec_config_input(config), &input) < 0)
                 return -EBADMSG;
         if (config->pool.protocol == EXEC_PROTOCOL_JSON) {
                 json_writer_init(&w, line, 0);
-                write_request(run, id, config->input ? buffer_string(&input) : NULL, &w);
+                write_request(run, id, &input, &w);
                 r = json_writer_end(&w);
         } else {
-                r = buffer_append_string(line, config->input ? buffer_string(&input) : run->params ?: "{}");
+                r = buffer_append_string(line, exec_config_input(config) ? buffer_string(&input) : run->params ?: "{}");
         }
         if (r >= 0)
                 return 0;

@@ -115,7 +115,7 @@ static void spawn_start(Run *run)
         int r;
 
         if (run_expand_command(run, config->command, &argv) < 0 || command_directory(run, config->working_directory, &directory) < 0 ||
-            command_environment(run, NULL, &config->environment, &environment) < 0 || run_expand(run, config->input, &input) < 0)
+            command_environment(run, NULL, &config->environment, &environment) < 0 || run_expand(run, exec_config_input(config), &input) < 0)
                 return;
         mark = xasprintf("TAKT_RUN=%llu", (unsigned long long)run->id);
         if (!mark) {
@@ -127,7 +127,7 @@ static void spawn_start(Run *run)
                 .environment = environment.strings,
                 .directory = directory,
                 .mark = mark,
-                .input = { .mode = config->input ? SPAWN_BYTES : SPAWN_NULL, .data = input.data, .n = input.len },
+                .input = { .mode = exec_config_input(config) ? SPAWN_BYTES : SPAWN_NULL, .data = input.data, .n = input.len },
                 .output = { .mode = SPAWN_CAPTURE, .max_bytes = config->max_bytes },
                 .error_output = { .mode = SPAWN_CAPTURE, .max_bytes = 0 },
                 .set_umask = true,
