@@ -5,9 +5,29 @@ _taktctl_jobs () {
         taktctl "$@" list --names 2>/dev/null
 }
 
+# The parameters of a job, each as "--NAME TYPE".
+_taktctl_parameters () {
+        taktctl "$@" --help 2>/dev/null | sed -n 's/^  \(--[^ ]*\) \([^ ]*\).*/\1 \2/p'
+}
+
+# The values that the parameter --NAME of a job may have, where they can be told.
+_taktctl_values () {
+        local name=$1 type
+        type=$(_taktctl_parameters "${@:2}" | sed -n "s/^$name //p")
+        case $type in
+        choice\(*)
+                type=${type#choice(}
+                echo "${type%)}" | tr '|' ' '
+                ;;
+        bool)
+                echo yes no
+                ;;
+        esac
+}
+
 _taktctl () {
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb='' i
-        local -a where=()
+        local -a where=() arguments=()
         local common='--env --system --user -j --json -q --quiet --timezone --no-pager -h --help --version'
         local job_states='disabled paused running waiting idle finished template'
         local run_states='queued running retrying succeeded failed timeout cancelled skipped missed lost'
@@ -53,7 +73,11 @@ _taktctl () {
                 -*)
                         ;;
                 *)
-                        [[ $verb ]] || verb=${COMP_WORDS[i]}
+                        if [[ $verb ]]; then
+                                arguments+=("${COMP_WORDS[i]}")
+                        else
+                                verb=${COMP_WORDS[i]}
+                        fi
                         ;;
                 esac
         done
@@ -82,6 +106,13 @@ _taktctl () {
                 ;;
         esac
 
+        if [[ $verb == run && ${arguments[0]-} ]]; then
+                if [[ $prev == --* ]]; then
+                        mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_values "$prev" "${where[@]}" run "${arguments[0]}")" -- "$cur")
+                        return
+                fi
+                common+=" $(_taktctl_parameters "${where[@]}" run "${arguments[0]}" | sed 's/ .*//' | tr '\n' ' ')"
+        fi
         if [[ $cur == -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$common ${verbs[${verb:-list}]-}" -- "$cur")
                 return
@@ -90,7 +121,11 @@ _taktctl () {
         '')
                 mapfile -t COMPREPLY < <(compgen -W "${!verbs[*]}" -- "$cur")
                 ;;
-        list|status|show|cat|next|run|wait|cancel|runs|result|watch|logs|pause|resume)
+        run)
+                [[ ${arguments[0]-} ]] ||
+                        mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
+                ;;
+        list|status|show|cat|next|wait|cancel|runs|result|watch|logs|pause|resume)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
         verify)

@@ -21,6 +21,15 @@ function __taktctl_jobs
         taktctl $where list --names 2>/dev/null
 end
 
+# The parameters of the job that a run is typed for, as "--NAME<TAB>TYPE".
+function __taktctl_parameters
+        set -l words (commandline -opc)
+        set -l verb (contains -i run $words); or return
+        test (count $words) -gt $verb; or return
+        taktctl $words[2..$verb] $words[(math $verb + 1)] --help 2>/dev/null |
+                string replace -rf '^  (--\S+) (\S+).*' '$1\t$2'
+end
+
 complete -c taktctl -f
 
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a list -d 'List jobs, their state and their next time'
@@ -71,6 +80,7 @@ complete -c taktctl -n '__fish_seen_subcommand_from wait' -s t -l timeout -x -d 
 complete -c taktctl -n '__fish_seen_subcommand_from run' -s w -l wait -d 'Wait for the end and print the result'
 
 complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs" -a '(__taktctl_jobs)'
+complete -c taktctl -n '__fish_seen_subcommand_from run' -a '(__taktctl_parameters)'
 complete -c taktctl -n '__fish_seen_subcommand_from verify' -a '(__fish_complete_suffix .job)'
 complete -c taktctl -n '__fish_seen_subcommand_from path validate' -F
 complete -c taktctl -n '__fish_seen_subcommand_from env; and not __fish_seen_subcommand_from create' -a create

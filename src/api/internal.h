@@ -43,6 +43,9 @@ void api_watches_notify(Api *api, const Event *event);
 void api_watches_stop(Api *api);
 int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 
+/* jobs.c: writes the member "usage": how the job is called by taktctl. -ENOMEM. */
+int api_write_usage(const Job *job, JsonWriter *w);
+
 /* common.c */
 
 /* The strings of an array parameter, which is absent or checked against the interface. Lives as long as PARAMETERS. */

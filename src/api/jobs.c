@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include "base/file.h"
+#include "base/string-util.h"
 
 #define JOB_NEXT_MAX 1000U
 
@@ -181,6 +182,38 @@ static int method_cat(VarlinkCall *call, const JsonValue *parameters, void *user
         return api_walk_jobs(userdata, call, parameters, "files", write_files);
 }
 
+int api_write_usage(const Job *job, JsonWriter *w)
+{
+        _cleanup_buffer_ Buffer usage = BUFFER_NULL;
+        _cleanup_free_ char *command = xasprintf("taktctl run %s", job->name);
+        int r;
+
+        if (!command)
+                return -ENOMEM;
+        r = parameter_usage(job->spec->job.parameters, command, &usage);
+        if (r < 0)
+                return r;
+        json_key(w, "usage");
+        json_string_lossy(w, buffer_string(&usage), usage.len);
+        return 0;
+}
+
+static int method_usage(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        Api *api = userdata;
+        Job *job = find_job(api, call, parameters);
+        JsonWriter *w;
+        int r;
+
+        if (!job)
+                return 0;
+        w = varlink_call_begin(call);
+        json_key(w, "parameters");
+        parameter_describe(job->spec->job.parameters, w);
+        r = api_write_usage(job, w);
+        return r < 0 ? r : varlink_call_end(call, false);
+}
+
 static int method_next(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
@@ -241,6 +274,7 @@ const VarlinkMethod api_jobs_methods[] = {
         { "io.takt.Jobs.Get", method_get, API_READ },
         { "io.takt.Jobs.Cat", method_cat, API_READ },
         { "io.takt.Jobs.Next", method_next, API_READ },
+        { "io.takt.Jobs.Usage", method_usage, API_READ },
         { "io.takt.Jobs.Pause", method_pause, API_CONTROL },
         { "io.takt.Jobs.Resume", method_resume, API_CONTROL },
         {},

@@ -211,6 +211,7 @@ static int bind_parameters(Api *api, VarlinkCall *call, const Job *job, const Js
         json_string_lossy(w, error.name, strlen(error.name));
         json_key(w, "message");
         json_string_lossy(w, error.message, strlen(error.message));
+        api_write_usage(job, w);
         (void)varlink_call_end(call, false);
         return r;
 }

@@ -88,7 +88,9 @@ int ctl_reply_status(const VarlinkReply *reply)
                 if (streq(errors[i].error, reply->error)) {
                         if (expand(&text, errors[i].text, reply->parameters) < 0)
                                 return ctl_oom();
-                        return ctl_error(errors[i].status, "%s", buffer_string(&text));
+                        (void)ctl_error(errors[i].status, "%s", buffer_string(&text));
+                        fputs(json_get_string(reply->parameters, "usage", ""), stderr);
+                        return errors[i].status;
                 }
         if (json_format(reply->parameters, 0, &text) < 0)
                 return ctl_oom();

@@ -44,14 +44,14 @@ static int run(Ctl *ctl, int argc, char **argv)
                 printf("taktctl %s\n", PACKAGE_VERSION);
                 return ctl_flush();
         }
-        if (ctl->options.help) {
+        if (ctl->options.help && (n == 0 || !ctl->verb || !ctl->verb->usage)) {
                 ctl_pager(ctl);
                 help_print(ctl->verb);
                 return ctl_flush();
         }
         r = load_zone(ctl);
         if (r == 0)
-                r = ctl->verb->run(ctl, args, n);
+                r = (ctl->options.help ? ctl->verb->usage : ctl->verb->run)(ctl, args, n);
         return r == 0 ? ctl_flush() : r;
 }
 

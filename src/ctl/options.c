@@ -131,7 +131,24 @@ typedef struct Parser {
         int argc;
         int i;
         unsigned seen; /* OPTION_… */
+        char **args;
+        size_t n;
 } Parser;
+
+/* Whether OPTION, which stands on the command line now, is for the job that was named before it. */
+static bool is_for_job(const Parser *p, const Option *option)
+{
+        const Verb *verb = p->ctl->verb;
+
+        return verb && (verb->options & OPTION_JOB_ARGS) && p->n > 0 &&
+               (!option || (option->verbs != 0 && !(option->verbs & verb->options)));
+}
+
+static int take_argument(Parser *p)
+{
+        p->args[p->n++] = p->argv[p->i];
+        return 0;
+}
 
 static int take_option(Parser *p, const Option *option, const char *value)
 {
@@ -150,6 +167,8 @@ static int take_long(Parser *p, const char *text)
         size_t n = strcspn(text, "=");
         const Option *option = find_name(text, n);
 
+        if (is_for_job(p, option))
+                return take_argument(p);
         if (!option)
                 return unknown_option(text, n);
         if (text[n] == '=' && !option->metavar)
@@ -160,6 +179,8 @@ static int take_long(Parser *p, const char *text)
 /* A group such as "-qn5". */
 static int take_letters(Parser *p, const char *text)
 {
+        if (is_for_job(p, find_letter(*text)))
+                return take_argument(p); /* -5, for one */
         for (; *text; text++) {
                 const Option *option = find_letter(*text);
                 int r;
@@ -213,9 +234,8 @@ static int check(const Parser *p, size_t n)
 
 int options_parse(Ctl *ctl, int argc, char **argv, char **args, size_t *ret_n)
 {
-        Parser p = { .ctl = ctl, .argv = argv, .argc = argc };
+        Parser p = { .ctl = ctl, .argv = argv, .argc = argc, .args = args };
         bool ended = false;
-        size_t n = 0;
         int r = 0;
 
         ctl->options.timeout = USEC_INFINITY;
@@ -224,7 +244,7 @@ int options_parse(Ctl *ctl, int argc, char **argv, char **args, size_t *ret_n)
 
                 if (ended || arg[0] != '-' || arg[1] == '\0') {
                         if (ctl->verb)
-                                args[n++] = arg;
+                                (void)take_argument(&p);
                         else
                                 r = take_verb(ctl, arg);
                 } else if (streq(arg, "--")) {
@@ -239,6 +259,6 @@ int options_parse(Ctl *ctl, int argc, char **argv, char **args, size_t *ret_n)
                 return r;
         if (!ctl->verb && !ctl->options.help)
                 ctl->verb = &verbs[0];
-        *ret_n = n;
-        return ctl->verb ? check(&p, n) : 0;
+        *ret_n = p.n;
+        return ctl->verb ? check(&p, p.n) : 0;
 }

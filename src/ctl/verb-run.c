@@ -206,6 +206,27 @@ int verb_run(Ctl *ctl, char **args, size_t n)
         return ctl->options.wait ? run_and_wait(ctl, parameters) : run_only(ctl, parameters);
 }
 
+/* taktctl run JOB --help */
+int verb_run_usage(Ctl *ctl, char **args, _unused_ size_t n)
+{
+        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const char *parameters;
+        int r;
+
+        params_init(&params);
+        params_string(&params, "job", args[0]);
+        r = params_end(&params, &parameters);
+        if (r == 0)
+                r = ctl_call(ctl, "io.takt.Jobs.Usage", parameters, &reply);
+        if (r != 0)
+                return r;
+        if (ctl->options.json)
+                return ctl_print_json(ctl, json_get(reply.parameters, "parameters"));
+        fputs(json_get_string(reply.parameters, "usage", ""), stdout);
+        return 0;
+}
+
 /* --- wait --- */
 
 typedef struct Waited {

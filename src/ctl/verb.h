@@ -22,6 +22,7 @@ enum {
         OPTION_TIMEOUT = 1 << 10,
         OPTION_WAIT = 1 << 11,
         OPTION_NO_LINES = 1 << 12, /* -n may be 0 */
+        OPTION_JOB_ARGS = 1 << 13, /* behind its first argument, options that are not its own are arguments as well */
 };
 
 #define ARGS_UNLIMITED UINT32_MAX
@@ -35,6 +36,7 @@ struct Verb {
         int (*run)(Ctl *ctl, char **args, size_t n);
         const char *summary; /* one line */
         const char *details; /* lines for its own help, NULL for none */
+        int (*usage)(Ctl *ctl, char **args, size_t n); /* what --help does behind arguments; NULL: as without */
 };
 
 /* In the order of the help, ended by a NULL name. */
@@ -95,6 +97,7 @@ int verb_reload(Ctl *ctl, char **args, size_t n);
 int verb_result(Ctl *ctl, char **args, size_t n);
 int verb_resume(Ctl *ctl, char **args, size_t n);
 int verb_run(Ctl *ctl, char **args, size_t n);
+int verb_run_usage(Ctl *ctl, char **args, size_t n);
 int verb_runs(Ctl *ctl, char **args, size_t n);
 int verb_show(Ctl *ctl, char **args, size_t n);
 int verb_status(Ctl *ctl, char **args, size_t n);

@@ -22,12 +22,14 @@ const Verb verbs[] = {
           "Show when jobs are due next",
           "-n sets how many times of each job are shown; otherwise 5 of one job, and 1 each\n"
           "of several." },
-        { "run", "JOB [ARG…]", 1, ARGS_UNLIMITED, OPTION_WAIT | OPTION_PARAM, verb_run,
+        { "run", "JOB [ARG…]", 1, ARGS_UNLIMITED, OPTION_WAIT | OPTION_PARAM | OPTION_JOB_ARGS, verb_run,
           "Start a run of a job by hand",
           "Prints the id of the run or, with --wait, its result; then the exit status is 1\n"
           "unless the run succeeds. ARGs are values of the job's parameters in their order,\n"
-          "or after \"--\" words such as \"--city Berlin\". With --wait, ^C cancels the run,\n"
-          "and a second ^C leaves it to itself." },
+          "or by name, as in \"--city Berlin\"; \"taktctl run JOB --help\" shows which there\n"
+          "are. One that is named like an option below goes behind \"--\". With --wait, ^C\n"
+          "cancels the run, and a second ^C leaves it to itself.",
+          verb_run_usage },
         { "wait", "RUN|JOB…", 1, ARGS_UNLIMITED, OPTION_TIMEOUT, verb_wait,
           "Wait until runs have ended",
           "JOB stands for its runs that are under way now. The exit status is 1 unless all\n"
