@@ -34,7 +34,7 @@ int buffer_reserve(Buffer *buffer, size_t n)
         return 0;
 }
 
-int buffer_append(Buffer *buffer, const void *data, size_t n)
+int buffer_append_slowly(Buffer *buffer, const void *data, size_t n)
 {
         int r;
 

@@ -24,8 +24,21 @@ void buffer_deinit(Buffer *buffer);
 
 /* Makes room for N more bytes and a NUL. Returns 0, -ENOMEM, or -E2BIG above the cap. */
 int buffer_reserve(Buffer *buffer, size_t n);
+/* As buffer_append(), where there may be no room. */
+int buffer_append_slowly(Buffer *buffer, const void *data, size_t n);
+
 /* Appends N bytes. Errors of buffer_reserve(). */
-int buffer_append(Buffer *buffer, const void *data, size_t n);
+static inline int buffer_append(Buffer *buffer, const void *data, size_t n)
+{
+        if (n >= buffer->allocated - buffer->len || (buffer->max > 0 && buffer->len + n > buffer->max))
+                return buffer_append_slowly(buffer, data, n);
+        if (n > 0)
+                memcpy(buffer->data + buffer->len, data, n);
+        buffer->len += n;
+        buffer->data[buffer->len] = '\0';
+        return 0;
+}
+
 int buffer_append_string(Buffer *buffer, const char *s);
 int buffer_append_char(Buffer *buffer, char c);
 int buffer_appendf(Buffer *buffer, const char *format, ...) _printf_(2, 3);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The reader stands on yajl's callbacks. What they bring is put on a stack of slots; when an array
- * or object ends, its slots are copied as one block into the document's arena.
+ * The reader stands on yajl's callbacks. Plain text is read without it (reader-plain.c); whatever is
+ * not plain, and all that is wrong, is yajl's.
  *
  * yajl does not look at what its allocator returns, so that it is given one that never returns
  * NULL: the allocator jumps out of the parse, and since everything of yajl's lies in one arena,
@@ -12,80 +12,13 @@
  * escapes ("?" is put in their place), and ill-formed UTF-8 that its own check does not know. We
  * look for these first, and let yajl see only what lies before.
  */
-#include "json/json.h"
+#include "json/reader-internal.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <yajl/yajl_parse.h>
 
 #include "base/string-util.h"
-#include "json/arena.h"
-#include "json/number.h"
-#include "json/object.h"
 
-#define BLANKS " \t\r\n"
-#define NO_CONTAINER UINT32_MAX
-#define STACK_INLINE 64       /* slots */
-#define YAJL_ARENA_INLINE 6144 /* bytes: its handle, and both of its 2 KiB buffers */
 #define FIRST_CHUNK_MAX (64U * 1024)
-#define QUOTED_KEY_MAX 40 /* bytes of a key in a message */
-
-struct JsonDoc {
-        Arena arena;
-        JsonValue root;
-        max_align_t first[];
-};
-
-/* A value, or the key of the member whose value is in the next slot. */
-typedef union Slot {
-        JsonValue value;
-        struct {
-                uint32_t offset; /* in the text */
-                uint32_t len;
-                const char *string;
-        } key;
-} Slot;
-
-_Static_assert(sizeof(Slot) == sizeof(JsonValue), "slots of an array are copied as its items");
-
-typedef struct Reader {
-        const char *text;
-        size_t n;
-        unsigned max_depth;
-
-        JsonDoc *doc;
-        yajl_handle yajl;
-        Arena yajl_arena;
-        jmp_buf out_of_memory;
-        bool finishing; /* all of the text was handed to yajl */
-        size_t accepted; /* just after the last token that made a callback */
-
-        Slot *stack;
-        uint32_t top;
-        uint32_t allocated;
-        uint32_t open; /* slot of the innermost container; its `n` is the slot of the one around it */
-        unsigned depth;
-
-        int error;
-        size_t error_offset;
-        char message[sizeof((JsonError){}.message)];
-
-        Slot stack_inline[STACK_INLINE];
-        max_align_t yajl_inline[YAJL_ARENA_INLINE / sizeof(max_align_t)];
-} Reader;
-
-static int _printf_(4, 5) reader_fail(Reader *r, int error, size_t offset, const char *format, ...)
-{
-        va_list ap;
-
-        r->error = error;
-        r->error_offset = offset;
-        va_start(ap, format);
-        (void)vsnprintf(r->message, sizeof(r->message), format, ap);
-        va_end(ap);
-        return error;
-}
 
 /* --- yajl's memory: each piece is preceded by its size, which yajl does not tell again --- */
 
@@ -119,211 +52,16 @@ static void yajl_arena_free(_unused_ void *userdata, _unused_ void *piece)
 {
 }
 
-/* --- the stack of slots --- */
-
-/* Just after the token that yajl looked at last. */
-static size_t reader_offset(const Reader *r)
-{
-        return r->finishing ? r->n : yajl_get_bytes_consumed(r->yajl);
-}
-
-static int no_memory(Reader *r)
-{
-        reader_fail(r, -ENOMEM, reader_offset(r), "out of memory");
-        return 0;
-}
-
-static Slot *push(Reader *r)
-{
-        if (r->top == r->allocated) {
-                uint32_t allocated = r->allocated * 2;
-                bool is_inline = r->stack == r->stack_inline;
-                Slot *stack = realloc(is_inline ? NULL : r->stack, (size_t)allocated * sizeof(Slot));
-
-                if (!stack)
-                        return NULL;
-                if (is_inline)
-                        memcpy(stack, r->stack_inline, sizeof(r->stack_inline));
-                r->stack = stack;
-                r->allocated = allocated;
-        }
-        return &r->stack[r->top++];
-}
-
-/* Callbacks of yajl return 0 to stop it. */
-static int add_value(Reader *r, JsonValue value)
-{
-        Slot *slot = push(r);
-
-        if (!slot)
-                return no_memory(r);
-        slot->value = value;
-        r->accepted = reader_offset(r);
-        return 1;
-}
-
-static int on_null(void *userdata)
-{
-        return add_value(userdata, (JsonValue){ .type = JSON_NULL });
-}
-
-static int on_boolean(void *userdata, int boolean)
-{
-        return add_value(userdata, (JsonValue){ .type = JSON_BOOL, .boolean = boolean });
-}
-
-static int on_number(void *userdata, const char *text, size_t n)
-{
-        Reader *r = userdata;
-        JsonValue value;
-        int error;
-
-        error = json_number_parse(text, n, &value);
-        if (error == -ENOMEM)
-                return no_memory(r);
-        if (error < 0) {
-                reader_fail(r, -EBADMSG, reader_offset(r) - n, "the number is too large for a double");
-                return 0;
-        }
-        return add_value(r, value);
-}
-
-static int on_string(void *userdata, const unsigned char *s, size_t n)
-{
-        Reader *r = userdata;
-        const char *copy = arena_strndup(&r->doc->arena, (const char *)s, n);
-
-        if (!copy)
-                return no_memory(r);
-        return add_value(r, (JsonValue){ .type = JSON_STRING, .n = (uint32_t)n, .string = copy });
-}
-
-static int on_key(void *userdata, const unsigned char *s, size_t n)
-{
-        Reader *r = userdata;
-        uintptr_t begin = (uintptr_t)r->text, at = (uintptr_t)s;
-        const char *copy = arena_strndup(&r->doc->arena, (const char *)s, n);
-        Slot *slot = copy ? push(r) : NULL;
-        size_t offset;
-
-        if (!slot)
-                return no_memory(r);
-        r->accepted = reader_offset(r);
-        /* A key without escapes lies in the text, after its quote; of others we know the end. */
-        offset = at > begin && at < begin + r->n ? at - begin - 1 : r->accepted - 1;
-        slot->key = (typeof(slot->key)){ .offset = (uint32_t)offset, .len = (uint32_t)n, .string = copy };
-        return 1;
-}
-
-static int open_container(Reader *r, JsonType type)
-{
-        uint32_t around = r->open;
-
-        if (r->depth >= r->max_depth) {
-                reader_fail(r, -E2BIG, reader_offset(r) - 1, "arrays and objects are nested more than %u deep",
-                            r->max_depth);
-                return 0;
-        }
-        r->depth++;
-        r->open = r->top;
-        return add_value(r, (JsonValue){ .type = type, .n = around });
-}
-
-/* The slots of the innermost container become its contents. */
-static int close_container(Reader *r, uint32_t n, const void *contents)
-{
-        JsonValue *container = &r->stack[r->open].value;
-
-        r->top = r->open + 1;
-        r->open = container->n;
-        r->depth--;
-        container->n = n;
-        if (container->type == JSON_ARRAY)
-                container->items = contents;
-        else
-                container->members = contents;
-        r->accepted = reader_offset(r);
-        return 1;
-}
-
-static int on_start_array(void *userdata)
-{
-        return open_container(userdata, JSON_ARRAY);
-}
-
-static int on_end_array(void *userdata)
-{
-        Reader *r = userdata;
-        uint32_t n = r->top - r->open - 1;
-        JsonValue *items = NULL;
-
-        if (n > 0) {
-                items = arena_alloc(&r->doc->arena, (size_t)n * sizeof(*items));
-                if (!items)
-                        return no_memory(r);
-                memcpy(items, &r->stack[r->open + 1], (size_t)n * sizeof(*items));
-        }
-        return close_container(r, n, items);
-}
-
-static int on_start_map(void *userdata)
-{
-        return open_container(userdata, JSON_OBJECT);
-}
-
-static void fail_duplicate(Reader *r, const Slot *slot)
-{
-        char quoted[QUOTED_KEY_MAX + 1];
-        size_t n = MIN((size_t)slot->key.len, (size_t)QUOTED_KEY_MAX);
-
-        /* Cut between characters. */
-        n = utf8_check(slot->key.string, n);
-        for (size_t i = 0; i < n; i++) {
-                unsigned char c = (unsigned char)slot->key.string[i];
-
-                quoted[i] = c < 0x20 || c == 0x7f ? '?' : (char)c;
-        }
-        quoted[n] = '\0';
-        reader_fail(r, -EBADMSG, slot->key.offset, "the object has the member \"%s%s\" twice", quoted,
-                    n < slot->key.len ? "…" : "");
-}
-
-static int on_end_map(void *userdata)
-{
-        Reader *r = userdata;
-        const Slot *slots = &r->stack[r->open + 1];
-        uint32_t n = (r->top - r->open - 1) / 2, duplicate;
-        JsonMember *members = NULL;
-
-        if (n > 0) {
-                members = object_alloc(&r->doc->arena, n);
-                if (!members)
-                        return no_memory(r);
-                for (uint32_t i = 0; i < n; i++)
-                        members[i] = (JsonMember){
-                                .key = slots[2 * i].key.string,
-                                .key_len = slots[2 * i].key.len,
-                                .value = slots[2 * i + 1].value,
-                        };
-                duplicate = object_seal(members, n);
-                if (duplicate < n) {
-                        fail_duplicate(r, &slots[2 * duplicate]);
-                        return 0;
-                }
-        }
-        return close_container(r, n, members);
-}
-
 static const yajl_callbacks callbacks = {
-        .yajl_null = on_null,
-        .yajl_boolean = on_boolean,
-        .yajl_number = on_number,
-        .yajl_string = on_string,
-        .yajl_start_map = on_start_map,
-        .yajl_map_key = on_key,
-        .yajl_end_map = on_end_map,
-        .yajl_start_array = on_start_array,
-        .yajl_end_array = on_end_array,
+        .yajl_null = reader_add_null,
+        .yajl_boolean = reader_add_boolean,
+        .yajl_number = reader_add_number,
+        .yajl_string = reader_add_string,
+        .yajl_start_map = reader_start_object,
+        .yajl_map_key = reader_add_key,
+        .yajl_end_map = reader_end_object,
+        .yajl_start_array = reader_start_array,
+        .yajl_end_array = reader_end_array,
 };
 
 /* --- errors --- */
@@ -465,6 +203,15 @@ static size_t check_text(const char *text, size_t n, const char **ret_why)
 
 /* --- reading --- */
 
+static bool is_blank(const char *text, size_t n)
+{
+        size_t i = 0;
+
+        while (i < n && memchr(BLANKS, text[i], 4))
+                i++;
+        return i == n;
+}
+
 static int feed(Reader *r)
 {
         yajl_alloc_funcs memory = {
@@ -491,6 +238,9 @@ static int feed(Reader *r)
                 return r->error;
         if (status != yajl_status_ok)
                 return fail_syntax(r);
+        /* Of a second value it does not mind the beginning, so long as it is none yet: a quote. */
+        if (!is_blank(r->text + r->accepted, r->n - r->accepted))
+                return reader_fail(r, -EBADMSG, rejected_token(r), "nothing may follow the value");
         r->doc->root = r->stack[0].value;
         return 0;
 }
@@ -502,9 +252,14 @@ static int feed_or_jump(Reader *r)
         return feed(r);
 }
 
+static size_t first_chunk(size_t n)
+{
+        return MIN(2 * n + 128, (size_t)FIRST_CHUNK_MAX);
+}
+
 static JsonDoc *doc_new(size_t n)
 {
-        size_t first = MIN(2 * n + 128, (size_t)FIRST_CHUNK_MAX);
+        size_t first = first_chunk(n);
         JsonDoc *doc = malloc(sizeof(*doc) + first);
 
         if (!doc)
@@ -528,17 +283,25 @@ const JsonValue *json_root(const JsonDoc *doc)
         return &doc->root;
 }
 
-static bool is_blank(const char *text, size_t n)
+/* Forgets what was read. */
+static void reader_start_over(Reader *r)
 {
-        size_t i = 0;
+        Arena *arena = &r->doc->arena;
+        size_t first = first_chunk(r->n);
 
-        while (i < n && memchr(BLANKS, text[i], 4))
-                i++;
-        return i == n;
+        arena_deinit(arena);
+        arena_init(arena, r->doc->first, first);
+        arena->chunk_size = first;
+        r->top = 0;
+        r->depth = 0;
+        r->open = NO_CONTAINER;
+        r->accepted = 0;
 }
 
 static int reader_run(Reader *r, size_t max_bytes)
 {
+        int error;
+
         if (r->n > max_bytes)
                 return reader_fail(r, -E2BIG, 0, "the text has %zu bytes, %zu are allowed", r->n, max_bytes);
         if (is_blank(r->text, r->n))
@@ -546,6 +309,10 @@ static int reader_run(Reader *r, size_t max_bytes)
         r->doc = doc_new(r->n);
         if (!r->doc)
                 return reader_fail(r, -ENOMEM, 0, "out of memory");
+        error = reader_read_plain(r);
+        if (error != 0)
+                return MIN(error, 0);
+        reader_start_over(r);
         return feed_or_jump(r);
 }
 
@@ -556,8 +323,8 @@ int json_parse(const char *text, size_t n, const JsonLimits *limits, JsonDoc **r
         Reader reader;
         int r;
 
-        /* Not all of it: its two blocks need no zeroes. */
-        memset(&reader, 0, offsetof(Reader, stack_inline));
+        /* Not all of it: the blocks at its end need no zeroes. */
+        memset(&reader, 0, offsetof(Reader, message));
         reader.text = text;
         reader.n = n;
         reader.max_depth = MIN(max_depth, JSON_MAX_DEPTH_CEILING);

@@ -128,6 +128,23 @@ void json_end_array(JsonWriter *w)
         end(w, ']');
 }
 
+void json_open_with(JsonWriter *w, const char *text, size_t n, unsigned depth)
+{
+        assert(w->depth == 0 && w->indent == 0);
+        put(w, text, n);
+        w->depth = depth;
+        w->comma = false;
+}
+
+void json_close_with(JsonWriter *w, const char *text, size_t n, unsigned depth)
+{
+        if (w->error < 0)
+                return;
+        assert(w->depth == depth && !w->after_key && w->indent == 0);
+        put(w, text, n);
+        w->depth = 0;
+}
+
 /* --- strings --- */
 
 static void put_escape(JsonWriter *w, unsigned char c)

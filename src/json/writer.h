@@ -22,6 +22,12 @@ typedef struct JsonWriter {
 
 /* INDENT 0: compact, on one line. OUT is borrowed and appended to. */
 void json_writer_init(JsonWriter *w, Buffer *out, unsigned indent);
+/*
+ * TEXT, which opens DEPTH objects and is what this writer would have made of them, at once: for what
+ * begins and ends every message. The next is a key; TEXT behind the last one closes as many.
+ */
+void json_open_with(JsonWriter *w, const char *text, size_t n, unsigned depth);
+void json_close_with(JsonWriter *w, const char *text, size_t n, unsigned depth);
 /* 0, or the first error: -ENOMEM, -E2BIG (cap of the buffer or depth), -EINVAL (not UTF-8, inf or nan). */
 int json_writer_end(JsonWriter *w);
 

@@ -327,12 +327,16 @@ static Buffer *begin_writing(VarlinkCall *call)
 
 static JsonWriter *begin_envelope(JsonWriter *w, Buffer *out, const char *error)
 {
+        static const char begin[] = "{\"parameters\":{";
+
         json_writer_init(w, out, 0);
-        json_begin_object(w);
-        if (error) {
-                json_key(w, "error");
-                json_string(w, error);
+        if (!error) {
+                json_open_with(w, begin, sizeof(begin) - 1, 2);
+                return w;
         }
+        json_begin_object(w);
+        json_key(w, "error");
+        json_string(w, error);
         json_key(w, "parameters");
         json_begin_object(w);
         return w;
@@ -358,18 +362,14 @@ JsonWriter *varlink_call_begin(VarlinkCall *call)
 
 static int end_envelope(JsonWriter *w, bool continues)
 {
-        int r;
+        /* With the NUL that ends the message. */
+        static const char last[] = "}}", more[] = "},\"continues\":true}";
 
-        json_end_object(w);
-        if (continues) {
-                json_key(w, "continues");
-                json_bool(w, true);
-        }
-        json_end_object(w);
-        r = json_writer_end(w);
-        if (r < 0)
-                return r;
-        return buffer_append_char(w->out, '\0');
+        if (continues)
+                json_close_with(w, more, sizeof(more), 2);
+        else
+                json_close_with(w, last, sizeof(last), 2);
+        return json_writer_end(w);
 }
 
 /* It can't be written; that can be said, unless it is for the answers before it, which are not read. */

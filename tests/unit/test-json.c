@@ -115,6 +115,8 @@ static void test_errors(_unused_ void **state)
                 { "[truth]", 1, 2, "words" },
                 { "1 2", 1, 3, "nothing may follow" },
                 { "{}}", 1, 3, "nothing may follow" },
+                { "\"a\"\"", 1, 4, "nothing may follow" },
+                { "[] \"\\n", 1, 4, "nothing may follow" },
                 { "01", 1, 2, "nothing may follow" },
                 { "[1.]", 1, 2, "number" },
                 { "[-]", 1, 2, "number" },
