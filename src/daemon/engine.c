@@ -5,7 +5,9 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "daemon/identity.h"
 #include "process/helper.h"
+#include "store/schedule-times.h"
 
 static void on_event(EventObserver *observer, const Event *event)
 {
@@ -47,6 +49,20 @@ static int open_ids(Engine *engine, const char *state_directory, bool keep_ids)
         if (r == -EBADMSG)
                 return log_errno(LOG_ERR, r, "%s holds no run id; put the next one there, or remove it if none was ever used", path);
         return r < 0 ? log_errno(LOG_ERR, r, "Run ids can't be kept in %s: %m", path ?: "memory") : 0;
+}
+
+/* Jobs run without it. */
+static void open_stamps(Engine *engine, const char *state_directory)
+{
+        uint8_t boot[16];
+        int r;
+
+        boot_id(boot);
+        r = schedule_times_open(state_directory, boot, &engine->stamps);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Schedules will begin anew with the next daemon, as they can't be kept in %s: %m",
+                          state_directory);
+        engine->services.stamps = engine->stamps;
 }
 
 static int start_drivers(Engine *engine, const Settings *settings, const char *state_directory)
@@ -102,6 +118,9 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
                 .environment = environment,
                 .credentials_directory = getenv("CREDENTIALS_DIRECTORY"),
         };
+        if (keep_ids)
+                open_stamps(engine, state_directory);
+        limits.machine_key = machine_key();
         if (getrandom(&limits.seed, sizeof(limits.seed), GRND_NONBLOCK) < 0)
                 limits.seed = clock_boottime(clock_system());
         r = scheduler_new(&engine->services, &engine->events, engine->ids, &limits, &engine->scheduler);
@@ -124,6 +143,7 @@ void engine_deinit(Engine *engine)
         if (engine->scheduler)
                 scheduler_abandon(engine->scheduler);
         scheduler_free(engine->scheduler);
+        stamp_store_free(engine->stamps);
         store_free(engine->store);
         run_ids_close(engine->ids);
         led_set_free(engine->leds);

@@ -6,6 +6,7 @@
 #include "config/settings.h"
 #include "drivers/http.h"
 #include "drivers/led.h"
+#include "job/stamp.h"
 #include "loop/loop.h"
 #include "process/pool-set.h"
 #include "sched/scheduler.h"
@@ -21,13 +22,14 @@ typedef struct Engine {
         LedSet *leds;
         RunIds *ids;
         Store *store;
+        StampStore *stamps;
         EventObserver store_observer;
         Scheduler *scheduler;
 } Engine;
 
 /*
  * Fills ENGINE, whose memory must stay where it is. ENVIRONMENT may be NULL (a job that is run alone);
- * STATE_DIRECTORY, which exists, keeps run ids (where KEEP_IDS says so) and what LEDs were. Errors are
+ * STATE_DIRECTORY, which exists, keeps run ids and schedules (where KEEP_IDS says so) and what LEDs were. Errors are
  * logged and returned.
  */
 int engine_init(Engine *engine, const Environment *environment, const Settings *settings, const char *state_directory,

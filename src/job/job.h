@@ -25,6 +25,7 @@ struct Job {
         usec_t next_realtime;      /* scheduled time of that occurrence, USEC_INFINITY: never again */
         usec_t next_boottime;      /* when it is due on the boot clock … */
         usec_t next_jitter;        /* … and by how much RandomizedDelaySec= puts it off */
+        struct ScheduleStamp *stamp; /* what is kept of all this; NULL: nothing */
         struct CatchUp *catch_up;  /* sched/catch-up.h; NULL: nothing to catch up on */
         usec_t paused_realtime;    /* 0: not paused */
         List runs;                 /* queued, running or retrying, in the order of their ids */

@@ -63,6 +63,8 @@ const ConfigKey schedule_keys[] = {
           .default_value = "skip", .help = "What becomes of times that passed without a run, as the machine slept or the daemon was stopped." },
         { "MissedWindowSec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, missed_window), .min = 1,
           .default_value = "infinity", .help = "With Missed=latest and all: how old a missed time may be to be caught up on." },
+        { "Persistent", .type = &config_type_bool, .offset = offsetof(ScheduleSettings, persistent), .default_value = "yes",
+          .help = "Whether the schedule goes on where it was when the daemon is started again, or begins anew." },
         { "RandomizedDelaySec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, random_delay), .max = SPREAD_MAX,
           .default_value = "0", .help = "Puts each run off by a random time up to this one, but not beyond the next." },
         { "FixedRandomDelay", .type = &config_type_bool, .offset = offsetof(ScheduleSettings, fixed_random_delay),

@@ -15,6 +15,7 @@ struct Spawner;
 struct LedSet;
 struct Environment;
 struct MemberOperations;
+struct StampStore;
 
 typedef struct Services {
         Clock *clock;
@@ -27,4 +28,5 @@ typedef struct Services {
         const struct MemberOperations *members; /* of groups: the scheduler's */
         const struct Environment *environment;
         const char *credentials_directory; /* NULL: none */
+        struct StampStore *stamps; /* NULL: schedules begin anew with each process */
 } Services;

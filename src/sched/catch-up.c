@@ -2,6 +2,7 @@
 #include "sched/catch-up.h"
 
 #include "base/log.h"
+#include "job/stamp.h"
 #include "sched/missed.h"
 #include "sched/spread.h"
 
@@ -14,6 +15,13 @@ typedef struct CatchUp {
 } CatchUp;
 
 static void on_catch_up(Timer *timer, usec_t now_boottime);
+
+/* How many are left, for a daemon that comes after this one. */
+static void keep_count(const Job *job)
+{
+        if (job->stamp)
+                job->stamp->n_catch_up = job->catch_up ? job->catch_up->n : 0;
+}
 
 /* The next free place in the pace of all jobs. */
 static usec_t take_place(Scheduler *s)
@@ -44,6 +52,7 @@ void catch_up_free(Scheduler *s, Job *job)
         list_unlink(&c->link);
         free(c);
         s->n_catch_ups--;
+        keep_count(job);
 }
 
 /* The N oldest that are left. */
@@ -91,6 +100,7 @@ static void on_catch_up(Timer *timer, _unused_ usec_t now_boottime)
                 return;
         c->first++;
         c->n--;
+        keep_count(job);
         if (c->n == 0)
                 catch_up_free(s, job);
         r = scheduler_run(s, job, &request, NULL);
@@ -130,6 +140,7 @@ int catch_up_add(Scheduler *s, Job *job, const usec_t *scheduled, size_t n)
         c->n = (unsigned)(left + n);
         list_append(&s->catch_ups, &c->link);
         job->catch_up = c;
+        keep_count(job);
         catch_up_advance(s, job);
         return 0;
 }

@@ -2,8 +2,8 @@
 #pragma once
 /*
  * What the files of sched/ share. scheduler.c: the jobs. occurrence.c: a job's timer. spread.c: delays on
- * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. execute.c: runs, from
- * admission to end.
+ * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. keep.c: from one daemon
+ * to the next. execute.c: runs, from admission to end.
  */
 
 #include "sched/scheduler.h"
@@ -33,6 +33,8 @@ struct Scheduler {
         usec_t catch_up_boottime; /* when the next one may begin */
 
         bool begun;
+        bool clock_trusted;     /* the wall clock was set: sched/keep.h */
+        int64_t wall_offset;    /* wall clock - boot clock, when that was last looked at */
         usec_t begin_boottime;
         bool shutting_down;
         void (*shutdown_done)(void *userdata);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "sched/catch-up.h"
+#include "sched/keep.h"
 #include "sched/occurrence.h"
 #include "when/timespan.h"
 
@@ -180,6 +181,7 @@ void missed_account(Scheduler *s, Job *job, const ScheduleNow *now, MissedReason
         if (n > 0 || latest_runs || job->n_runs > 0)
                 schedule_run_started(&job->schedule);
         job->deciding = false;
+        keep(s, job);
         occurrence_arm(s, job);
         if (latest_runs)
                 run_latest(s, job, &due.last);

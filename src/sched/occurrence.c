@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/string-util.h"
+#include "sched/keep.h"
 #include "sched/missed.h"
 #include "sched/spread.h"
 
@@ -121,6 +122,7 @@ void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
                 missed_account(s, job, &now, job->away);
                 return;
         }
+        keep(s, job);
         s->statistics.n_due++;
         job->away = MISSED_AWAY;
         r = scheduler_run(s, job, &request, NULL);

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "sched/catch-up.h"
+#include "sched/keep.h"
 #include "sched/missed.h"
 #include "sched/occurrence.h"
 
@@ -62,7 +63,10 @@ Scheduler *scheduler_free(Scheduler *s)
 
 void scheduler_set_limits(Scheduler *s, const SchedulerLimits *limits)
 {
+        SipKey machine_key = s->limits.machine_key;
+
         set_limits(s, limits);
+        s->limits.machine_key = machine_key;
         if (!list_is_empty(&s->queue) && !timer_is_armed(&s->pump))
                 (void)timer_arm(s->services->timers, &s->pump, scheduler_boottime(s));
 }
@@ -106,8 +110,10 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
         /* A record of what did not run. */
         if (job->deciding)
                 return;
-        if (job->n_runs == 0)
+        if (job->n_runs == 0) {
                 schedule_run_ended(&job->schedule, scheduler_boottime(s));
+                keep(s, job);
+        }
         if (job->removed) {
                 if (job->n_runs == 0)
                         job_free(job);
@@ -127,6 +133,22 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
         occurrence_tell_end(s, job);
 }
 
+static int64_t wall_offset(const ScheduleNow *now)
+{
+        return (int64_t)(now->realtime - now->boottime);
+}
+
+/* JOB's schedule comes into force. */
+static void begin(Scheduler *s, Job *job, const ScheduleNow *now)
+{
+        schedule_state_init(&job->schedule, now);
+        keep_restore(s, job, now);
+        occurrence_arm(s, job);
+        /* Nothing passed while the daemon was away. */
+        if (!timer_is_armed(&job->timer) || job->timer.due_boottime > now->boottime)
+                job->away = MISSED_AWAY;
+}
+
 void scheduler_begin(Scheduler *s)
 {
         ScheduleNow now;
@@ -135,11 +157,14 @@ void scheduler_begin(Scheduler *s)
         s->begun = true;
         s->begin_boottime = scheduler_boottime(s);
         now = scheduler_now(s);
+        s->clock_trusted = now.realtime >= KEEP_EPOCH;
+        s->wall_offset = wall_offset(&now);
         RB_FOREACH(job, JobTree, &s->jobs) {
-                schedule_state_init(&job->schedule, &now);
-                occurrence_arm(s, job);
+                begin(s, job, &now);
                 occurrence_tell_end(s, job);
         }
+        if (s->services->stamps)
+                stamp_store_settle(s->services->stamps);
 }
 
 /* Computes JOB's next occurrence anew. What is overdue now is so because of the step. */
@@ -155,10 +180,23 @@ static void clock_stepped(Scheduler *s, Job *job)
 
 void scheduler_wall_clock_changed(Scheduler *s)
 {
+        ScheduleNow now = scheduler_now(s);
+        usec_t before = now.boottime + (usec_t)s->wall_offset;
+        bool set_first = before < KEEP_EPOCH && now.realtime >= KEEP_EPOCH;
         Job *job;
 
-        RB_FOREACH(job, JobTree, &s->jobs)
-                clock_stepped(s, job);
+        s->wall_offset = wall_offset(&now);
+        s->clock_trusted = now.realtime >= KEEP_EPOCH;
+        RB_FOREACH(job, JobTree, &s->jobs) {
+                if (set_first) {
+                        keep_restore_wall(s, job, &now);
+                        keep(s, job);
+                        occurrence_arm(s, job);
+                        occurrence_tell_end(s, job);
+                } else {
+                        clock_stepped(s, job);
+                }
+        }
 }
 
 /* A job that is not known yet, and is not in force yet. */
@@ -188,12 +226,15 @@ static int add(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
 
 int scheduler_add_instance(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
 {
+        ScheduleNow now = scheduler_now(s);
         Job *job;
         int r = add(s, spec, name, &job);
 
         if (r < 0)
                 return r;
-        occurrence_arm(s, job);
+        keep_open(s, job);
+        if (s->begun)
+                begin(s, job, &now);
         scheduler_emit_job(s, job, EVENT_ADDED, NULL);
         occurrence_tell_end(s, job);
         if (ret)
@@ -275,6 +316,8 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
         if (job->n_runs > 0)
                 schedule_run_started(&job->schedule);
         job->finished = false;
+        keep_open(s, job);
+        keep_anew(s, job);
         occurrence_arm(s, job);
         scheduler_emit_job(s, job, EVENT_CHANGED, NULL);
         occurrence_tell_end(s, job);
@@ -286,6 +329,7 @@ void scheduler_remove_job(Scheduler *s, Job *job)
         execute_cancel_waiting(s, job, RUN_STOP_REMOVED);
         RB_REMOVE(JobTree, &s->jobs, job);
         s->n_jobs--;
+        keep_drop(s, job);
         job->removed = true;
         occurrence_arm(s, job);
         scheduler_emit_job(s, job, EVENT_REMOVED, NULL);
@@ -316,6 +360,7 @@ bool scheduler_resume_job(Scheduler *s, Job *job)
                 missed_account(s, job, &now, MISSED_PAUSED);
         } else {
                 schedule_take_until(job_schedule(job), &job->schedule, &now);
+                keep(s, job);
                 occurrence_arm(s, job);
         }
         occurrence_tell_end(s, job);

@@ -32,6 +32,7 @@ int scheduler_new(const Services *services, EventBus *events, RunIds *ids, const
 Scheduler *scheduler_free(Scheduler *scheduler);
 DEFINE_CLEANUP(Scheduler *, scheduler_free);
 
+/* Its caps; what is random, or the machine's, stays as it is. */
 void scheduler_set_limits(Scheduler *scheduler, const SchedulerLimits *limits);
 /* Puts the schedules of all jobs in force; jobs that are added later begin at once. */
 void scheduler_begin(Scheduler *scheduler);

@@ -2,13 +2,18 @@
 /* Missed, caught up, put off, come to an end: the real scheduler on a virtual clock that jumps. */
 #include "test.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/string-util.h"
 #include "kinds/kinds.h"
 #include "sched/catch-up.h"
 #include "sched/missed.h"
+#include "sched/keep.h"
 #include "sched/spread.h"
+#include "store/schedule-times.h"
 
 #define SEC USEC_PER_SEC
 #define MIN_ USEC_PER_MINUTE
@@ -44,6 +49,8 @@ typedef struct Fixture {
         char finished[128];
         size_t n_wakes;
         usec_t duration;
+        StampStore *stamps;
+        char directory[32]; /* of the stamps */
 } Fixture;
 
 static Fixture *fixture;
@@ -235,6 +242,63 @@ static void assert_record(const Fixture *f, size_t i, RunState state, RunTrigger
         assert_string_equal(run_trigger_to_string(r->trigger), run_trigger_to_string(trigger));
         assert_int_equal(r->scheduled, scheduled);
         assert_int_equal(r->n, n);
+}
+
+/* --- a daemon that is stopped and started --- */
+
+static const uint8_t this_boot[16] = { 1 }, next_boot[16] = { 2 };
+
+static void open_stamps(Fixture *f, const uint8_t boot[static 16])
+{
+        assert_ok(schedule_times_open(f->directory, boot, &f->stamps));
+        f->services.stamps = f->stamps;
+}
+
+static Fixture *fixture_new_kept(void)
+{
+        Fixture *f = fixture_new(NULL);
+
+        (void)snprintf(f->directory, sizeof(f->directory), "/tmp/takt-test-XXXXXX");
+        assert_non_null(mkdtemp(f->directory));
+        open_stamps(f, this_boot);
+        stamp_store_settle(f->stamps);
+        return f;
+}
+
+/* Ends the scheduler, with or without its having time for it; what follows is another process. */
+static void stop(Fixture *f, bool clean)
+{
+        if (clean)
+                scheduler_shutdown(f->scheduler, NULL, NULL);
+        else
+                /* What a SIGKILL leaves is in the file; what this process does from here on is not. */
+                f->stamps = stamp_store_free(f->stamps);
+        f->services.stamps = f->stamps;
+        for (Job *job = NULL; !clean && (job = scheduler_next_job(f->scheduler, job));)
+                job->stamp = NULL;
+        scheduler_abandon(f->scheduler);
+        f->scheduler = scheduler_free(f->scheduler);
+        f->stamps = stamp_store_free(f->stamps);
+        f->n = 0;
+        f->n_finished = 0;
+}
+
+/* Jobs are added before begin(). */
+static void start(Fixture *f, const uint8_t boot[static 16])
+{
+        open_stamps(f, boot);
+        start_scheduler(f, NULL);
+}
+
+static void fixture_free_kept(Fixture *f)
+{
+        _cleanup_free_ char *path = path_join(f->directory, "schedule-times");
+        StampStore *stamps = f->stamps;
+
+        (void)unlink(path);
+        (void)rmdir(f->directory);
+        fixture_free(f);
+        stamp_store_free(stamps);
 }
 
 /* --- late and missed --- */
@@ -586,6 +650,242 @@ static void test_step_forward(_unused_ void **state)
         fixture_free(f);
 }
 
+/* A board without a battery boots in 1970 and is set right: nothing between was due. */
+static void test_clock_not_set(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+
+        add(f, "j", "TimeZone=UTC\nOnCalendar=hourly\n");
+        add(f, "all", "TimeZone=UTC\nOnCalendar=hourly\nMissed=all\n");
+        advance_to(f, 65 * MIN_);
+        stop(f, false);
+        virtual_clock_init(&f->clock, SEC, 5 * SEC);
+        start(f, next_boot);
+        add(f, "j", "TimeZone=UTC\nOnCalendar=hourly\n");
+        add(f, "all", "TimeZone=UTC\nOnCalendar=hourly\nMissed=all\n");
+        add(f, "new", "TimeZone=UTC\nOnCalendar=hourly\n");
+        scheduler_begin(f->scheduler);
+        virtual_clock_advance(&f->clock, USEC_PER_HOUR);
+        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        assert_int_equal(f->n, 3);
+        f->n = 0;
+        set_clock(f, START_REALTIME + 5 * USEC_PER_HOUR + 30 * MIN_);
+        for (unsigned i = 0; i < 100; i++) {
+                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+                virtual_clock_advance(&f->clock, CATCH_UP_INTERVAL);
+        }
+        assert_int_equal(f->n, 5);
+        assert_record(f, 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 5 * USEC_PER_HOUR, 4);
+        assert_string_equal(f->records[0].error, "stopped");
+        for (unsigned i = 0; i < 4; i++)
+                assert_record(f, 1 + i, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, (2 + i) * USEC_PER_HOUR, 1);
+        fixture_free_kept(f);
+}
+
+/* --- from one daemon to the next --- */
+
+static void add_all(Fixture *f, const char *changed)
+{
+        add(f, "a-cal", "TimeZone=UTC\nOnCalendar=*:0/10\n");
+        add(f, "b-latest", "TimeZone=UTC\nOnCalendar=*:0/10\nMissed=latest\n");
+        add(f, "c-every", "Every=7min\n");
+        add(f, "d-after", "After=20min\n");
+        add(f, "e-count", "Every=1min\nCount=3\n");
+        add(f, "f-startup", "OnStartup=1min\n");
+        add(f, "g-at", "TimeZone=UTC\nAt=2027-01-15 08:05\nAt=2027-01-15 09:15\n");
+        add(f, "h-changed", changed);
+        add(f, "i-not-kept", "Every=7min\nPersistent=no\n");
+}
+
+static const Record *find_record(const Fixture *f, const char *job, size_t i)
+{
+        for (size_t k = 0; k < f->n; k++)
+                if (streq(f->records[k].job, job) && i-- == 0)
+                        return &f->records[k];
+        return NULL;
+}
+
+static void assert_found(const Fixture *f, const char *job, size_t i, RunState state, RunTrigger trigger, usec_t scheduled, uint64_t n)
+{
+        const Record *r = find_record(f, job, i);
+
+        if (!r)
+                fail_msg("%s has no record %zu", job, i);
+        assert_record(f, (size_t)(r - f->records), state, trigger, scheduled, n);
+}
+
+static void restart(bool clean)
+{
+        Fixture *f = fixture_new_kept();
+
+        add_all(f, "Every=1min\n");
+        advance_to(f, 26 * MIN_);
+        stop(f, clean);
+        sleep_to(f, 64 * MIN_);
+        start(f, this_boot);
+        add_all(f, "Every=2min\n");
+        scheduler_begin(f->scheduler);
+        advance_to(f, 64 * MIN_ + SEC);
+        assert_found(f, "a-cal", 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 60 * MIN_, 4);
+        assert_string_equal(find_record(f, "a-cal", 0)->error, "stopped");
+        assert_found(f, "b-latest", 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 50 * MIN_, 3);
+        assert_found(f, "b-latest", 1, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 60 * MIN_, 1);
+        /* 28, 35, 42, 49, 56 and, just late, 63. */
+        assert_found(f, "c-every", 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 56 * MIN_, 5);
+        assert_found(f, "c-every", 1, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 63 * MIN_, 1);
+        assert_found(f, "d-after", 0, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 40 * MIN_, 1);
+        assert_null(find_record(f, "e-count", 0));
+        assert_found(f, "h-changed", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 64 * MIN_, 1);
+        assert_found(f, "i-not-kept", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 64 * MIN_, 1);
+        assert_int_equal(f->n_finished, 1);
+        advance_to(f, 76 * MIN_);
+        assert_found(f, "f-startup", 0, RUN_SUCCEEDED, RUN_TRIGGER_STARTUP, 65 * MIN_, 1);
+        assert_found(f, "g-at", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 75 * MIN_, 1);
+        assert_found(f, "c-every", 2, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 70 * MIN_, 1);
+        assert_int_equal(f->n_finished, 3);
+        fixture_free_kept(f);
+}
+
+static void test_restart(_unused_ void **state)
+{
+        restart(true);
+}
+
+static void test_killed(_unused_ void **state)
+{
+        restart(false);
+}
+
+/* Of another boot only the wall clock's times go on. */
+static void test_reboot(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+
+        add_all(f, "Every=1min\n");
+        advance_to(f, 26 * MIN_);
+        stop(f, false);
+        virtual_clock_init(&f->clock, 30 * SEC, START_REALTIME + 30 * MIN_ + 50 * SEC);
+        start(f, next_boot);
+        add_all(f, "Every=1min\n");
+        scheduler_begin(f->scheduler);
+        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        /* It was due before this boot, and is just late. */
+        assert_found(f, "a-cal", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 30 * MIN_, 1);
+        assert_found(f, "c-every", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 30 * MIN_ + 50 * SEC, 1);
+        assert_found(f, "d-after", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 30 * MIN_ + 50 * SEC, 1);
+        assert_null(find_record(f, "e-count", 0));
+        fixture_free_kept(f);
+}
+
+/* What a killed daemon still had to catch up on is told of. */
+static void test_killed_while_catching_up(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+
+        add(f, "j", "Every=10min\nMissed=all\n");
+        advance_to(f, 1);
+        f->duration = MIN_;
+        sleep_to(f, 55 * MIN_);
+        advance_to(f, 55 * MIN_ + SEC);
+        stop(f, false);
+        start(f, this_boot);
+        add(f, "j", "Every=10min\nMissed=all\n");
+        scheduler_begin(f->scheduler);
+        assert_int_equal(f->n, 1);
+        assert_int_equal(f->records[0].n, 4);
+        assert_int_equal(f->records[0].state, RUN_MISSED);
+        stop(f, true);
+        start(f, this_boot);
+        add(f, "j", "Every=10min\nMissed=all\n");
+        scheduler_begin(f->scheduler);
+        assert_int_equal(f->n, 0);
+        fixture_free_kept(f);
+}
+
+/* A job that is removed, or no more there at the start, is forgotten; so is one that is turned off. */
+static void test_forgotten(_unused_ void **state)
+{
+        static const char hourly[] = "TimeZone=UTC\nOnCalendar=hourly\nMissed=latest\n";
+        Fixture *f = fixture_new_kept();
+
+        scheduler_remove_job(f->scheduler, add(f, "gone", hourly));
+        add(f, "late", hourly);
+        advance_to(f, MIN_);
+        stop(f, true);
+        start(f, this_boot);
+        scheduler_begin(f->scheduler);
+        stop(f, true);
+        sleep_to(f, 100 * MIN_);
+        start(f, this_boot);
+        add(f, "gone", hourly);
+        add(f, "late", hourly);
+        scheduler_begin(f->scheduler);
+        advance_to(f, 101 * MIN_);
+        assert_int_equal(f->n, 0);
+        fixture_free_kept(f);
+}
+
+static void write_garbage(const Fixture *f, size_t head, unsigned seed)
+{
+        _cleanup_free_ char *path = path_join(f->directory, "schedule-times");
+        _cleanup_buffer_ Buffer file = BUFFER_NULL;
+
+        assert_ok(read_file_at(AT_FDCWD, path, SIZE_MAX / 2, &file));
+        for (size_t i = head; i < file.len; i++) {
+                seed = seed * 1103515245U + 12345U;
+                /* Names stay: each slot is of some job. */
+                if (i < 4096 || i % 64 >= 16)
+                        file.data[i] = (char)(seed >> 16);
+        }
+        assert_ok(write_file_atomic(path, file.data, file.len - seed % 100, 0600, false));
+}
+
+/* Whatever is in the file, jobs run from now on, and nothing storms. */
+static void test_garbage(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+
+        add_all(f, "Every=1min\n");
+        advance_to(f, MIN_);
+        for (unsigned i = 1; i < 60; i++) {
+                stop(f, true);
+                write_garbage(f, i % 3 == 0 ? 0 : 4096, i);
+                start(f, this_boot);
+                add_all(f, "Every=1min\n");
+                scheduler_begin(f->scheduler);
+                advance_to(f, now(f) + 30 * MIN_);
+                assert_true(f->n < 400);
+                assert_non_null(find_record(f, "h-changed", 5));
+        }
+        fixture_free_kept(f);
+}
+
+/* More jobs than the first chunk has room for, and places that become free. */
+static void test_many_kept(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+        char name[16];
+
+        for (unsigned round = 0; round < 2; round++) {
+                for (unsigned i = 0; i < 700; i++) {
+                        (void)snprintf(name, sizeof(name), "j%u", i);
+                        add(f, name, "TimeZone=UTC\nOnCalendar=hourly\nMissed=latest\n");
+                        if (i % 3 == 1)
+                                scheduler_remove_job(f->scheduler, scheduler_find_job(f->scheduler, name));
+                }
+                scheduler_begin(f->scheduler);
+                if (round == 0) {
+                        advance_to(f, MIN_);
+                        stop(f, false);
+                        sleep_to(f, 62 * MIN_);
+                        start(f, this_boot);
+                }
+        }
+        advance_to(f, 90 * MIN_);
+        assert_int_equal(f->n, 467);
+        fixture_free_kept(f);
+}
+
 /* --- the end --- */
 
 static void test_end_is_told_once(_unused_ void **state)
@@ -628,6 +928,14 @@ int main(void)
                 RUN(test_coalescing),
                 RUN(test_wrong_century),
                 RUN(test_step_forward),
+                RUN(test_clock_not_set),
+                RUN(test_restart),
+                RUN(test_killed),
+                RUN(test_reboot),
+                RUN(test_killed_while_catching_up),
+                RUN(test_forgotten),
+                RUN(test_garbage),
+                RUN(test_many_kept),
                 RUN(test_end_is_told_once),
         };
 
