@@ -39,7 +39,8 @@ _taktctl () {
                 [cat]=''
                 [next]='-n --lines'
                 [run]='-w --wait -p --param'
-                [wait]='-t --timeout'
+                [gather]='-t --timeout --concurrency --errors --for --mode'
+                [wait]='-t --timeout --all --any'
                 [cancel]=''
                 [runs]='-n --lines -s --state'
                 [result]=''
@@ -67,7 +68,7 @@ _taktctl () {
                 --system|--user)
                         where=("${COMP_WORDS[i]}")
                         ;;
-                --timezone|--event|--from|--lines|--param|--since|--state|--timeout|-[enpst])
+                --timezone|--concurrency|--errors|--event|--for|--from|--lines|--mode|--param|--since|--state|--timeout|-[enpst])
                         i=$((i + 1))
                         ;;
                 -*)
@@ -101,7 +102,15 @@ _taktctl () {
                 mapfile -t COMPREPLY < <(compgen -W "$run_states progress $job_events" -- "$cur")
                 return
                 ;;
-        --from|--since|--lines|-n|--param|-p|--timeout|-t)
+        --mode)
+                mapfile -t COMPREPLY < <(compgen -W 'gather chain taskgroup' -- "$cur")
+                return
+                ;;
+        --errors)
+                mapfile -t COMPREPLY < <(compgen -W 'raise keep' -- "$cur")
+                return
+                ;;
+        --concurrency|--for|--from|--since|--lines|-n|--param|-p|--timeout|-t)
                 return
                 ;;
         esac
@@ -125,7 +134,7 @@ _taktctl () {
                 [[ ${arguments[0]-} ]] ||
                         mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
-        list|status|show|cat|next|wait|cancel|runs|result|watch|logs|pause|resume)
+        list|status|show|cat|next|gather|wait|cancel|runs|result|watch|logs|pause|resume)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
         verify)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fish completion of taktctl(1)
 
-set -l verbs list status show cat next run wait cancel runs result watch logs pause resume reload verify calendar path validate env ping info
-set -l job_verbs list status show cat next run wait cancel runs result watch logs pause resume
+set -l verbs list status show cat next run gather wait cancel runs result watch logs pause resume reload verify calendar path validate env ping info
+set -l job_verbs list status show cat next run gather wait cancel runs result watch logs pause resume
 set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
 set -l job_states disabled paused running waiting idle finished template
 
@@ -38,6 +38,7 @@ complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a cat -d 'Show the files of jobs with their drop-ins'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a next -d 'Show when jobs are due next'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a run -d 'Start a run of a job by hand'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a gather -d 'Run jobs as one group'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a wait -d 'Wait until runs have ended'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a cancel -d 'Ask runs to end'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a runs -d 'List runs, the newest first'
@@ -65,18 +66,24 @@ complete -c taktctl -l no-pager -d 'Don'\''t pipe long output into a pager'
 complete -c taktctl -s h -l help -d 'Show this help, or that of a verb'
 complete -c taktctl -l version -d 'Show the version'
 
+complete -c taktctl -n '__fish_seen_subcommand_from wait' -l all -d 'Wait until all have ended (the default)'
+complete -c taktctl -n '__fish_seen_subcommand_from wait' -l any -d 'Wait until the first has ended'
+complete -c taktctl -n '__fish_seen_subcommand_from gather' -l concurrency -x -d 'At most so many side by side'
 complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l cron -d 'Take it as a cron expression'
+complete -c taktctl -n '__fish_seen_subcommand_from gather' -l errors -xa 'raise keep' -d 'raise (the default) or keep errors'
 complete -c taktctl -n '__fish_seen_subcommand_from watch' -s e -l event -xa "$run_states progress added changed removed paused resumed refused finished" -d 'Only events of this name; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'Go on with what comes'
 complete -c taktctl -n '__fish_seen_subcommand_from logs' -l since -x -d 'Begin at this time, or at -SPAN before now'
+complete -c taktctl -n '__fish_seen_subcommand_from gather' -l for -x -d 'Run them for ${item}; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from env' -l force -d 'Use a directory that is not empty'
 complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l from -x -d 'Begin after this time, not now'
 complete -c taktctl -n '__fish_seen_subcommand_from status next runs calendar logs' -s n -l lines -x -d 'Show that many'
+complete -c taktctl -n '__fish_seen_subcommand_from gather' -l mode -xa 'gather chain taskgroup' -d 'gather (the default), chain or taskgroup'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -l names -d 'Print names only, one a line'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -s p -l param -x -d 'Set a parameter; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -s s -l state -xa "$job_states" -d 'Only those in this state; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from runs' -s s -l state -xa "$run_states" -d 'Only those in this state; may be repeated'
-complete -c taktctl -n '__fish_seen_subcommand_from wait' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
+complete -c taktctl -n '__fish_seen_subcommand_from gather wait' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -s w -l wait -d 'Wait for the end and print the result'
 
 complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs" -a '(__taktctl_jobs)'

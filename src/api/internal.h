@@ -36,7 +36,12 @@ void api_walks_stop(Api *api);
 void api_waits_notify(Api *api, const Event *event);
 void api_waits_stop(Api *api);
 int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdata);
+/* Answers the call that started run ID, and goes on to do so at each change of its state where it wants more. */
+int api_reply_started(Api *api, VarlinkCall *call, uint64_t id);
 int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata);
+
+/* gather.c: groups that no file defines. */
+int api_runs_gather(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 
 /* watch.c: the stream of events. */
 void api_watches_notify(Api *api, const Event *event);

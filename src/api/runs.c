@@ -252,6 +252,7 @@ static int method_cancel(VarlinkCall *call, const JsonValue *parameters, void *u
 
 const VarlinkMethod api_runs_methods[] = {
         { "io.takt.Runs.Start", api_runs_start, API_CONTROL },
+        { "io.takt.Runs.Gather", api_runs_gather, API_CONTROL },
         { "io.takt.Runs.Wait", api_runs_wait, API_READ },
         { "io.takt.Runs.Cancel", method_cancel, API_CONTROL },
         { "io.takt.Runs.Get", method_get, API_READ },

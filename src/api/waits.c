@@ -23,6 +23,7 @@ struct Wait {
         VarlinkCall *call;
         Timer timer;
         bool stream;      /* each run in a reply of its own */
+        bool any;         /* the first that ends is enough */
         bool every_state; /* Start with `more`: a reply a change of state */
         size_t n_pending;
         size_t n;
@@ -117,6 +118,7 @@ static void reply_one(Wait *wait, const char *text, size_t n, bool continues)
         (void)varlink_call_end(wait->call, continues);
 }
 
+/* All that have ended. */
 static void reply_all(Wait *wait)
 {
         JsonWriter *w = varlink_call_begin(wait->call);
@@ -124,7 +126,8 @@ static void reply_all(Wait *wait)
         json_key(w, "runs");
         json_begin_array(w);
         for (size_t i = 0; i < wait->n; i++)
-                json_raw(w, wait->slots[i].text, strlen(wait->slots[i].text));
+                if (!wait->slots[i].pending)
+                        json_raw(w, wait->slots[i].text, strlen(wait->slots[i].text));
         json_end_array(w);
         (void)varlink_call_end(wait->call, false);
 }
@@ -138,6 +141,11 @@ static int format_run(const Run *run, Buffer *out)
         return json_writer_end(&w);
 }
 
+static bool is_over(const Wait *wait)
+{
+        return wait->n_pending == 0 || (wait->any && wait->n_pending < wait->n);
+}
+
 /* The run of SLOT has ended. WAIT may be gone afterwards. */
 static void slot_ended(Wait *wait, WaitSlot *slot, const Buffer *text)
 {
@@ -145,17 +153,17 @@ static void slot_ended(Wait *wait, WaitSlot *slot, const Buffer *text)
         slot->pending = false;
         wait->n_pending--;
         if (wait->stream) {
-                reply_one(wait, text->data, text->len, wait->n_pending > 0);
+                reply_one(wait, text->data, text->len, !is_over(wait));
         } else {
                 slot->text = strndup(text->data, text->len);
                 if (!slot->text) {
                         wait_free(wait);
                         return;
                 }
-                if (wait->n_pending == 0)
+                if (is_over(wait))
                         reply_all(wait);
         }
-        if (wait->n_pending == 0)
+        if (is_over(wait))
                 wait_free(wait);
 }
 
@@ -175,10 +183,13 @@ void api_waits_notify(Api *api, const Event *event)
                         continue;
                 if (text.len == 0 && format_run(event->run, &text) < 0)
                         return;
-                if (final)
-                        slot_ended(slot->wait, slot, &text);
-                else
+                if (!final) {
                         reply_one(slot->wait, text.data, text.len, true);
+                        continue;
+                }
+                slot_ended(slot->wait, slot, &text);
+                /* The call may be gone with other slots of it, and this one is out of the tree. */
+                next = RB_NFIND(WaitTree, tree(api), &first);
         }
 }
 
@@ -221,10 +232,8 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
         Api *api = userdata;
         const char *name = json_string_or_null(json_get(parameters, "job")) ?: "";
         Job *job;
-        _cleanup_buffer_ Buffer params = BUFFER_NULL, text = BUFFER_NULL;
-        ApiRunText found = {};
+        _cleanup_buffer_ Buffer params = BUFFER_NULL;
         uint64_t id = 0;
-        Wait *wait;
         int r;
 
         r = scheduler_find_or_make_job(api->context.scheduler, name, &job);
@@ -249,6 +258,16 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
                 scheduler_release_job(api->context.scheduler, job);
                 return r;
         }
+        return api_reply_started(api, call, id);
+}
+
+int api_reply_started(Api *api, VarlinkCall *call, uint64_t id)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        ApiRunText found = {};
+        Wait *wait;
+        int r;
+
         r = api_find_run(api, id, false, &found);
         text = found.text;
         if (r <= 0)
@@ -295,9 +314,10 @@ static int fill_slots(Api *api, Wait *wait, const JsonValue *runs)
 int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
-        const JsonValue *runs = json_get(parameters, "runs"), *timeout = json_get(parameters, "timeoutUsec");
+        const JsonValue *runs = json_get(parameters, "runs"), *timeout = json_get(parameters, "timeoutUsec"),
+                        *any = json_get(parameters, "any");
         Wait *wait;
-        size_t ended = 0;
+        size_t n_ended;
         int r;
 
         if (runs->n == 0 || runs->n > WAIT_MAX_RUNS)
@@ -307,17 +327,17 @@ int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata
         wait = wait_new(api, call, runs->n);
         if (!wait)
                 return -ENOMEM;
+        wait->any = json_is(any, JSON_BOOL) && any->boolean;
         r = fill_slots(api, wait, runs);
         if (r <= 0) {
                 wait_free(wait);
                 return r;
         }
+        n_ended = wait->n - wait->n_pending;
         for (size_t i = 0; i < wait->n && wait->stream; i++)
-                if (!wait->slots[i].pending) {
-                        ended++;
-                        reply_one(wait, wait->slots[i].text, strlen(wait->slots[i].text), ended < wait->n);
-                }
-        if (wait->n_pending == 0) {
+                if (!wait->slots[i].pending)
+                        reply_one(wait, wait->slots[i].text, strlen(wait->slots[i].text), --n_ended > 0 || !is_over(wait));
+        if (is_over(wait)) {
                 if (!wait->stream)
                         reply_all(wait);
                 wait_free(wait);

@@ -19,6 +19,7 @@ static const struct {
         { "io.takt.Runs.NoResult", STATUS_NOT_FOUND, "no run of {job} has succeeded so far; see: taktctl runs {job}" },
         { "io.takt.Runs.BadParameter", STATUS_USAGE, "{job}: {message}" },
         { "io.takt.Runs.IsTemplate", STATUS_USAGE, "{job} is a template; run one of its instances, such as {job}X" },
+        { "io.takt.Runs.BadGroup", STATUS_USAGE, "{message}" },
         { "io.takt.Runs.TooManyWatchers", STATUS_FAILED, "there are as many watchers as {limit}= allows" },
         { "io.takt.Runs.TimedOut", STATUS_FAILED, "still under way after that time: {runs}" },
         { "io.takt.Manager.ReloadInProgress", STATUS_FAILED, "another reload is under way; try again later" },

@@ -45,6 +45,12 @@ typedef struct CtlOptions {
         Words states;
         Words events;
         Words params;
+        Words items;
+        const char *mode;
+        const char *errors;
+        unsigned concurrency; /* 0: not said */
+        bool all;
+        bool any;
         bool cron;
         bool follow;
         bool json;

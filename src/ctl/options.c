@@ -19,12 +19,18 @@ const Option options[] = {
         { 0, "no-pager", NULL, 0, OPTION_FLAG, 0, AT(no_pager), "Don't pipe long output into a pager" },
         { 'h', "help", NULL, 0, OPTION_FLAG, 0, AT(help), "Show this help, or that of a verb" },
         { 0, "version", NULL, 0, OPTION_FLAG, 0, AT(version), "Show the version" },
+        { 0, "all", NULL, OPTION_ANY, OPTION_FLAG, 0, AT(all), "Wait until all have ended (the default)" },
+        { 0, "any", NULL, OPTION_ANY, OPTION_FLAG, 0, AT(any), "Wait until the first has ended" },
+        { 0, "concurrency", "N", OPTION_GROUP, OPTION_COUNT, 0, AT(concurrency), "At most so many side by side" },
         { 0, "cron", NULL, OPTION_CRON, OPTION_FLAG, 0, AT(cron), "Take it as a cron expression" },
+        { 0, "errors", "WHAT", OPTION_GROUP, OPTION_STRING, 0, AT(errors), "raise (the default) or keep errors" },
         { 'e', "event", "EVENT", OPTION_EVENT, OPTION_WORDS, 0, AT(events), "Only events of this name; may be repeated" },
         { 'f', "follow", NULL, OPTION_FOLLOW, OPTION_FLAG, 0, AT(follow), "Go on with what comes" },
+        { 0, "for", "ITEM", OPTION_GROUP, OPTION_WORDS, 0, AT(items), "Run them for ${item}; may be repeated" },
         { 0, "force", NULL, OPTION_FORCE, OPTION_FLAG, 0, AT(force), "Use a directory that is not empty" },
         { 0, "from", "TIME", OPTION_FROM, OPTION_STRING, 0, AT(from), "Begin after this time, not now" },
         { 'n', "lines", "N", OPTION_LINES, OPTION_COUNT, 0, AT(lines), "Show that many" },
+        { 0, "mode", "MODE", OPTION_GROUP, OPTION_STRING, 0, AT(mode), "gather (the default), chain or taskgroup" },
         { 0, "names", NULL, OPTION_NAMES, OPTION_FLAG, 0, AT(names), "Print names only, one a line" },
         { 'p', "param", "NAME=VALUE", OPTION_PARAM, OPTION_WORDS, 0, AT(params), "Set a parameter; may be repeated" },
         { 0, "since", "TIME", OPTION_SINCE, OPTION_STRING, 0, AT(since), "Begin at this time, or at -SPAN before now" },
@@ -39,6 +45,7 @@ void options_deinit(CtlOptions *o)
         free(o->states.words);
         free(o->events.words);
         free(o->params.words);
+        free(o->items.words);
         *o = (CtlOptions){};
 }
 

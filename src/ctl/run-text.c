@@ -39,6 +39,18 @@ static void add_span(Table *table, const JsonValue *run, const char *key)
         table_add(table, STYLE_NONE, span == USEC_INFINITY ? NULL : span_to_text(span, text));
 }
 
+/* What started it, and the run that it did so for. */
+static void add_trigger(Table *table, const JsonValue *run)
+{
+        int64_t origin = json_get_int(run, "parent", json_get_int(run, "causeRun", 0));
+        const char *trigger = json_get_string(run, "trigger", NULL);
+
+        if (origin > 0)
+                table_addf(table, STYLE_NONE, "%s %" PRIi64, trigger ?: "?", origin);
+        else
+                table_add(table, STYLE_NONE, trigger);
+}
+
 int run_add_row(const Ctl *ctl, Table *table, const JsonValue *run)
 {
         const char *state = json_get_string(run, "state", "?");
@@ -53,7 +65,7 @@ int run_add_row(const Ctl *ctl, Table *table, const JsonValue *run)
         table_addf(table, STYLE_NONE, "%" PRIi64, json_get_int(run, "run", 0));
         table_add(table, STYLE_NONE, json_get_string(run, "job", NULL));
         table_add(table, state_style(state), state);
-        table_add(table, STYLE_NONE, json_get_string(run, "trigger", NULL));
+        add_trigger(table, run);
         table_add(table, STYLE_NONE, time_to_short_text(when, USEC_PER_SEC, ctl->zone, text));
         add_span(table, run, "latenessUsec");
         add_span(table, run, "durationUsec");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * run and wait. With --wait the call streams the run's states until its end. The daemon answers the
+ * run, gather and wait. With --wait the call streams the run's states until its end. The daemon answers the
  * calls of a connection in their order, so cancelling on ^C takes a connection of its own.
  */
 #include <inttypes.h>
@@ -134,7 +134,8 @@ static int finish(Ctl *ctl, const JsonValue *run)
         return r != 0 ? r : run_status(run);
 }
 
-static int run_and_wait(Ctl *ctl, const char *parameters)
+/* Calls METHOD, which starts a run, and waits for its end. */
+static int run_and_wait(Ctl *ctl, const char *method, const char *parameters)
 {
         Interrupt interrupt = { .fd = -1 };
         int64_t id = 0;
@@ -142,7 +143,7 @@ static int run_and_wait(Ctl *ctl, const char *parameters)
 
         if (interrupt_init(&interrupt) < 0)
                 return ctl_error(STATUS_FAILED, "can't take signals: %s", strerror(errno));
-        r = ctl_send(ctl, "io.takt.Runs.Start", parameters, VARLINK_CALL_MORE);
+        r = ctl_send(ctl, method, parameters, VARLINK_CALL_MORE);
         while (r == 0) {
                 _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
                 const JsonValue *run;
@@ -203,7 +204,29 @@ int verb_run(Ctl *ctl, char **args, size_t n)
         r = params_end(&params, &parameters);
         if (r != 0)
                 return r;
-        return ctl->options.wait ? run_and_wait(ctl, parameters) : run_only(ctl, parameters);
+        return ctl->options.wait ? run_and_wait(ctl, "io.takt.Runs.Start", parameters) : run_only(ctl, parameters);
+}
+
+int verb_gather(Ctl *ctl, char **args, size_t n)
+{
+        const CtlOptions *o = &ctl->options;
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const char *parameters;
+        int r;
+
+        params_init(&params);
+        params_strings(&params, "runs", (const char *const *)args, n);
+        params_strings(&params, "for", o->items.words, o->items.n);
+        if (o->mode)
+                params_string(&params, "mode", o->mode);
+        if (o->errors)
+                params_string(&params, "errors", o->errors);
+        if (o->concurrency > 0)
+                params_int(&params, "concurrency", o->concurrency);
+        if (o->timeout != USEC_INFINITY)
+                params_int(&params, "timeoutUsec", (int64_t)o->timeout);
+        r = params_end(&params, &parameters);
+        return r != 0 ? r : run_and_wait(ctl, "io.takt.Runs.Gather", parameters);
 }
 
 /* taktctl run JOB --help */
@@ -279,6 +302,8 @@ int verb_wait(Ctl *ctl, char **args, size_t n)
         Waited waited = {};
         int r;
 
+        if (o->any && o->all)
+                return ctl_error(STATUS_USAGE, "--any and --all don't go together");
         params_init(&params);
         r = run_names_parse(args, n, &names);
         if (r == 0)
@@ -288,6 +313,8 @@ int verb_wait(Ctl *ctl, char **args, size_t n)
         run_names_write(&names, &params);
         if (o->timeout <= INT64_MAX)
                 params_int(&params, "timeoutUsec", (int64_t)o->timeout);
+        json_key(&params.writer, "any");
+        json_bool(&params.writer, o->any);
         r = params_end(&params, &parameters);
         if (r == 0 && names.n_ids > 0)
                 r = wait_for(ctl, parameters, &waited);

@@ -32,7 +32,8 @@ static int append_text(Buffer *out, const char *before, const char *s)
 static int print_event(const Ctl *ctl, const JsonValue *event)
 {
         const char *name = json_get_string(event, "event", "?"), *state = json_get_string(event, "state", NULL);
-        int64_t run = json_get_int(event, "run", 0), lost = json_get_int(event, "lost", 0);
+        int64_t run = json_get_int(event, "run", 0), lost = json_get_int(event, "lost", 0),
+                parent = json_get_int(event, "parent", 0);
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
         Style style = state_style(name);
         int r;
@@ -42,6 +43,8 @@ static int print_event(const Ctl *ctl, const JsonValue *event)
         r = append_text(&text, "", json_get_string(event, "job", NULL));
         if (r >= 0 && run > 0)
                 r = buffer_appendf(&text, " run %" PRIi64, run);
+        if (r >= 0 && parent > 0)
+                r = buffer_appendf(&text, " of %" PRIi64, parent);
         if (r >= 0 && streq(name, "present"))
                 r = append_text(&text, " ", state);
         if (r >= 0 && lost > 0)

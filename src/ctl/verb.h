@@ -23,6 +23,8 @@ enum {
         OPTION_WAIT = 1 << 11,
         OPTION_NO_LINES = 1 << 12, /* -n may be 0 */
         OPTION_JOB_ARGS = 1 << 13, /* behind its first argument, options that are not its own are arguments as well */
+        OPTION_ANY = 1 << 14,
+        OPTION_GROUP = 1 << 15,
 };
 
 #define ARGS_UNLIMITED UINT32_MAX
@@ -86,6 +88,7 @@ int verb_calendar(Ctl *ctl, char **args, size_t n);
 int verb_cancel(Ctl *ctl, char **args, size_t n);
 int verb_cat(Ctl *ctl, char **args, size_t n);
 int verb_env(Ctl *ctl, char **args, size_t n);
+int verb_gather(Ctl *ctl, char **args, size_t n);
 int verb_info(Ctl *ctl, char **args, size_t n);
 int verb_list(Ctl *ctl, char **args, size_t n);
 int verb_logs(Ctl *ctl, char **args, size_t n);

@@ -30,10 +30,16 @@ const Verb verbs[] = {
           "are. One that is named like an option below goes behind \"--\". With --wait, ^C\n"
           "cancels the run, and a second ^C leaves it to itself.",
           verb_run_usage },
-        { "wait", "RUN|JOB…", 1, ARGS_UNLIMITED, OPTION_TIMEOUT, verb_wait,
+        { "gather", "'JOB [ARG…]'…", 1, ARGS_UNLIMITED, OPTION_GROUP | OPTION_TIMEOUT, verb_gather,
+          "Run jobs as one group",
+          "Waits for the end and prints the array of the results in the order named. With\n"
+          "--mode chain they run one after another, each with ${input}, the result of the\n"
+          "one before; with taskgroup, the first that fails cancels the others. --timeout\n"
+          "is for the whole. ^C cancels all of them, and a second ^C leaves them alone." },
+        { "wait", "RUN|JOB…", 1, ARGS_UNLIMITED, OPTION_ANY | OPTION_TIMEOUT, verb_wait,
           "Wait until runs have ended",
           "JOB stands for its runs that are under way now. The exit status is 1 unless all\n"
-          "of them succeed." },
+          "of them succeed, or with --any those that have ended by then." },
         { "cancel", "RUN|JOB…", 1, ARGS_UNLIMITED, 0, verb_cancel,
           "Ask runs to end", "JOB stands for its runs that are under way now." },
         { "runs", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES | OPTION_STATE, verb_runs,
