@@ -65,12 +65,17 @@ static void open_stamps(Engine *engine, const char *state_directory)
         engine->services.stamps = engine->stamps;
 }
 
-static int start_drivers(Engine *engine, const Settings *settings, const char *state_directory)
+static HttpLimits http_limits(const Settings *settings)
 {
-        const HttpLimits limits = {
+        return (HttpLimits){
                 .max_connections = settings->http_max_connections,
                 .max_host_connections = settings->http_max_host_connections,
         };
+}
+
+static int start_drivers(Engine *engine, const Settings *settings, const char *state_directory)
+{
+        const HttpLimits limits = http_limits(settings);
         int r;
 
         r = http_client_new(engine->loop, &limits, &engine->http);
@@ -134,7 +139,10 @@ void engine_apply_settings(Engine *engine, const Settings *settings)
 {
         SchedulerLimits limits = { .max_runs = settings->max_runs, .max_queued = settings->max_queued };
 
+        const HttpLimits http = http_limits(settings);
+
         scheduler_set_limits(engine->scheduler, &limits);
+        http_client_set_limits(engine->http, &http);
         store_set_limits(engine->store, settings->keep_runs, settings->keep_runs_total);
 }
 

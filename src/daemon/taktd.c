@@ -7,7 +7,6 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -18,6 +17,7 @@
 #include "base/string-util.h"
 #include "daemon/active-runs.h"
 #include "daemon/authority.h"
+#include "daemon/descriptors.h"
 #include "daemon/engine.h"
 #include "daemon/event-log.h"
 #include "daemon/loader.h"
@@ -142,26 +142,41 @@ static void apply_authority(Daemon *d)
         varlink_server_set_authorize(d->server, authorize, d);
 }
 
-/* Clients of the control socket get at most half of the descriptors, so that jobs have theirs whoever connects. */
-static void fit_connections(Settings *settings)
+static VarlinkLimits control_limits(const Settings *settings)
 {
-        struct rlimit limit;
+        return (VarlinkLimits){
+                .max_connections = settings->max_connections,
+                .max_connections_per_uid = settings->max_connections_per_user,
+        };
+}
 
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur / 2 >= settings->max_connections)
-                return;
-        settings->max_connections = (unsigned)(limit.rlim_cur / 2);
-        log_info("MaxConnections= is lowered to %u, half of the limit of open files", settings->max_connections);
+static int listen_status(Daemon *d);
+
+static void stop_status(Daemon *d)
+{
+        http_server_free(TAKE_PTR(d->status_server));
+        status_free(TAKE_PTR(d->status));
 }
 
 static void adopt_settings(Daemon *d)
 {
+        bool listen_changed = !streq_ptr(d->settings->listen, d->new_settings->listen);
+        VarlinkLimits limits;
+
         settings_free(d->settings);
         d->settings = TAKE_PTR(d->new_settings);
-        fit_connections(d->settings);
+        descriptors_fit(d->settings);
         if (!d->log_level_fixed)
                 log_set_max_level(d->settings->log_level);
         engine_apply_settings(&d->engine, d->settings);
+        limits = control_limits(d->settings);
+        varlink_server_set_limits(d->server, &limits);
         apply_authority(d);
+        if (!listen_changed)
+                return;
+        /* What can't be listened on is said; the daemon goes on without. */
+        stop_status(d);
+        (void)listen_status(d);
 }
 
 static void on_reload_step(Deferred *deferred)
@@ -328,10 +343,7 @@ static int listen_control(Daemon *d)
                 .vendor = "takt", .product = "taktd", .version = PACKAGE_VERSION, .url = "https://takt.invalid/",
                 .failed = "io.takt.Manager.Failed",
         };
-        const VarlinkLimits limits = {
-                .max_connections = d->settings->max_connections,
-                .max_connections_per_uid = d->settings->max_connections_per_user,
-        };
+        const VarlinkLimits limits = control_limits(d->settings);
         const ApiContext context = {
                 .loop = d->engine.loop,
                 .scheduler = d->engine.scheduler,
@@ -395,17 +407,6 @@ static int catch_signals(Daemon *d)
         return 0;
 }
 
-/* Thousands of connections and pipes: the soft limit is for programs that select(2). */
-static void raise_descriptor_limit(void)
-{
-        struct rlimit limit;
-
-        if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
-                limit.rlim_cur = limit.rlim_max;
-                (void)setrlimit(RLIMIT_NOFILE, &limit);
-        }
-}
-
 static int daemon_start(Daemon *d, bool live)
 {
         int r;
@@ -417,14 +418,14 @@ static int daemon_start(Daemon *d, bool live)
         d->control_fd = open_control_socket(d);
         if (d->control_fd < 0)
                 return d->control_fd;
+        descriptors_fit(d->settings);
         r = engine_init(&d->engine, d->environment, d->settings, d->environment->state, true);
         if (r < 0)
                 return r;
         /* So that a relative path in a job means the same whoever starts the daemon, and wherever the environment is. */
         if (chdir(d->environment->path) < 0 && errno != ENOENT)
                 return log_errno(LOG_ERR, negative_errno(), "%s can't be entered: %m", d->environment->path);
-        raise_descriptor_limit();
-        fit_connections(d->settings);
+        descriptors_raise_limit();
         event_log_init(&d->event_log, live);
         event_bus_subscribe(&d->engine.events, &d->event_log.observer);
         r = catch_signals(d);
@@ -450,8 +451,7 @@ static void daemon_deinit(Daemon *d)
         }
         if (d->loader)
                 reload_finish(d, &(ApiReload){ .r = -ECANCELED });
-        http_server_free(d->status_server);
-        status_free(d->status);
+        stop_status(d);
         varlink_server_free(d->server);
         api_free(d->api);
         for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)

@@ -428,26 +428,40 @@ HttpTransfer *http_transfer_cancel(HttpTransfer *transfer)
         return NULL;
 }
 
-static CURLMcode init_multi(HttpClient *client, const HttpLimits *limits)
-{
-        CURLM *multi = client->multi;
-        CURLMcode code = CURLM_OK;
-
 #define SET_MULTI(option, value)                                        \
         do {                                                            \
                 if (code == CURLM_OK)                                   \
                         code = curl_multi_setopt(multi, option, value); \
         } while (0)
 
+static CURLMcode set_limits(CURLM *multi, const HttpLimits *limits)
+{
+        CURLMcode code = CURLM_OK;
+
+        SET_MULTI(CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)(limits->max_connections ?: HTTP_CONNECTIONS_MAX));
+        SET_MULTI(CURLMOPT_MAX_HOST_CONNECTIONS, (long)(limits->max_host_connections ?: HTTP_HOST_CONNECTIONS_MAX));
+        SET_MULTI(CURLMOPT_MAXCONNECTS, (long)(limits->max_idle_connections ?: HTTP_IDLE_CONNECTIONS_MAX));
+        return code;
+}
+
+static CURLMcode init_multi(HttpClient *client, const HttpLimits *limits)
+{
+        CURLM *multi = client->multi;
+        CURLMcode code = set_limits(multi, limits);
+
         SET_MULTI(CURLMOPT_SOCKETFUNCTION, on_want_socket);
         SET_MULTI(CURLMOPT_SOCKETDATA, client);
         SET_MULTI(CURLMOPT_TIMERFUNCTION, on_set_timer);
         SET_MULTI(CURLMOPT_TIMERDATA, client);
-        SET_MULTI(CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)(limits->max_connections ?: HTTP_CONNECTIONS_MAX));
-        SET_MULTI(CURLMOPT_MAX_HOST_CONNECTIONS, (long)(limits->max_host_connections ?: HTTP_HOST_CONNECTIONS_MAX));
-        SET_MULTI(CURLMOPT_MAXCONNECTS, (long)(limits->max_idle_connections ?: HTTP_IDLE_CONNECTIONS_MAX));
-#undef SET_MULTI
         return code;
+}
+
+#undef SET_MULTI
+
+void http_client_set_limits(HttpClient *client, const HttpLimits *limits)
+{
+        client->max_active = limits->max_transfers ?: HTTP_TRANSFERS_MAX;
+        (void)set_limits(client->multi, limits);
 }
 
 int http_client_new(Loop *loop, const HttpLimits *limits, HttpClient **ret)

@@ -174,6 +174,9 @@ int http_client_new(Loop *loop, const HttpLimits *limits, HttpClient **ret);
 HttpClient *http_client_free(HttpClient *client);
 DEFINE_CLEANUP(HttpClient *, http_client_free);
 
+/* For transfers from now on; connections that are open stay so. As above, 0 takes the cap of the same name. */
+void http_client_set_limits(HttpClient *client, const HttpLimits *limits);
+
 /* Transfers under way or waiting. */
 size_t http_client_active(const HttpClient *client);
 

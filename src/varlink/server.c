@@ -39,17 +39,8 @@ static int open_reserve(void)
         return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-int varlink_server_new(Loop *loop, const VarlinkServiceInfo *info, const VarlinkLimits *limits, VarlinkServer **ret)
+void varlink_server_set_limits(VarlinkServer *server, const VarlinkLimits *limits)
 {
-        static const VarlinkLimits defaults = {};
-        _cleanup_(varlink_server_freep) VarlinkServer *server = new0(VarlinkServer, 1);
-        int r;
-
-        if (!server)
-                return -ENOMEM;
-        limits = limits ?: &defaults;
-        server->loop = loop;
-        server->info = *info;
         server->limits = (VarlinkLimits){
                 .max_connections = limits->max_connections ?: VARLINK_MAX_CONNECTIONS,
                 .max_connections_per_uid = limits->max_connections_per_uid ?: VARLINK_MAX_CONNECTIONS_PER_UID,
@@ -57,6 +48,18 @@ int varlink_server_new(Loop *loop, const VarlinkServiceInfo *info, const Varlink
                 .max_queue = limits->max_queue ?: VARLINK_MAX_QUEUE,
                 .max_held = limits->max_held ?: VARLINK_MAX_HELD,
         };
+}
+
+int varlink_server_new(Loop *loop, const VarlinkServiceInfo *info, const VarlinkLimits *limits, VarlinkServer **ret)
+{
+        _cleanup_(varlink_server_freep) VarlinkServer *server = new0(VarlinkServer, 1);
+        int r;
+
+        if (!server)
+                return -ENOMEM;
+        server->loop = loop;
+        server->info = *info;
+        varlink_server_set_limits(server, limits ?: &(VarlinkLimits){});
         list_init(&server->connections);
         server->listen_fd = -1;
         server->listen_pause.callback = on_listen_pause;

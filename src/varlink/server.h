@@ -83,6 +83,8 @@ size_t varlink_peer_groups(const struct ucred *peer, const gid_t **ret);
 
 /* INFO's strings are borrowed. LIMITS may be NULL. The loop must outlive the server. */
 int varlink_server_new(Loop *loop, const VarlinkServiceInfo *info, const VarlinkLimits *limits, VarlinkServer **ret);
+/* For connections that come and calls that are made from now on; LIMITS as above. */
+void varlink_server_set_limits(VarlinkServer *server, const VarlinkLimits *limits);
 /* Closes every connection; calls that methods still hold become dead: answering them does nothing. */
 VarlinkServer *varlink_server_free(VarlinkServer *server);
 DEFINE_CLEANUP(VarlinkServer *, varlink_server_free);

@@ -26,3 +26,5 @@ with takt.Daemon(JOBS, prefix=("prlimit", "--nofile=64:64")) as daemon:
             sys.exit(f"a command beside 100 clients: {run['state']}, {run['error']}")
     if limits["MaxConnections"] != 32:
         sys.exit(f"the cap in force is told as {limits['MaxConnections']}")
+    if limits["HttpMaxConnections"] != 16:
+        sys.exit(f"the cap of HTTP connections in force is told as {limits['HttpMaxConnections']}")

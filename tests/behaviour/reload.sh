@@ -116,6 +116,38 @@ is "exit status of run of a job that is not loaded" 3 "$status"
 cp "$dir/takt.conf" "$dir/env/takt.conf"
 reload "*1 added*" 0
 
+# --- settings: what is said counts at once, also for who comes to the control socket or asks for a status page ---
+printf '[Daemon]\nMaxRuns=77\nMaxConnections=9\nHttpMaxConnections=5\nListen=%s\n' "$dir/status" >"$dir/env/takt.conf"
+reload "*0 added, 0 changed*" 0
+is "limits in force" "(77, 9, 5)" "$(field '(r["limits"]["MaxRuns"], r["limits"]["MaxConnections"], r["limits"]["HttpMaxConnections"])' taktctl info --json)"
+# connections N: how many of N connections at once are served
+connections() {
+        python3 - "$dir/env/run" "$1" <<'PYTHON'
+import os, socket, sys
+os.chdir(sys.argv[1])
+served, kept = 0, []
+for _ in range(int(sys.argv[2])):
+    s = socket.socket(socket.AF_UNIX)
+    s.connect("takt.sock")
+    kept.append(s)
+    try:
+        s.sendall(b'{"method":"io.takt.Manager.Ping"}\0')
+        served += s.recv(4096) != b""
+    except OSError:
+        pass
+print(served)
+PYTHON
+}
+is "connections under the new cap" 9 "$(connections 12)"
+[ -S "$dir/status" ] || fail "the status pages are not served after a reload"
+cp "$dir/takt.conf" "$dir/env/takt.conf"
+unserved() {
+        [ "$(connections 2)" = 2 ] && taktctl reload
+}
+eventually "a reload with the settings of old" unserved || :
+[ ! -S "$dir/status" ] || fail "the status pages go on after a reload"
+is "connections under the cap of old" 12 "$(connections 12)"
+
 # --- a directory that can't be read: for root that is one that is none ---
 mv "$dir/env/jobs" "$dir/env/away"
 : >"$dir/env/jobs"
