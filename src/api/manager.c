@@ -119,6 +119,8 @@ static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, 
         write_count(w, "timers", timer_queue_size(api->context.services->timers));
         write_count(w, "watchers", api->n_watches);
         write_count(w, "due", scheduler_statistics(api->context.scheduler)->n_due);
+        write_count(w, "stalls", loop_stalls(api->context.loop)->n);
+        write_count(w, "maxStallUsec", loop_stalls(api->context.loop)->longest);
         write_count(w, "maxLatenessUsec", scheduler_statistics(api->context.scheduler)->max_lateness);
         json_end_object(w);
         return varlink_call_end(call, false);

@@ -106,6 +106,10 @@ static int metrics(_unused_ const HttpServerRequest *request, HttpServerReply *r
         counter(out, "takt_occurrences_due", "Scheduled times that came.", statistics->n_due);
         family(out, "takt_lateness_max_seconds", "gauge", "The latest that a scheduled run began.");
         (void)buffer_appendf(out, "takt_lateness_max_seconds %.6f\n", (double)statistics->max_lateness / (double)USEC_PER_SEC);
+        counter(out, "takt_stalls", "Callbacks that held up the loop for 50 ms or longer.", loop_stalls(status->context.loop)->n);
+        family(out, "takt_stall_max_seconds", "gauge", "The longest of these.");
+        (void)buffer_appendf(out, "takt_stall_max_seconds %.6f\n",
+                             (double)loop_stalls(status->context.loop)->longest / (double)USEC_PER_SEC);
         gauge(out, "takt_timers", "Deadlines that are armed.", timer_queue_size(status->context.timers));
         gauge(out, "takt_commands", "Commands that exist.", spawner.n_commands);
         counter(out, "takt_commands_started", "Commands that were started.", spawner.n_started);

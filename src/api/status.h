@@ -3,6 +3,7 @@
 /* The status pages: /healthz as JSON, /metrics in OpenMetrics text. */
 
 #include "loop/http-server.h"
+#include "loop/loop.h"
 #include "process/spawner.h"
 #include "sched/scheduler.h"
 
@@ -13,6 +14,7 @@ typedef struct StatusContext {
         Scheduler *scheduler;
         Spawner *spawner;
         TimerQueue *timers;
+        Loop *loop;
         usec_t started_boottime;
 } StatusContext;
 

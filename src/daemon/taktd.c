@@ -22,6 +22,7 @@
 #include "daemon/event-log.h"
 #include "daemon/loader.h"
 #include "daemon/service-manager.h"
+#include "daemon/stall-log.h"
 #include "loop/http-server.h"
 
 /* How long one turn of the loop may read job files during a reload. */
@@ -38,6 +39,7 @@ typedef struct Daemon {
         Settings *settings;
         Engine engine;
         EventLog event_log;
+        StallLog stall_log;
         ActiveRuns *active_runs;
         VarlinkServer *server;
         Authority authority;
@@ -183,7 +185,10 @@ static void on_reload_step(Deferred *deferred)
 {
         Daemon *d = container_of(deferred, Daemon, reload_step);
         LoaderCounts counts;
-        int r = loader_step(d->loader, clock_system(), RELOAD_TURN_USEC);
+        int r;
+
+        activity_note("reading jobs", NULL);
+        r = loader_step(d->loader, clock_system(), RELOAD_TURN_USEC);
 
         if (r > 0)
                 r = loader_apply(d->loader, d->engine.scheduler, &d->engine.events, RELOAD_TURN_USEC, &counts);
@@ -372,7 +377,7 @@ static int listen_status(Daemon *d)
 {
         const StatusContext context = {
                 .scheduler = d->engine.scheduler, .spawner = d->engine.spawner, .timers = d->engine.services.timers,
-                .started_boottime = clock_boottime(clock_system()),
+                .loop = d->engine.loop, .started_boottime = clock_boottime(clock_system()),
         };
         _cleanup_free_ char *path = NULL;
         const char *problem = NULL;
@@ -489,6 +494,7 @@ static int daemon_run(Daemon *d, bool live)
                 r = loop_watch_wall_clock(d->engine.loop, on_wall_clock_changed, d);
         if (r < 0)
                 return r;
+        stall_log_init(&d->stall_log, d->engine.loop);
         scheduler_begin(d->engine.scheduler);
         active_runs_recover(d->active_runs, d->engine.scheduler);
         service_manager_watch(d->manager, d->engine.loop, check_health, d);

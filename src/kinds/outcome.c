@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "kinds/outcome.h"
 
+#include "base/activity.h"
 #include "base/string-util.h"
+#include "job/job.h"
 #include "job/spec.h"
 
 ResultFormat run_result_format(const Run *run, ResultFormat fallback)
@@ -62,8 +64,10 @@ void run_finish_with_bytes(Run *run, ResultFormat format, const char *bytes, siz
         _cleanup_result_ Result result = RESULT_NULL;
         _cleanup_free_ char *error = NULL;
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        int r = result_decode(&result, format, bytes, n, NULL, &error);
+        int r;
 
+        activity_note_job("a result to decode", run->job->name);
+        r = result_decode(&result, format, bytes, n, NULL, &error);
         if (r >= 0)
                 r = result_append_text(&result, &text);
         if (r >= 0)

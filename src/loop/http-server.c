@@ -180,9 +180,8 @@ static const HttpServerRoute *find_route(const HttpServer *server, const char *p
         return NULL;
 }
 
-static void on_request(struct evhttp_request *http_request, void *userdata)
+static void serve(struct evhttp_request *http_request, HttpServer *server)
 {
-        HttpServer *server = userdata;
         const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(http_request);
         enum evhttp_cmd_type command = evhttp_request_get_command(http_request);
         const char *accept = evhttp_find_header(evhttp_request_get_input_headers(http_request), "Accept");
@@ -214,6 +213,16 @@ static void on_request(struct evhttp_request *http_request, void *userdata)
         else
                 send_reply(http_request, reply.status, reply.content_type, &reply.body);
         buffer_deinit(&reply.body);
+}
+
+static void on_request(struct evhttp_request *http_request, void *userdata)
+{
+        HttpServer *server = userdata;
+        usec_t began = clock_boottime(loop_clock(server->loop));
+
+        activity_note("a status page", NULL);
+        serve(http_request, server);
+        (void)loop_callback_ended(server->loop, began);
 }
 
 /* Takes FD over in any case. */

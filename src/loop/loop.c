@@ -36,6 +36,9 @@ struct Loop {
         IoSource *wall_clock; /* on a timer that never fires but is cancelled when the clock is set */
         void (*wall_clock_callback)(void *userdata);
         void *wall_clock_userdata;
+        LoopStalls stalls;
+        void (*stall_callback)(usec_t duration, const Activity *activity, void *userdata);
+        void *stall_userdata;
 };
 
 struct IoSource {
@@ -48,6 +51,7 @@ struct IoSource {
 };
 
 struct SignalSource {
+        Loop *loop;
         struct event *event;
         SignalCallback callback;
         void *userdata;
@@ -74,6 +78,25 @@ static void arm_timer_fd(Loop *loop)
 static void on_earlier_deadline(void *userdata)
 {
         arm_timer_fd(userdata);
+}
+
+usec_t loop_callback_ended(Loop *loop, usec_t began_boottime)
+{
+        usec_t now = clock_boottime(loop->clock), duration = usec_sub(now, began_boottime);
+
+        if (duration >= LOOP_STALL_USEC) {
+                loop->stalls.n++;
+                loop->stalls.longest = MAX(loop->stalls.longest, duration);
+                if (loop->stall_callback)
+                        loop->stall_callback(duration, &activity_now, loop->stall_userdata);
+        }
+        activity_clear();
+        return now;
+}
+
+static usec_t on_timer_ended(usec_t began_boottime, void *userdata)
+{
+        return loop_callback_ended(userdata, began_boottime);
 }
 
 static void on_timer_fd(_unused_ evutil_socket_t fd, _unused_ short what, void *userdata)
@@ -106,6 +129,7 @@ static void on_deferred(_unused_ evutil_socket_t fd, _unused_ short what, void *
 {
         Loop *loop = userdata;
         Deferred *batch = loop->deferred;
+        usec_t began = clock_boottime(loop->clock);
 
         /* What is deferred from here on belongs to the next turn. */
         loop->in_deferred = true;
@@ -122,6 +146,7 @@ static void on_deferred(_unused_ evutil_socket_t fd, _unused_ short what, void *
                 d->next = NULL;
                 d->slot = NULL;
                 d->callback(d);
+                began = loop_callback_ended(loop, began);
         }
         loop->in_deferred = false;
         if (loop->deferred)
@@ -150,6 +175,7 @@ int loop_new(Clock *clock, Loop **ret)
         if (!loop->base || !loop->timers)
                 return -ENOMEM;
         timer_queue_set_notify(loop->timers, on_earlier_deadline, loop);
+        timer_queue_set_meter(loop->timers, on_timer_ended, loop);
 
         loop->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
         if (loop->timer_fd < 0)
@@ -161,6 +187,17 @@ int loop_new(Clock *clock, Loop **ret)
 
         *ret = TAKE_PTR(loop);
         return 0;
+}
+
+void loop_watch_stalls(Loop *loop, void (*callback)(usec_t duration, const Activity *activity, void *userdata), void *userdata)
+{
+        loop->stall_callback = callback;
+        loop->stall_userdata = userdata;
+}
+
+const LoopStalls *loop_stalls(const Loop *loop)
+{
+        return &loop->stalls;
 }
 
 static int arm_wall_clock(int fd)
@@ -258,10 +295,8 @@ struct event_base *loop_event_base(Loop *loop)
 }
 
 /* Between two descriptors of one turn. */
-static void catch_up(Loop *loop)
+static void catch_up(Loop *loop, usec_t now)
 {
-        usec_t now = clock_boottime(loop->clock);
-
         if (now < usec_add(loop->turned_boottime, TURN_SPAN) || event_base_got_break(loop->base))
                 return;
         if (timer_queue_next(loop->timers) <= now)
@@ -276,6 +311,7 @@ static void on_io(evutil_socket_t fd, short what, void *userdata)
 {
         IoSource *source = userdata;
         Loop *loop = source->loop;
+        usec_t began = clock_boottime(loop->clock);
         unsigned events = 0;
 
         if (what & EV_READ)
@@ -285,7 +321,7 @@ static void on_io(evutil_socket_t fd, short what, void *userdata)
         if (what & EV_CLOSED)
                 events |= IO_HANGUP;
         source->callback(source, fd, events, source->userdata); /* may free the source */
-        catch_up(loop);
+        catch_up(loop, loop_callback_ended(loop, began));
 }
 
 static short to_event_flags(unsigned events)
@@ -338,8 +374,11 @@ IoSource *io_source_free(IoSource *source)
 static void on_signal(evutil_socket_t signo, _unused_ short what, void *userdata)
 {
         SignalSource *source = userdata;
+        Loop *loop = source->loop;
+        usec_t began = clock_boottime(loop->clock);
 
-        source->callback(source, signo, source->userdata);
+        source->callback(source, signo, source->userdata); /* may free the source */
+        (void)loop_callback_ended(loop, began);
 }
 
 int signal_source_new(Loop *loop, int signo, SignalCallback callback, void *userdata, SignalSource **ret)
@@ -348,6 +387,7 @@ int signal_source_new(Loop *loop, int signo, SignalCallback callback, void *user
 
         if (!source)
                 return -ENOMEM;
+        source->loop = loop;
         source->callback = callback;
         source->userdata = userdata;
         source->event = evsignal_new(loop->base, signo, on_signal, source);

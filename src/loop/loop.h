@@ -5,6 +5,7 @@
  * queue under one timerfd. One thread; callbacks must not block.
  */
 
+#include "base/activity.h"
 #include "base/clock.h"
 #include "loop/timer.h"
 
@@ -55,6 +56,23 @@ DEFINE_CLEANUP(IoSource *, io_source_free);
  * -errno where the kernel has no such timer.
  */
 int loop_watch_wall_clock(Loop *loop, void (*callback)(void *userdata), void *userdata);
+
+/*
+ * A callback that kept the loop for LOOP_STALL_USEC or longer. Everything else waited for it, so each
+ * is worth a word: what it was doing is the last note of base/activity.h, if it made one.
+ */
+#define LOOP_STALL_USEC (50 * USEC_PER_MSEC)
+
+typedef struct LoopStalls {
+        uint64_t n;
+        usec_t longest;
+} LoopStalls;
+
+/* CALLBACK is told of each stall at its end. One watcher a loop; NULL ends it. */
+void loop_watch_stalls(Loop *loop, void (*callback)(usec_t duration, const Activity *activity, void *userdata), void *userdata);
+const LoopStalls *loop_stalls(const Loop *loop);
+/* For loop/ itself only: a callback that began at BEGAN has returned. Returns the time now. */
+usec_t loop_callback_ended(Loop *loop, usec_t began_boottime);
 
 typedef void (*SignalCallback)(SignalSource *source, int signo, void *userdata);
 

@@ -19,6 +19,8 @@ struct TimerQueue {
         bool dispatching;
         TimerQueueNotify notify;
         void *notify_userdata;
+        TimerQueueMeter meter;
+        void *meter_userdata;
 };
 
 TimerQueue *timer_queue_new(Clock *clock)
@@ -50,6 +52,12 @@ void timer_queue_set_notify(TimerQueue *queue, TimerQueueNotify notify, void *us
 {
         queue->notify = notify;
         queue->notify_userdata = userdata;
+}
+
+void timer_queue_set_meter(TimerQueue *queue, TimerQueueMeter meter, void *userdata)
+{
+        queue->meter = meter;
+        queue->meter_userdata = userdata;
 }
 
 int timer_queue_reserve(TimerQueue *queue, size_t n)
@@ -177,6 +185,7 @@ size_t timer_queue_size(const TimerQueue *queue)
 size_t timer_queue_dispatch(TimerQueue *queue, usec_t now_boottime, size_t max)
 {
         uint32_t limit = queue->sequence; /* what callbacks arm comes after this */
+        usec_t began = now_boottime;
         size_t fired = 0;
 
         queue->dispatching = true;
@@ -187,6 +196,8 @@ size_t timer_queue_dispatch(TimerQueue *queue, usec_t now_boottime, size_t max)
                         break;
                 timer_disarm(queue, timer);
                 timer->callback(timer, now_boottime);
+                if (queue->meter)
+                        began = queue->meter(began, queue->meter_userdata);
                 fired++;
         }
         queue->dispatching = false;

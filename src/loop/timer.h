@@ -56,6 +56,13 @@ size_t timer_queue_size(const TimerQueue *queue);
  */
 size_t timer_queue_dispatch(TimerQueue *queue, usec_t now_boottime, size_t max);
 
+/*
+ * Called after each callback of a timer with the time at which it began; returns the time now, at
+ * which the next one begins.
+ */
+typedef usec_t (*TimerQueueMeter)(usec_t began_boottime, void *userdata);
+void timer_queue_set_meter(TimerQueue *queue, TimerQueueMeter meter, void *userdata);
+
 /* Called whenever the earliest deadline becomes earlier; the loop re-arms its timerfd with it. */
 typedef void (*TimerQueueNotify)(void *userdata);
 void timer_queue_set_notify(TimerQueue *queue, TimerQueueNotify notify, void *userdata);

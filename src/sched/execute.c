@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <inttypes.h>
 
+#include "base/activity.h"
 #include "base/buffer.h"
 #include "base/string-util.h"
 #include "job/expand.h"
@@ -237,6 +238,7 @@ static void attempt(Scheduler *s, Run *run)
         }
         emit_run(s, run, EVENT_RUNNING, NULL, NULL);
 
+        activity_note_job("the start of a run", run->job->name);
         run->starting = true;
         kind->start(run);
         run->starting = false;
@@ -302,6 +304,7 @@ static void attempt_ended(Scheduler *s, Run *run)
         char span[TIMESPAN_MAX];
         RunState state;
 
+        activity_note_job("the end of a run", run->job->name);
         publish(run);
         state = final_state(run);
         timer_disarm(s->services->timers, &run->timer);

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 
+#include "base/activity.h"
 #include "sched/catch-up.h"
 #include "sched/keep.h"
 #include "sched/missed.h"
@@ -185,6 +186,7 @@ void scheduler_wall_clock_changed(Scheduler *s)
         bool set_first = before < KEEP_EPOCH && now.realtime >= KEEP_EPOCH;
         Job *job;
 
+        activity_note("computing all calendars anew", NULL);
         s->wall_offset = wall_offset(&now);
         s->clock_trusted = now.realtime >= KEEP_EPOCH;
         RB_FOREACH(job, JobTree, &s->jobs) {

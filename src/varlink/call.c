@@ -5,6 +5,7 @@
  */
 #include <assert.h>
 
+#include "base/activity.h"
 #include "base/log.h"
 #include "varlink/connection.h"
 
@@ -176,6 +177,7 @@ static int serve_request(VarlinkCall *call, const Request *request)
         if (request->wrong)
                 return answer_wrong_member(call, request->wrong);
         name = request->method->string;
+        activity_note("a call", name);
         dot = strrchr(name, '.');
         if (!dot)
                 return varlink_call_invalid_parameter(call, "method");

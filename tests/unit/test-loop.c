@@ -328,9 +328,70 @@ static void test_timer_between_descriptors(_unused_ void **state)
         loop_free(t.loop);
 }
 
+/* A step that takes too long is told with what it noted, those before and after it are not. */
+
+typedef struct StallTrace {
+        Loop *loop;
+        unsigned n;
+        usec_t duration;
+        Activity activity;
+        unsigned n_fired;
+} StallTrace;
+
+static StallTrace stalls;
+
+static void on_stall(usec_t duration, const Activity *activity, void *userdata)
+{
+        StallTrace *t = userdata;
+
+        t->n++;
+        /* On a machine under load the others may have been held up as well. */
+        if (activity->is_job) {
+                t->duration = duration;
+                t->activity = *activity;
+        }
+}
+
+static void on_step(_unused_ Timer *timer, _unused_ usec_t now)
+{
+        usec_t begin = clock_boottime(clock_system());
+
+        stalls.n_fired++;
+        activity_note("something quick", NULL);
+        if (stalls.n_fired == 2) {
+                activity_note_job("something slow", "snail");
+                while (clock_boottime(clock_system()) - begin < LOOP_STALL_USEC)
+                        ;
+        }
+        if (stalls.n_fired == 3)
+                loop_exit(stalls.loop, 0);
+}
+
+static void test_stall(_unused_ void **state)
+{
+        Timer timers[3] = {};
+        _cleanup_(loop_freep) Loop *loop = NULL;
+
+        assert_ok(loop_new(clock_system(), &loop));
+        stalls = (StallTrace){ .loop = loop };
+        loop_watch_stalls(loop, on_stall, &stalls);
+        for (unsigned i = 0; i < ARRAY_SIZE(timers); i++) {
+                timers[i].callback = on_step;
+                assert_ok(timer_arm(loop_timers(loop), &timers[i], 1 + i));
+        }
+        assert_ok(loop_run(loop));
+        assert_int_equal(stalls.n_fired, 3);
+        assert_int_equal(loop_stalls(loop)->n, stalls.n);
+        assert_true(stalls.duration >= LOOP_STALL_USEC);
+        assert_true(loop_stalls(loop)->longest >= stalls.duration);
+        assert_string_equal(stalls.activity.doing, "something slow");
+        assert_string_equal(stalls.activity.subject, "snail");
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_stall),
                 RUN(test_heap_order), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_hangup),
                 RUN(test_deferred_again), RUN(test_deferred_cancel), RUN(test_timer_between_descriptors),
         };
