@@ -85,7 +85,7 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         write_description(w, job);
         write_strings(w, "documentation", &spec->job.documentation);
         json_key(w, "state");
-        json_string(w, job_state_to_string(job));
+        json_string(w, job_state_to_string(job_state(job)));
         json_key(w, "enabled");
         json_bool(w, spec->job.enabled);
         json_key(w, "paused");

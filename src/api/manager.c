@@ -28,19 +28,10 @@ static void write_count(JsonWriter *w, const char *name, uint64_t n)
 
 static void write_job_counts(Api *api, JsonWriter *w)
 {
-        static const char *const states[] = { "disabled", "paused", "running", "waiting", "idle", "finished" };
-        uint64_t counts[ARRAY_SIZE(states)] = {};
-        Job *job = NULL;
-
-        while ((job = scheduler_next_job(api->context.scheduler, job))) {
-                const char *state = job_state_to_string(job);
-
-                for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-                        counts[i] += streq(states[i], state);
-        }
         json_begin_object(w);
-        for (size_t i = 0; i < ARRAY_SIZE(states); i++)
-                write_count(w, states[i], counts[i]);
+        for (int state = 0; state < _JOB_STATE_MAX; state++)
+                write_count(w, job_state_to_string((JobState)state),
+                            scheduler_n_jobs_in(api->context.scheduler, (JobState)state));
         json_end_object(w);
 }
 

@@ -144,14 +144,14 @@ void api_watches_stop(Api *api)
 static void send_present(Watch *watch)
 {
         Scheduler *scheduler = watch->api->context.scheduler;
+        size_t n_seen = 0;
         Job *job = NULL;
         Run *run = NULL;
 
-        while ((job = scheduler_next_job(scheduler, job)) && varlink_call_queued(watch->call) <= WATCH_QUEUE_MAX)
+        for (; varlink_call_queued(watch->call) <= WATCH_QUEUE_MAX && (job = scheduler_next_job(scheduler, job)); n_seen++)
                 if (api_matches(watch->patterns, watch->n_patterns, job->name))
-                        send_own(watch, "present", job->name, NULL, job_state_to_string(job), 0);
-        for (; job; job = scheduler_next_job(scheduler, job))
-                watch->n_lost++;
+                        send_own(watch, "present", job->name, NULL, job_state_to_string(job_state(job)), 0);
+        watch->n_lost += scheduler_n_jobs(scheduler) - n_seen;
         while ((run = scheduler_next_run(scheduler, run)))
                 if (api_matches(watch->patterns, watch->n_patterns, run->job->name)) {
                         if (varlink_call_queued(watch->call) <= WATCH_QUEUE_MAX)

@@ -40,8 +40,10 @@ typedef struct Slot {
 _Static_assert(sizeof(Slot) == 512, "slots don't straddle pages");
 _Static_assert(HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
 
+/* IDS are those of the slots, side by side: a look at PROBE_MAX slots costs one line of the cache or two. */
 typedef struct Table {
         char *map; /* NULL: none */
+        uint64_t *ids;
         size_t n;  /* slots, a power of two */
 } Table;
 
@@ -68,6 +70,7 @@ static void table_deinit(Table *table)
 {
         if (table->map)
                 (void)munmap(table->map, table_size(table->n));
+        free(table->ids);
         *table = (Table){};
 }
 
@@ -75,23 +78,31 @@ static void table_deinit(Table *table)
 static Slot *table_find(const Table *table, uint64_t at, uint64_t id)
 {
         for (size_t i = 0; i < PROBE_MAX; i++) {
-                Slot *slot = &table_slots(table)[(at + i) & (table->n - 1)];
+                size_t k = (at + i) & (table->n - 1);
 
-                if (slot->id == id)
-                        return slot;
+                if (table->ids[k] == id)
+                        return &table_slots(table)[k];
         }
         return NULL;
+}
+
+/* Takes or frees SLOT, once all else in it is written. */
+static void table_set_id(Table *table, Slot *slot, uint64_t id)
+{
+        table->ids[slot - table_slots(table)] = id;
+        __atomic_store_n(&slot->id, id, __ATOMIC_RELEASE);
 }
 
 /* Puts a file with an empty table in the place of PATH. */
 static int table_create(const char *path, size_t n, Table *ret)
 {
         _cleanup_free_ char *temporary = xasprintf("%s.new", path);
+        _cleanup_free_ uint64_t *ids = new0(uint64_t, n);
         _cleanup_close_ int fd = -1;
         char *map;
         int r;
 
-        if (!temporary)
+        if (!temporary || !ids)
                 return -ENOMEM;
         (void)unlink(temporary);
         fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -106,7 +117,7 @@ static int table_create(const char *path, size_t n, Table *ret)
                 return r;
         }
         memcpy(map, magic, sizeof(magic));
-        *ret = (Table){ .map = map, .n = n };
+        *ret = (Table){ .map = map, .ids = TAKE_PTR(ids), .n = n };
         return 0;
 }
 
@@ -128,8 +139,10 @@ static bool copy_slots(const Table *from, Table *to)
 
                 if (slot->id > 0 && !place)
                         return false;
-                if (place)
+                if (place) {
                         *place = *slot;
+                        table_set_id(to, place, slot->id);
+                }
         }
         return true;
 }
@@ -178,9 +191,10 @@ static void note_begin(ActiveRuns *active, const Run *run)
         slot->scheduled_realtime = run->scheduled_realtime;
         slot->trigger = (uint8_t)run->trigger;
         slot->has_params = !run->params || strlen(run->params) <= PARAMS_MAX;
-        (void)snprintf(slot->job, sizeof(slot->job), "%s", run->job->name);
-        (void)snprintf(slot->params, sizeof(slot->params), "%s", slot->has_params && run->params ? run->params : "{}");
-        __atomic_store_n(&slot->id, run->id, __ATOMIC_RELEASE);
+        /* Both fit: a job's name has a cap, and the parameters were measured. */
+        (void)strcpy(slot->job, run->job->name);
+        (void)strcpy(slot->params, slot->has_params && run->params ? run->params : "{}");
+        table_set_id(&active->table, slot, run->id);
 }
 
 static void on_event(EventObserver *observer, const Event *event)
@@ -196,7 +210,7 @@ static void on_event(EventObserver *observer, const Event *event)
         }
         slot = table_find(&active->table, event->run->id, event->run->id);
         if (slot)
-                __atomic_store_n(&slot->id, 0, __ATOMIC_RELEASE);
+                table_set_id(&active->table, slot, 0);
 }
 
 /* --- what the last daemon left --- */

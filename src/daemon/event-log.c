@@ -59,10 +59,24 @@ static void burst_end(EventBurst *burst)
         *burst = (EventBurst){};
 }
 
+/* Instances of a template count as one job: a million of them fail together when they fail. */
+static size_t burst_name_length(const char *job)
+{
+        const char *instance = job_name_instance(job);
+
+        return instance ? (size_t)(instance - job) : strlen(job);
+}
+
+static bool burst_is_of(const EventBurst *burst, const Event *event, size_t n)
+{
+        return burst->job && burst->type == event->type && strncmp(burst->job, event->job, n) == 0 && !burst->job[n];
+}
+
 /* Whether EVENT is one too many. Bursts whose time is over are told of on the way: they are few. */
 static bool fold(EventLog *log, const Event *event)
 {
         EventBurst *found = NULL, *oldest = &log->bursts[0];
+        size_t n = burst_name_length(event->job);
 
         for (size_t i = 0; i < EVENT_LOG_BURSTS_MAX; i++) {
                 EventBurst *burst = &log->bursts[i];
@@ -72,14 +86,14 @@ static bool fold(EventLog *log, const Event *event)
                         burst_end(burst);
                 else if (burst->job && event->realtime < burst->began_realtime)
                         burst_end(burst);
-                if (burst->job && burst->type == event->type && streq(burst->job, event->job))
+                if (burst_is_of(burst, event, n))
                         found = burst;
                 if (burst->began_realtime < oldest->began_realtime)
                         oldest = burst;
         }
         if (!found) {
                 burst_end(oldest);
-                oldest->job = strdup(event->job);
+                oldest->job = strndup(event->job, n);
                 if (!oldest->job)
                         return false;
                 oldest->type = event->type;

@@ -34,19 +34,30 @@ Job *job_free(Job *job)
         return NULL;
 }
 
-const char *job_state_to_string(const Job *job)
+const char *job_state_to_string(JobState state)
+{
+        static const char *const names[_JOB_STATE_MAX] = {
+                [JOB_DISABLED] = "disabled", [JOB_PAUSED] = "paused", [JOB_RUNNING] = "running",
+                [JOB_WAITING] = "waiting",   [JOB_IDLE] = "idle",     [JOB_FINISHED] = "finished",
+                [JOB_TEMPLATE] = "template",
+        };
+
+        return names[state];
+}
+
+JobState job_state(const Job *job)
 {
         if (job->is_template)
-                return "template";
+                return JOB_TEMPLATE;
         if (job->n_active > 0)
-                return "running";
+                return JOB_RUNNING;
         if (!job->spec->job.enabled)
-                return "disabled";
+                return JOB_DISABLED;
         if (job->paused_realtime > 0)
-                return "paused";
+                return JOB_PAUSED;
         if (job->next_realtime != USEC_INFINITY)
-                return "waiting";
-        return job->spec->schedule.schedule.n_triggers == 0 || job->on_demand ? "idle" : "finished";
+                return JOB_WAITING;
+        return job->spec->schedule.schedule.n_triggers == 0 || job->on_demand ? JOB_IDLE : JOB_FINISHED;
 }
 
 int job_append_text(const Job *job, const char *text, Buffer *out)

@@ -16,6 +16,18 @@
  */
 #define JOB_SIZE_MAX 400U
 
+/* io.takt.Jobs.JobState */
+typedef enum JobState {
+        JOB_DISABLED,
+        JOB_PAUSED,
+        JOB_RUNNING,
+        JOB_WAITING,
+        JOB_IDLE,
+        JOB_FINISHED,
+        JOB_TEMPLATE,
+        _JOB_STATE_MAX,
+} JobState;
+
 struct Job {
         JobSpec *spec;
         RB_ENTRY(Job) by_name;
@@ -37,6 +49,7 @@ struct Job {
         uint8_t away;              /* why nobody looked: a MissedReason of sched/missed.h */
         bool deciding;             /* what passed without a run is being accounted for */
         bool finished;             /* it was told that this job never runs by schedule again */
+        uint8_t counted_state;     /* a JobState: where the scheduler counts it */
         bool removed;
         bool refused;              /* its file is broken; SPEC is the last good definition */
         bool is_template;          /* "NAME@": it never runs, its instances do */
@@ -64,8 +77,8 @@ static inline bool job_has_schedule(const Job *job)
         return !job->is_template && !job->on_demand;
 }
 
-/* One of io.takt.Jobs.JobState. */
-const char *job_state_to_string(const Job *job);
+JobState job_state(const Job *job);
+const char *job_state_to_string(JobState state);
 
 /* Adds Description= or another text for people, with the instance's name for each %i. -ENOMEM. */
 int job_append_text(const Job *job, const char *text, Buffer *out);

@@ -67,6 +67,11 @@ static void emit_run(Scheduler *s, Run *run, EventType type, const char *message
 {
         Event event = { .type = type, .job = run->job->name, .run = run, .message = message, .data = data };
 
+        /* What was noted a moment ago needs no look at the clock. */
+        if (type == EVENT_RUNNING && run->attempts == 1)
+                event.realtime = run->started_realtime;
+        else if (run_state_is_final(run->state))
+                event.realtime = run->finished_realtime;
         event_bus_emit(s->events, &event);
 }
 
@@ -105,6 +110,7 @@ static void finish(Scheduler *s, Run *run, RunState state)
                 job->n_active--;
         else
                 s->n_queued--;
+        scheduler_count_state(s, job);
         timer_disarm(s->services->timers, &run->timer);
         run->state = state;
         run->finished_boottime = scheduler_boottime(s);
@@ -123,6 +129,8 @@ static void finish(Scheduler *s, Run *run, RunState state)
 
         list_unlink(&run->link);
         list_unlink(&run->queue);
+        if (run == s->newest)
+                s->newest = RB_PREV(RunTree, &s->runs, run);
         RB_REMOVE(RunTree, &s->runs, run);
         job->n_runs--;
         s->n_unfinished--;
@@ -131,6 +139,17 @@ static void finish(Scheduler *s, Run *run, RunState state)
                 pump_soon(s);
         scheduler_job_run_ended(s, job);
         execute_shutdown_if_idle(s);
+}
+
+/* Ids go up, but for those of an earlier process. */
+static void insert(Scheduler *s, Run *run)
+{
+        if (s->newest && run->id < s->newest->id) {
+                (void)RB_INSERT(RunTree, &s->runs, run);
+                return;
+        }
+        TREE_APPEND(RunTree, &s->runs, s->newest, run, by_id);
+        s->newest = run;
 }
 
 /* ID 0: the next one. */
@@ -154,7 +173,7 @@ static int new_run(Scheduler *s, Job *job, uint64_t id, Run **ret)
         run->created_realtime = scheduler_realtime(s);
         list_append(&job->runs, &run->link);
         job->n_runs++;
-        (void)RB_INSERT(RunTree, &s->runs, run);
+        insert(s, run);
         s->n_unfinished++;
         s->n_queued++;
         *ret = run;
@@ -199,6 +218,7 @@ static void on_retry(Timer *timer, _unused_ usec_t now)
         /* Retries come before what never ran: the run goes to the head of the queue. */
         run->state = RUN_QUEUED;
         run->job->n_active--;
+        scheduler_count_state(s, run->job);
         s->n_queued++;
         run->hold = RUN_HOLD_PLACE;
         list_prepend(&s->queue, &run->queue);
@@ -213,6 +233,7 @@ static void attempt(Scheduler *s, Run *run)
         if (run->state == RUN_QUEUED) {
                 s->n_queued--;
                 run->job->n_active++;
+                scheduler_count_state(s, run->job);
         }
         list_unlink(&run->queue);
         run->state = RUN_RUNNING;

@@ -20,8 +20,10 @@ struct Scheduler {
 
         struct JobTree jobs;
         size_t n_jobs;
+        size_t n_jobs_in[_JOB_STATE_MAX];
         uint32_t generation; /* the last one given out */
         struct RunTree runs;
+        Run *newest; /* the last one there */
         size_t n_active; /* running; an attempt is under way */
         size_t n_unfinished;
         List queue;      /* runs that wait for a place under max_runs */
@@ -61,6 +63,18 @@ static inline ScheduleNow scheduler_now(const Scheduler *s)
                 .realtime = scheduler_realtime(s),
                 .startup_boottime = s->begin_boottime,
         };
+}
+
+/* To be called wherever JOB's state may have changed: how many there are in each is asked for often, and jobs are many. */
+static inline void scheduler_count_state(Scheduler *s, Job *job)
+{
+        JobState state = job_state(job);
+
+        if (state == job->counted_state || job->removed)
+                return;
+        s->n_jobs_in[job->counted_state]--;
+        s->n_jobs_in[state]++;
+        job->counted_state = (uint8_t)state;
 }
 
 /* Room for all timers of jobs and runs and one more, so that arming one finds it. 0 or -ENOMEM. */

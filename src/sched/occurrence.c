@@ -53,12 +53,14 @@ static void arm_for(Scheduler *s, Job *job, const ScheduleNow *now, const Occurr
         job->next_on_wall = next->clock == SCHEDULE_CLOCK_WALL;
         job->finished = false;
         (void)timer_arm(s->services->timers, &job->timer, due);
+        scheduler_count_state(s, job);
 }
 
 static void disarm(Scheduler *s, Job *job)
 {
         job->next_realtime = USEC_INFINITY;
         timer_disarm(s->services->timers, &job->timer);
+        scheduler_count_state(s, job);
 }
 
 void occurrence_arm(Scheduler *s, Job *job)
@@ -147,14 +149,15 @@ static char *end_reason(const Job *job, const ScheduleNow *now)
 
 void occurrence_tell_end(Scheduler *s, Job *job)
 {
-        ScheduleNow now = scheduler_now(s);
         _cleanup_free_ char *reason = NULL, *message = NULL;
+        ScheduleNow now;
 
         if (job->finished || job->next_realtime != USEC_INFINITY || job->n_runs > 0 || job->catch_up || job->deciding ||
             job_schedule(job)->n_triggers == 0 || !job_has_schedule(job) || !job->spec->job.enabled || job->paused_realtime > 0 ||
             !s->begun || s->shutting_down || job->removed)
                 return;
         job->finished = true;
+        now = scheduler_now(s);
         reason = end_reason(job, &now);
         message = xasprintf("never due again: %s", reason ?: "");
         scheduler_emit_job(s, job, EVENT_FINISHED, message);

@@ -111,8 +111,9 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
         /* A record of what did not run. */
         if (job->deciding)
                 return;
+        /* Only After= asks when that was. */
         if (job->n_runs == 0) {
-                schedule_run_ended(&job->schedule, scheduler_boottime(s));
+                schedule_run_ended(&job->schedule, job->spec->schedule.counts_from_end ? scheduler_boottime(s) : 1);
                 keep(s, job);
         }
         if (job->removed) {
@@ -221,6 +222,8 @@ static int add(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
                 return -EEXIST;
         }
         s->n_jobs++;
+        job->counted_state = (uint8_t)job_state(job);
+        s->n_jobs_in[job->counted_state]++;
         schedule_state_init(&job->schedule, &now);
         *ret = job;
         return 0;
@@ -266,17 +269,26 @@ int scheduler_find_or_make_job(Scheduler *s, const char *name, Job **ret)
         if (!template || template->spec->job.instances)
                 return -ENOENT;
         r = add(s, template->spec, name, ret);
-        if (r >= 0)
-                (*ret)->on_demand = true;
-        return r;
+        if (r < 0)
+                return r;
+        (*ret)->on_demand = true;
+        scheduler_count_state(s, *ret);
+        return 0;
+}
+
+static void forget(Scheduler *s, Job *job)
+{
+        RB_REMOVE(JobTree, &s->jobs, job);
+        s->n_jobs--;
+        s->n_jobs_in[job->counted_state]--;
+        job->removed = true;
 }
 
 void scheduler_release_job(Scheduler *s, Job *job)
 {
         if (!job->on_demand || job->n_runs > 0)
                 return;
-        RB_REMOVE(JobTree, &s->jobs, job);
-        s->n_jobs--;
+        forget(s, job);
         timer_disarm(s->services->timers, &job->timer);
         job_free(job);
 }
@@ -329,10 +341,8 @@ void scheduler_remove_job(Scheduler *s, Job *job)
 {
         catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job was removed");
         execute_cancel_waiting(s, job, RUN_STOP_REMOVED);
-        RB_REMOVE(JobTree, &s->jobs, job);
-        s->n_jobs--;
+        forget(s, job);
         keep_drop(s, job);
-        job->removed = true;
         occurrence_arm(s, job);
         scheduler_emit_job(s, job, EVENT_REMOVED, NULL);
         if (job->n_runs == 0)
@@ -410,6 +420,11 @@ Job *scheduler_next_job(Scheduler *s, Job *job)
 size_t scheduler_n_jobs(const Scheduler *s)
 {
         return s->n_jobs;
+}
+
+size_t scheduler_n_jobs_in(const Scheduler *s, JobState state)
+{
+        return s->n_jobs_in[state];
 }
 
 size_t scheduler_job_times(Scheduler *s, const Job *job, usec_t *times, size_t n)

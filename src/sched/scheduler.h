@@ -77,6 +77,7 @@ Job *scheduler_next_job(Scheduler *scheduler, Job *job);
 /* The first job behind NAME, which need not be one: to go on after a turn of the loop. */
 Job *scheduler_job_after(Scheduler *scheduler, const char *name);
 size_t scheduler_n_jobs(const Scheduler *scheduler);
+size_t scheduler_n_jobs_in(const Scheduler *scheduler, JobState state);
 
 /* The next scheduled times of JOB, at most N. Returns their number. */
 size_t scheduler_job_times(Scheduler *scheduler, const Job *job, usec_t *times, size_t n);

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * One block a record: its strings stand behind it. It is not made into JSON text before somebody asks:
- * most records never are asked for. Records hang in the list of their job and in the list of all, both in the order in which they ended, and in a tree by
- * id. The oldest of a job goes when the job has too many, the oldest of all when all are too many.
+ * most records never are asked for. Records hang in the list of their job and in the list of all, both in
+ * the order in which they ended, and in a tree by id. The oldest of a job goes when the job has too many, the
+ * oldest of all when all are too many.
+ *
+ * A million instances may end once a second: a job is found by a hash of its name, and a record of the
+ * greatest id so far, which most have, is put into the tree where that is, without a search.
  */
 #include "store/store.h"
 
 #include <fnmatch.h>
 
+#define BUCKETS_MIN 64U
+
 typedef struct JobRecords {
-        RB_ENTRY(JobRecords) by_name;
+        struct JobRecords *next; /* in its bucket */
         List records;
         unsigned n;
+        uint32_t hash;
         char name[];
 } JobRecords;
 
@@ -26,12 +33,14 @@ typedef struct Record {
 } Record;
 
 RB_HEAD(RecordTree, Record);
-RB_HEAD(JobRecordsTree, JobRecords);
 
 typedef struct MemoryStore {
         Store store;
         struct RecordTree records;
-        struct JobRecordsTree jobs;
+        Record *greatest; /* of the largest id */
+        JobRecords **buckets;
+        size_t n_buckets; /* a power of two */
+        size_t n_jobs;
         List all;
         size_t n;
         size_t bytes;
@@ -44,26 +53,50 @@ static int record_compare(const Record *a, const Record *b)
         return a->run.id < b->run.id ? -1 : a->run.id > b->run.id;
 }
 
-static int job_records_compare(const JobRecords *a, const JobRecords *b)
+TREE_GENERATE(RecordTree, Record, by_id, record_compare)
+/* FNV-1a. Names are the administrator's: nobody gains by making them collide. */
+static uint32_t hash_name(const char *name)
 {
-        return strcmp(a->name, b->name);
+        uint32_t hash = UINT32_C(2166136261);
+
+        for (const char *c = name; *c; c++)
+                hash = (hash ^ (unsigned char)*c) * UINT32_C(16777619);
+        return hash;
 }
 
-TREE_GENERATE(RecordTree, Record, by_id, record_compare)
-TREE_GENERATE(JobRecordsTree, JobRecords, by_name, job_records_compare)
+static JobRecords **bucket(const MemoryStore *m, uint32_t hash)
+{
+        return &m->buckets[hash & (m->n_buckets - 1)];
+}
 
 static JobRecords *find_job(MemoryStore *m, const char *name)
 {
-        JobRecords *job = RB_ROOT(&m->jobs);
+        uint32_t hash = hash_name(name);
+        JobRecords *job;
 
-        while (job) {
-                int order = strcmp(name, job->name);
+        for (job = *bucket(m, hash); job; job = job->next)
+                if (job->hash == hash && streq(job->name, name))
+                        break;
+        return job;
+}
 
-                if (order == 0)
-                        return job;
-                job = order < 0 ? RB_LEFT(job, by_name) : RB_RIGHT(job, by_name);
-        }
-        return NULL;
+/* Where there is no memory for more buckets, those that are grow longer. */
+static void resize_buckets(MemoryStore *m, size_t n)
+{
+        JobRecords **old = m->buckets, **buckets = new0(JobRecords *, n), *next;
+        size_t n_old = m->n_buckets;
+
+        if (!buckets)
+                return;
+        m->buckets = buckets;
+        m->n_buckets = n;
+        for (size_t i = 0; i < n_old; i++)
+                for (JobRecords *job = old[i]; job; job = next) {
+                        next = job->next;
+                        job->next = *bucket(m, job->hash);
+                        *bucket(m, job->hash) = job;
+                }
+        free(old);
 }
 
 static JobRecords *find_or_add_job(MemoryStore *m, const char *name)
@@ -73,29 +106,58 @@ static JobRecords *find_or_add_job(MemoryStore *m, const char *name)
 
         if (job)
                 return job;
-        job = calloc(1, sizeof(*job) + n);
+        job = malloc(sizeof(*job) + n);
         if (!job)
                 return NULL;
+        if (m->n_jobs >= m->n_buckets)
+                resize_buckets(m, m->n_buckets * 2);
+        job->hash = hash_name(name);
+        job->n = 0;
         memcpy(job->name, name, n);
         list_init(&job->records);
-        (void)RB_INSERT(JobRecordsTree, &m->jobs, job);
+        job->next = *bucket(m, job->hash);
+        *bucket(m, job->hash) = job;
+        m->n_jobs++;
         return job;
+}
+
+static void free_job(MemoryStore *m, JobRecords *job)
+{
+        JobRecords **p = bucket(m, job->hash);
+
+        while (*p != job)
+                p = &(*p)->next;
+        *p = job->next;
+        m->n_jobs--;
+        free(job);
+        if (m->n_jobs < m->n_buckets / 8 && m->n_buckets > BUCKETS_MIN)
+                resize_buckets(m, m->n_buckets / 2);
+}
+
+static void insert(MemoryStore *m, Record *record)
+{
+        if (m->greatest && record->run.id <= m->greatest->run.id) {
+                (void)RB_INSERT(RecordTree, &m->records, record);
+                return;
+        }
+        TREE_APPEND(RecordTree, &m->records, m->greatest, record, by_id);
+        m->greatest = record;
 }
 
 static void drop(MemoryStore *m, Record *record)
 {
         JobRecords *job = record->job;
 
+        if (record == m->greatest)
+                m->greatest = RB_PREV(RecordTree, &m->records, record);
         RB_REMOVE(RecordTree, &m->records, record);
         list_unlink(&record->in_job);
         list_unlink(&record->in_all);
         m->bytes -= record->size;
         free(record);
         m->n--;
-        if (--job->n > 0)
-                return;
-        RB_REMOVE(JobRecordsTree, &m->jobs, job);
-        free(job);
+        if (--job->n == 0)
+                free_job(m, job);
 }
 
 static void trim(MemoryStore *m)
@@ -155,28 +217,21 @@ static void memory_append(Store *store, const RunRecord *run)
         record = job ? record_new(*run, job) : NULL;
         if (!record)
                 goto lost;
-        if (job->n >= m->keep_runs) {
-                /* The new one is in its list first, so that the job is not dropped with its last record. */
-                list_append(&job->records, &record->in_job);
-                job->n++;
-                while (job->n > m->keep_runs)
-                        drop(m, list_first(&job->records, Record, in_job));
-        } else {
-                list_append(&job->records, &record->in_job);
-                job->n++;
-        }
+        /* The new one is in its list first, so that the job is not dropped with its last record. */
+        list_append(&job->records, &record->in_job);
+        job->n++;
+        while (job->n > m->keep_runs)
+                drop(m, list_first(&job->records, Record, in_job));
         list_append(&m->all, &record->in_all);
-        (void)RB_INSERT(RecordTree, &m->records, record);
+        insert(m, record);
         m->n++;
         m->bytes += record->size;
         trim(m);
         return;
 lost:
         store->n_lost++;
-        if (job && job->n == 0) {
-                RB_REMOVE(JobRecordsTree, &m->jobs, job);
-                free(job);
-        }
+        if (job && job->n == 0)
+                free_job(m, job);
 }
 
 static bool matches(const StoreQuery *query, const Record *record)
@@ -246,15 +301,14 @@ static void memory_query(Store *store, const StoreQuery *query, const StoreAnswe
 static void memory_set_limits(Store *store, unsigned keep_runs, unsigned keep_runs_total)
 {
         MemoryStore *m = container_of(store, MemoryStore, store);
+        Record *record;
 
         m->keep_runs = keep_runs;
         m->keep_runs_total = keep_runs_total;
-        for (JobRecords *job = RB_MIN(JobRecordsTree, &m->jobs), *next; job; job = next) {
-                next = RB_NEXT(JobRecordsTree, &m->jobs, job);
-                /* The last one takes the job with it. */
-                for (unsigned excess = job->n > keep_runs ? job->n - keep_runs : 0; excess > 0; excess--)
-                        drop(m, list_first(&job->records, Record, in_job));
-        }
+        /* The oldest come first, in the list of all as in that of their job. */
+        list_foreach(record, &m->all, Record, in_all)
+                if (record->job->n > keep_runs)
+                        drop(m, record);
         trim(m);
 }
 
@@ -264,6 +318,7 @@ static Store *memory_free(Store *store)
 
         while (m->n > 0)
                 drop(m, list_first(&m->all, Record, in_all));
+        free(m->buckets);
         free(m);
         return NULL;
 }
@@ -285,7 +340,11 @@ int memory_store_new(Store **ret)
         m->keep_runs = STORE_KEEP_RUNS;
         m->keep_runs_total = STORE_KEEP_RUNS_TOTAL;
         RB_INIT(&m->records);
-        RB_INIT(&m->jobs);
+        resize_buckets(m, BUCKETS_MIN);
+        if (!m->buckets) {
+                free(m);
+                return -ENOMEM;
+        }
         list_init(&m->all);
         *ret = &m->store;
         return 0;

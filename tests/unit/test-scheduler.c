@@ -411,8 +411,8 @@ static void test_on_startup_and_at(_unused_ void **state)
         assert_int_equal(record_of(f, 2)->scheduled, 90 * SEC);
         assert_int_equal(record_of(f, 2)->trigger, RUN_TRIGGER_STARTUP);
         assert_int_equal(record_of(f, 3)->scheduled, 120 * SEC);
-        assert_string_equal(job_state_to_string(a), "finished");
-        assert_string_equal(job_state_to_string(b), "finished");
+        assert_string_equal(job_state_to_string(job_state(a)), "finished");
+        assert_string_equal(job_state_to_string(job_state(b)), "finished");
         fixture_free(f);
 }
 
@@ -437,7 +437,7 @@ static void test_count(_unused_ void **state)
 
         advance_to(f, 20 * SEC);
         assert_int_equal(f->n_records, 3);
-        assert_string_equal(job_state_to_string(job), "finished");
+        assert_string_equal(job_state_to_string(job_state(job)), "finished");
         /* A job that has finished passes nothing over while it is paused. */
         assert_true(scheduler_pause_job(f->scheduler, job));
         advance_to(f, 30 * SEC);
@@ -472,7 +472,7 @@ static void test_disabled(_unused_ void **state)
 
         advance_to(f, 10 * SEC);
         assert_int_equal(f->n_records, 0);
-        assert_string_equal(job_state_to_string(job), "disabled");
+        assert_string_equal(job_state_to_string(job_state(job)), "disabled");
         assert_true(scheduler_pause_job(f->scheduler, job));
         advance_to(f, 20 * SEC);
         assert_true(scheduler_resume_job(f->scheduler, job));
@@ -500,7 +500,7 @@ static void test_pause_accounts(_unused_ void **state)
 
         advance_to(f, 10 * SEC);
         assert_true(scheduler_pause_job(f->scheduler, job));
-        assert_string_equal(job_state_to_string(job), "paused");
+        assert_string_equal(job_state_to_string(job_state(job)), "paused");
         advance_to(f, 100 * SEC + 500000);
         assert_int_equal(f->occurrences, 11);
         assert_true(scheduler_resume_job(f->scheduler, job));
