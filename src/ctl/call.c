@@ -22,6 +22,7 @@ static const struct {
         { "io.takt.Runs.BadGroup", STATUS_USAGE, "{message}" },
         { "io.takt.Runs.TooManyWatchers", STATUS_FAILED, "there are as many watchers as {limit}= allows" },
         { "io.takt.Runs.TimedOut", STATUS_FAILED, "still under way after that time: {runs}" },
+        { "io.takt.Manager.Failed", STATUS_FAILED, "the daemon could not do it: {message}" },
         { "io.takt.Manager.ReloadInProgress", STATUS_FAILED, "another reload is under way; try again later" },
         { "io.takt.Manager.ReloadFailed", STATUS_FAILED, "nothing was reloaded" },
         { "org.varlink.service.PermissionDenied", STATUS_NOT_PERMITTED,
