@@ -38,6 +38,7 @@ _taktctl () {
                 [show]=''
                 [cat]=''
                 [next]='-n --lines'
+                [why]='-n --lines --run'
                 [run]='-w --wait -p --param'
                 [gather]='-t --timeout --concurrency --errors --for --mode'
                 [wait]='-t --timeout --all --any'
@@ -68,7 +69,7 @@ _taktctl () {
                 --system|--user)
                         where=("${COMP_WORDS[i]}")
                         ;;
-                --timezone|--concurrency|--errors|--event|--for|--from|--lines|--mode|--param|--since|--state|--timeout|-[enpst])
+                --timezone|--concurrency|--errors|--event|--for|--from|--lines|--mode|--param|--run|--since|--state|--timeout|-[enpst])
                         i=$((i + 1))
                         ;;
                 -*)
@@ -110,7 +111,7 @@ _taktctl () {
                 mapfile -t COMPREPLY < <(compgen -W 'raise keep' -- "$cur")
                 return
                 ;;
-        --concurrency|--for|--from|--since|--lines|-n|--param|-p|--timeout|-t)
+        --concurrency|--for|--from|--run|--since|--lines|-n|--param|-p|--timeout|-t)
                 return
                 ;;
         esac
@@ -134,7 +135,7 @@ _taktctl () {
                 [[ ${arguments[0]-} ]] ||
                         mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
-        list|status|show|cat|next|gather|wait|cancel|runs|result|watch|logs|pause|resume)
+        list|status|show|cat|next|why|gather|wait|cancel|runs|result|watch|logs|pause|resume)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
         verify)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fish completion of taktctl(1)
 
-set -l verbs list status show cat next run gather wait cancel runs result watch logs pause resume reload verify calendar path validate env ping info
-set -l job_verbs list status show cat next run gather wait cancel runs result watch logs pause resume
+set -l verbs list status show cat next why run gather wait cancel runs result watch logs pause resume reload verify calendar path validate env ping info
+set -l job_verbs list status show cat next why run gather wait cancel runs result watch logs pause resume
 set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
 set -l job_states disabled paused running waiting idle finished template
 
@@ -36,7 +36,8 @@ complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a list -d 'List
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a status -d 'Show how jobs are, with their last runs and log lines'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a show -d 'Show all that is known of jobs as KEY=VALUE'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a cat -d 'Show the files of jobs with their drop-ins'
-complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a next -d 'Show when jobs are due next'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a next -d 'Show when jobs are due next, and what shifts that'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a why -d 'Explain why a job ran, did not run, and will run'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a run -d 'Start a run of a job by hand'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a gather -d 'Run jobs as one group'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a wait -d 'Wait until runs have ended'
@@ -77,10 +78,11 @@ complete -c taktctl -n '__fish_seen_subcommand_from logs' -l since -x -d 'Begin 
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l for -x -d 'Run them for ${item}; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from env' -l force -d 'Use a directory that is not empty'
 complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l from -x -d 'Begin after this time, not now'
-complete -c taktctl -n '__fish_seen_subcommand_from status next runs calendar logs' -s n -l lines -x -d 'Show that many'
+complete -c taktctl -n '__fish_seen_subcommand_from status next why runs calendar logs' -s n -l lines -x -d 'Show that many'
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l mode -xa 'gather chain taskgroup' -d 'gather (the default), chain or taskgroup'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -l names -d 'Print names only, one a line'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -s p -l param -x -d 'Set a parameter; may be repeated'
+complete -c taktctl -n '__fish_seen_subcommand_from why' -l run -x -d 'Only this run'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -s s -l state -xa "$job_states" -d 'Only those in this state; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from runs' -s s -l state -xa "$run_states" -d 'Only those in this state; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from gather wait' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'

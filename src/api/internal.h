@@ -3,6 +3,7 @@
 /* What the files of api/ share. */
 
 #include "api/api.h"
+#include "sched/outlook.h"
 
 struct WaitSlot;
 RB_HEAD(WaitTree, WaitSlot);
@@ -31,6 +32,18 @@ extern const char api_manager_text[], api_jobs_text[], api_runs_text[];
 typedef void (*ApiJobVisit)(Api *api, Job *job, JsonWriter *w);
 int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, ApiJobVisit visit);
 void api_walks_stop(Api *api);
+
+/* outlook.c: what is to come */
+int api_jobs_next(VarlinkCall *call, const JsonValue *parameters, void *userdata);
+/* What shifts O, in words; nothing where nothing does. -ENOMEM. */
+int api_outlook_note(const JobOutlook *o, Buffer *out);
+/* Adds an Occurrence of io.takt.Jobs. */
+void api_write_occurrence(const Job *job, const JobOutlook *o, JsonWriter *w);
+/* Adds the keys "held" and "end" to the open object, where they have something to tell. */
+void api_write_end(const Job *job, OutlookEnd end, JsonWriter *w);
+
+/* explain.c: what was decided, and why */
+int api_jobs_explain(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 
 /* waits.c: runs that somebody waits for. */
 void api_waits_notify(Api *api, const Event *event);

@@ -6,8 +6,6 @@
 #include "base/file.h"
 #include "base/string-util.h"
 
-#define JOB_NEXT_MAX 1000U
-
 static void write_string_or_null(JsonWriter *w, const char *key, const char *value)
 {
         json_key(w, key);
@@ -214,30 +212,6 @@ static int method_usage(VarlinkCall *call, const JsonValue *parameters, void *us
         return r < 0 ? r : varlink_call_end(call, false);
 }
 
-static int method_next(VarlinkCall *call, const JsonValue *parameters, void *userdata)
-{
-        Api *api = userdata;
-        const JsonValue *count = json_get(parameters, "count");
-        int64_t n = json_is(count, JSON_INT) ? count->integer : 1;
-        Job *job = find_job(api, call, parameters);
-        usec_t times[JOB_NEXT_MAX];
-        JsonWriter *w;
-        size_t found;
-
-        if (!job)
-                return 0;
-        if (n < 1 || n > JOB_NEXT_MAX)
-                return varlink_call_invalid_parameter(call, "count");
-        found = scheduler_job_times(api->context.scheduler, job, times, (size_t)n);
-        w = varlink_call_begin(call);
-        json_key(w, "times");
-        json_begin_array(w);
-        for (size_t i = 0; i < found; i++)
-                json_realtime(w, times[i]);
-        json_end_array(w);
-        return varlink_call_end(call, false);
-}
-
 static void visit_pause(Api *api, Job *job, JsonWriter *w)
 {
         (void)scheduler_pause_job(api->context.scheduler, job);
@@ -273,7 +247,8 @@ const VarlinkMethod api_jobs_methods[] = {
         { "io.takt.Jobs.List", method_list, API_READ },
         { "io.takt.Jobs.Get", method_get, API_READ },
         { "io.takt.Jobs.Cat", method_cat, API_READ },
-        { "io.takt.Jobs.Next", method_next, API_READ },
+        { "io.takt.Jobs.Next", api_jobs_next, API_READ },
+        { "io.takt.Jobs.Explain", api_jobs_explain, API_READ },
         { "io.takt.Jobs.Usage", method_usage, API_READ },
         { "io.takt.Jobs.Pause", method_pause, API_CONTROL },
         { "io.takt.Jobs.Resume", method_resume, API_CONTROL },

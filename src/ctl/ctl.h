@@ -39,6 +39,7 @@ typedef struct CtlOptions {
         const char *time_zone;
         const char *from;
         const char *since;
+        const char *run;
         usec_t timeout; /* USEC_INFINITY: none */
         unsigned lines; /* 0: not said, or none */
         bool no_lines;  /* -n 0 */

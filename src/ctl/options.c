@@ -33,6 +33,7 @@ const Option options[] = {
         { 0, "mode", "MODE", OPTION_GROUP, OPTION_STRING, 0, AT(mode), "gather (the default), chain or taskgroup" },
         { 0, "names", NULL, OPTION_NAMES, OPTION_FLAG, 0, AT(names), "Print names only, one a line" },
         { 'p', "param", "NAME=VALUE", OPTION_PARAM, OPTION_WORDS, 0, AT(params), "Set a parameter; may be repeated" },
+        { 0, "run", "ID", OPTION_RUN, OPTION_STRING, 0, AT(run), "Only this run" },
         { 0, "since", "TIME", OPTION_SINCE, OPTION_STRING, 0, AT(since), "Begin at this time, or at -SPAN before now" },
         { 's', "state", "STATE", OPTION_STATE, OPTION_WORDS, 0, AT(states), "Only those in this state; may be repeated" },
         { 't', "timeout", "SPAN", OPTION_TIMEOUT, OPTION_SPAN, 0, AT(timeout), "Wait no longer than this (10s, 2min)" },

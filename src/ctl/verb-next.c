@@ -5,6 +5,7 @@
  */
 #include <stdio.h>
 
+#include "base/string-util.h"
 #include "ctl/table.h"
 #include "ctl/verb.h"
 
@@ -12,11 +13,18 @@
 #define TIMES_OF_SEVERAL 1U
 #define CALLS_AHEAD 64U
 
-static const TableColumn columns[] = { { "NEXT", false, 0 }, { "LEFT", false, 0 }, { "JOB", false, 12 } };
+#define TIMES_MAX 1000U      /* of a job, as the daemon tells them */
+#define ROWS_MAX 1000000U
+
+static const TableColumn columns[] = {
+        { "NEXT", false, 0 }, { "LEFT", false, 0 }, { "JOB", false, 12 }, { "TRIGGER", false, 10 }, { "NOTE", false, 12 },
+};
 
 typedef struct Occurrence {
-        usec_t realtime; /* USEC_INFINITY: the job has none */
+        usec_t realtime; /* USEC_INFINITY: the job has no more */
         size_t job;
+        char *trigger; /* NULL: none */
+        char *note;    /* so too */
 } Occurrence;
 
 typedef struct Next {
@@ -32,6 +40,10 @@ static void next_deinit(Next *next)
         for (size_t i = 0; i < next->n_jobs; i++)
                 free(next->jobs[i]);
         free(next->jobs);
+        for (size_t i = 0; i < next->n_occurrences; i++) {
+                free(next->occurrences[i].trigger);
+                free(next->occurrences[i].note);
+        }
         free(next->occurrences);
 }
 
@@ -50,15 +62,25 @@ static int add_job(_unused_ Ctl *ctl, const JsonValue *job, void *userdata)
         return 0;
 }
 
-static int add_occurrence(Next *next, usec_t realtime, size_t job)
+/* Takes NOTE over, which is NULL where there was no memory for it. */
+static int add_occurrence(Next *next, usec_t realtime, size_t job, const char *trigger, char *note)
 {
-        Occurrence *o = reallocarray(next->occurrences, next->n_occurrences + 1, sizeof(*o));
+        Occurrence *o = NULL;
 
-        if (!o)
+        if (next->n_occurrences == ROWS_MAX) {
+                free(note);
+                return ctl_error(STATUS_USAGE, "that is more than %u times; name fewer jobs, or a lower -n", ROWS_MAX);
+        }
+        if (note)
+                o = reallocarray(next->occurrences, next->n_occurrences + 1, sizeof(*o));
+        if (!o) {
+                free(note);
                 return ctl_oom();
+        }
         next->occurrences = o;
-        o[next->n_occurrences++] = (Occurrence){ realtime, job };
-        return 0;
+        o += next->n_occurrences++;
+        *o = (Occurrence){ realtime, job, trigger ? strdup(trigger) : NULL, note };
+        return trigger && !o->trigger ? ctl_oom() : 0;
 }
 
 static int ask(Ctl *ctl, const Next *next, size_t job)
@@ -75,40 +97,91 @@ static int ask(Ctl *ctl, const Next *next, size_t job)
         return r != 0 ? r : ctl_send(ctl, "io.takt.Jobs.Next", parameters, 0);
 }
 
-/* {"job": …, "times": […]} */
-static int print_times(Next *next, size_t job, const JsonValue *times)
+/* The answer, with the name of the job before it. */
+static int print_answer(Next *next, size_t job, const JsonValue *answer)
 {
-        JsonMember members[] = {
-                { "job", 3, { .type = JSON_STRING, .n = (uint32_t)strlen(next->jobs[job]), .string = next->jobs[job] } },
-                { "times", 5, *times },
-        };
-        JsonValue object = { .type = JSON_OBJECT, .n = ARRAY_SIZE(members), .members = members };
+        _cleanup_free_ JsonMember *members = new0(JsonMember, (size_t)answer->n + 1);
+        JsonValue object = { .type = JSON_OBJECT, .n = answer->n + 1, .members = members };
 
+        if (!members)
+                return ctl_oom();
+        members[0] = (JsonMember){
+                "job", 3, { .type = JSON_STRING, .n = (uint32_t)strlen(next->jobs[job]), .string = next->jobs[job] },
+        };
+        memcpy(members + 1, answer->members, answer->n * sizeof(*members));
         return json_array_add(&next->array, &object);
+}
+
+/* What keeps the job from running at these times, as words before a note. */
+static const char *held_text(const JsonValue *answer)
+{
+        static const struct {
+                const char *held, *text;
+        } texts[] = {
+                { "paused", "paused: it will not run before taktctl resume" },
+                { "disabled", "disabled: it will not run (Enabled=no)" },
+                { "template", "a template: its instances run" },
+                { "on-demand", "an instance made for runs by hand: it has no schedule" },
+        };
+        const char *held = json_get_string(answer, "held", "");
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+                if (streq(texts[i].held, held))
+                        return texts[i].text;
+        return "";
+}
+
+/* Whether what the schedule waits for may still come. */
+static bool may_go_on(const char *reason)
+{
+        return streq(reason, "after-run") || streq(reason, "no-trigger");
+}
+
+/* Of a daemon that tells no more than the times. */
+static int take_times(Next *next, size_t job, const JsonValue *times)
+{
+        int r = 0;
+
+        for (uint32_t i = 0; i < times->n && r == 0; i++)
+                r = add_occurrence(next, json_item_time(&times->items[i]), job, NULL, strdup(""));
+        return r;
+}
+
+static int take_occurrences(Next *next, size_t job, const JsonValue *answer)
+{
+        const JsonValue *list = json_get(answer, "occurrences"), *times = json_get(answer, "times"), *end = json_get(answer, "end");
+        const char *held = held_text(answer);
+        uint32_t n = json_is(list, JSON_ARRAY) ? list->n : 0;
+        int r = 0;
+
+        if (!list && json_is(times, JSON_ARRAY) && times->n > 0)
+                return take_times(next, job, times);
+        for (uint32_t i = 0; i < n && r == 0; i++) {
+                const char *note = json_get_string(&list->items[i], "note", "");
+
+                r = add_occurrence(next, json_get_time(&list->items[i], "scheduled"), job,
+                                   json_get_string(&list->items[i], "trigger", NULL),
+                                   xasprintf("%s%s%s", held, *held && *note ? "; " : "", note));
+        }
+        if (r == 0 && json_is(end, JSON_OBJECT))
+                r = add_occurrence(next, USEC_INFINITY, job, NULL,
+                                   xasprintf("%s%s", may_go_on(json_get_string(end, "reason", "")) ? "" :
+                                             n > 0 ? "never again after that: " : "never again: ",
+                                             json_get_string(end, "message", "")));
+        else if (r == 0 && n == 0)
+                r = add_occurrence(next, USEC_INFINITY, job, NULL, strdup(held));
+        return r;
 }
 
 static int take_answer(Ctl *ctl, Next *next, size_t job)
 {
         _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
-        const JsonValue *times;
         int r;
 
         r = ctl_receive(ctl, CTL_TIMEOUT, &reply);
-        if (r != 0)
+        if (r != 0 || !json_is(reply.parameters, JSON_OBJECT))
                 return r;
-        times = json_get(reply.parameters, "times");
-        if (!json_is(times, JSON_ARRAY))
-                return 0;
-        if (ctl->options.json)
-                return print_times(next, job, times);
-        for (uint32_t i = 0; i < times->n && r == 0; i++) {
-                const char *text = json_string_or_null(&times->items[i]);
-                usec_t realtime;
-
-                if (text && timestamp_parse(text, zone_utc(), &realtime, NULL) >= 0)
-                        r = add_occurrence(next, realtime, job);
-        }
-        return r != 0 || times->n > 0 ? r : add_occurrence(next, USEC_INFINITY, job);
+        return ctl->options.json ? print_answer(next, job, reply.parameters) : take_occurrences(next, job, reply.parameters);
 }
 
 static int ask_all(Ctl *ctl, Next *next)
@@ -153,6 +226,8 @@ static int print_table(const Ctl *ctl, const Next *next)
                 table_add(table, STYLE_NONE, time_to_text(o->realtime, USEC_PER_MSEC, ctl->zone, text));
                 table_add(table, STYLE_NONE, relative_to_text(o->realtime, now, relative));
                 table_add(table, STYLE_NONE, next->jobs[o->job]);
+                table_add(table, STYLE_NONE, o->trigger);
+                table_add(table, STYLE_NONE, o->note);
         }
         ctl_pager(ctl);
         return table_print(table, ctl->width, !ctl->options.quiet, ctl->colour, stdout) < 0 ? ctl_oom() : 0;
@@ -165,6 +240,8 @@ int verb_next(Ctl *ctl, char **args, size_t n)
         const char *parameters;
         int r;
 
+        if (ctl->options.lines > TIMES_MAX)
+                return ctl_error(STATUS_USAGE, "-n may be up to %u here", TIMES_MAX);
         params_init(&params);
         params_strings(&params, "jobs", (const char *const *)args, n);
         r = params_end(&params, &parameters);

@@ -25,6 +25,7 @@ enum {
         OPTION_JOB_ARGS = 1 << 13, /* behind its first argument, options that are not its own are arguments as well */
         OPTION_ANY = 1 << 14,
         OPTION_GROUP = 1 << 15,
+        OPTION_RUN = 1 << 16,
 };
 
 #define ARGS_UNLIMITED UINT32_MAX
@@ -108,3 +109,4 @@ int verb_validate(Ctl *ctl, char **args, size_t n);
 int verb_verify(Ctl *ctl, char **args, size_t n);
 int verb_wait(Ctl *ctl, char **args, size_t n);
 int verb_watch(Ctl *ctl, char **args, size_t n);
+int verb_why(Ctl *ctl, char **args, size_t n);

@@ -427,24 +427,6 @@ size_t scheduler_n_jobs_in(const Scheduler *s, JobState state)
         return s->n_jobs_in[state];
 }
 
-size_t scheduler_job_times(Scheduler *s, const Job *job, usec_t *times, size_t n)
-{
-        ScheduleState state = job->schedule;
-        ScheduleNow now = scheduler_now(s);
-        size_t found = 0;
-
-        while (found < n && s->begun) {
-                Occurrence next;
-
-                if (schedule_next(job_schedule(job), &state, &now, &next) == 0)
-                        break;
-                schedule_take(job_schedule(job), &state, &now, &next);
-                state.count++;
-                times[found++] = next.scheduled_realtime;
-        }
-        return found;
-}
-
 const SchedulerStatistics *scheduler_statistics(const Scheduler *s)
 {
         return &s->statistics;

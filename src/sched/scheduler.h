@@ -79,9 +79,6 @@ Job *scheduler_job_after(Scheduler *scheduler, const char *name);
 size_t scheduler_n_jobs(const Scheduler *scheduler);
 size_t scheduler_n_jobs_in(const Scheduler *scheduler, JobState state);
 
-/* The next scheduled times of JOB, at most N. Returns their number. */
-size_t scheduler_job_times(Scheduler *scheduler, const Job *job, usec_t *times, size_t n);
-
 /* --- runs --- */
 
 typedef struct RunRequest {

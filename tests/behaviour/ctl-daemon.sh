@@ -138,7 +138,7 @@ expect 3 '' show nobody
 expect 0 "# $jobs/count.job*From=3*# $jobs/count.job.d/two.conf*From=2" cat count
 expect 0 '*' next nightly --json -n 3
 is_json 'len(v[0]["times"]) == 3 and all(t.endswith("T03:00:00.000000Z") for t in v[0]["times"])'
-expect 0 'NEXT *03:00:00 UTC *in *nightly' next nightly -n 1 --timezone UTC
+expect 0 'NEXT *03:00:00 UTC *in *nightly *OnCalendar=*' next nightly -n 1 --timezone UTC
 expect 0 '*nightly*-*' next
 expect 3 '' next nobody
 expect 0 'nightly is paused.' pause nightly

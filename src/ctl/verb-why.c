@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The daemon says what was decided and why; here it becomes a table. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/string-util.h"
+#include "ctl/table.h"
+#include "ctl/verb.h"
+
+static const TableColumn columns[] = {
+        { "TIME", false, 0 }, { "RUN", true, 0 }, { "WHAT", false, 0 }, { "WHY", false, 0 },
+};
+
+static int write_parameters(const Ctl *ctl, const char *job, Params *params, const char **ret)
+{
+        int64_t run;
+
+        params_init(params);
+        params_string(params, "job", job);
+        if (ctl->options.lines > 0)
+                params_int(params, "limit", ctl->options.lines);
+        if (ctl->options.run) {
+                if (parse_int64(ctl->options.run, &run) < 0 || run < 1)
+                        return ctl_error(STATUS_USAGE, "--run wants the id of a run, not \"%s\"", ctl->options.run);
+                params_int(params, "run", run);
+        }
+        return params_end(params, ret);
+}
+
+static void add_row(const Ctl *ctl, Table *table, const JsonValue *decision)
+{
+        const char *what = json_get_string(decision, "what", "?");
+        int64_t run = json_get_int(decision, "run", 0);
+        char text[TIMESTAMP_MAX];
+
+        table_add(table, STYLE_NONE, time_to_short_text(json_get_time(decision, "time"), USEC_PER_MSEC, ctl->zone, text));
+        if (run > 0)
+                table_addf(table, STYLE_NONE, "%" PRIi64, run);
+        else
+                table_add(table, STYLE_NONE, NULL);
+        table_add(table, state_style(what), what);
+        table_add(table, STYLE_NONE, json_get_string(decision, "message", NULL));
+}
+
+int verb_why(Ctl *ctl, char **args, _unused_ size_t n)
+{
+        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+        _cleanup_(table_freep) Table *table = table_new(columns, ARRAY_SIZE(columns));
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const JsonValue *decisions;
+        const char *parameters;
+        int r;
+
+        if (!table)
+                return ctl_oom();
+        r = write_parameters(ctl, args[0], &params, &parameters);
+        if (r == 0)
+                r = ctl_call(ctl, "io.takt.Jobs.Explain", parameters, &reply);
+        if (r != 0)
+                return r;
+        if (ctl->options.json)
+                return ctl_print_json(ctl, reply.parameters);
+        decisions = json_get(reply.parameters, "decisions");
+        for (uint32_t i = 0; json_is(decisions, JSON_ARRAY) && i < decisions->n; i++)
+                add_row(ctl, table, &decisions->items[i]);
+        ctl_pager(ctl);
+        return table_print(table, ctl->width, !ctl->options.quiet, ctl->colour, stdout) < 0 ? ctl_oom() : 0;
+}
