@@ -137,8 +137,11 @@ static int search_stretch(Search *search, int64_t *ret)
                 *ret = instant;
                 return 1;
         }
-        /* Nothing matches before MATCH; what is between can only come nearer by a change of offset. */
-        move_to(search, MAX(search->end, instant - CHANGE_MAX));
+        /*
+         * Nothing matches before MATCH; what is between can only come nearer by a change of offset. Here as
+         * well, a fold nearby brings back what has just gone by.
+         */
+        move_to(search, search->end - search->from > CHANGE_MAX ? MAX(search->end, instant - CHANGE_MAX) : search->end);
         return -EAGAIN;
 }
 

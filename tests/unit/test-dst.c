@@ -250,6 +250,25 @@ static void test_changes(_unused_ void **state)
         assert_in_range(changes, 20, 60);
 }
 
+/* Thursday's last hour comes twice in Cairo, and nothing else in the week matches. */
+static void test_fold_before_long_wait(_unused_ void **state)
+{
+        _cleanup_(cron_freep) Cron *cron = NULL;
+        _cleanup_zone_ Zone *zone = NULL;
+        DstRules rules = {};
+        usec_t t = UINT64_C(1730404800) * USEC_PER_SEC; /* 2024-10-31 23:00 EEST */
+
+        assert_ok(zone_load("Africa/Cairo", &zone, NULL));
+        rules.zone = zone;
+        assert_ok(cron_parse("22 13/2 * * 4", &cron, NULL));
+        assert_int_equal(cron_next(cron, &rules, t, &t), 1);
+        assert_int_equal(t / USEC_PER_SEC, 1730406120);
+        assert_int_equal(cron_next(cron, &rules, t, &t), 1);
+        assert_int_equal(t / USEC_PER_SEC, 1730409720);
+        assert_int_equal(cron_next(cron, &rules, t, &t), 1);
+        assert_int_equal(t / USEC_PER_SEC, 1730978520);
+}
+
 static void test_names(_unused_ void **state)
 {
         DstGap gap;
@@ -268,6 +287,7 @@ int main(void)
         static const struct CMUnitTest tests[] = {
                 RUN(test_names),
                 RUN(test_changes),
+                RUN(test_fold_before_long_wait),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
