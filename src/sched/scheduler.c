@@ -169,35 +169,48 @@ void scheduler_begin(Scheduler *s)
                 stamp_store_settle(s->services->stamps);
 }
 
-/* Computes JOB's next occurrence anew. What is overdue now is so because of the step. */
-static void clock_stepped(Scheduler *s, Job *job)
+/* Unless an occurrence of JOB waits, put off or because the loop was held up. */
+static void settle(Job *job, const ScheduleNow *now)
 {
-        bool was_due = timer_is_armed(&job->timer) && job->timer.due_boottime <= scheduler_boottime(s);
+        bool waits = timer_is_armed(&job->timer) && job->next_boottime <= now->boottime;
 
+        if (!waits && job->paused_realtime == 0)
+                schedule_settle(job_schedule(job), &job->schedule, now);
+}
+
+/* Computes JOB's next occurrence anew. What is overdue now is so because of the step. */
+static void clock_stepped(Scheduler *s, Job *job, const ScheduleNow *now)
+{
+        bool was_due = timer_is_armed(&job->timer) && job->timer.due_boottime <= now->boottime;
+
+        schedule_clock_set(&job->schedule, now);
+        keep(s, job);
         occurrence_arm(s, job);
-        if (!was_due && job->next_on_wall && timer_is_armed(&job->timer) && job->timer.due_boottime < scheduler_boottime(s))
+        if (!was_due && job->next_on_wall && timer_is_armed(&job->timer) && job->timer.due_boottime < now->boottime)
                 job->away = MISSED_STEPPED;
         occurrence_tell_end(s, job);
 }
 
 void scheduler_wall_clock_changed(Scheduler *s)
 {
-        ScheduleNow now = scheduler_now(s);
-        usec_t before = now.boottime + (usec_t)s->wall_offset;
-        bool set_first = before < KEEP_EPOCH && now.realtime >= KEEP_EPOCH;
+        ScheduleNow now = scheduler_now(s), before = now;
+        bool set_first;
         Job *job;
 
+        before.realtime = now.boottime + (usec_t)s->wall_offset;
+        set_first = before.realtime < KEEP_EPOCH && now.realtime >= KEEP_EPOCH;
         activity_note("computing all calendars anew", NULL);
         s->wall_offset = wall_offset(&now);
         s->clock_trusted = now.realtime >= KEEP_EPOCH;
         RB_FOREACH(job, JobTree, &s->jobs) {
+                settle(job, &before);
                 if (set_first) {
                         keep_restore_wall(s, job, &now);
                         keep(s, job);
                         occurrence_arm(s, job);
                         occurrence_tell_end(s, job);
                 } else {
-                        clock_stepped(s, job);
+                        clock_stepped(s, job, &now);
                 }
         }
 }
@@ -351,8 +364,12 @@ void scheduler_remove_job(Scheduler *s, Job *job)
 
 bool scheduler_pause_job(Scheduler *s, Job *job)
 {
+        ScheduleNow now = scheduler_now(s);
+
         if (job->paused_realtime > 0 || job->is_template)
                 return false;
+        settle(job, &now);
+        keep(s, job);
         catch_up_drop(s, job, RUN_SKIPPED, "paused", "had not been caught up on when the job was paused");
         job->paused_realtime = scheduler_realtime(s);
         occurrence_arm(s, job);

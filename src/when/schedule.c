@@ -375,13 +375,20 @@ static void take_boot(const Schedule *schedule, size_t i, ScheduleState *state, 
                 schedule_run_started(state);
 }
 
+/* A delay can be due since before what was taken of the grid. */
+static void pass_boot(ScheduleState *state, usec_t boottime)
+{
+        if (state->last_boottime == USEC_INFINITY || state->last_boottime < boottime)
+                state->last_boottime = boottime;
+}
+
 void schedule_take(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now,
                    const Occurrence *occurrence)
 {
         if (occurrence->clock == SCHEDULE_CLOCK_BOOT) {
                 for (size_t i = 0; i < schedule->n_triggers; i++)
                         take_boot(schedule, i, state, now, occurrence->due_boottime);
-                state->last_boottime = occurrence->due_boottime;
+                pass_boot(state, occurrence->due_boottime);
                 return;
         }
         state->last_realtime = occurrence->scheduled_realtime;
@@ -420,6 +427,21 @@ void schedule_pass_until(const Schedule *schedule, ScheduleState *state, const S
         for (size_t i = 0; i < schedule->n_triggers; i++)
                 if (schedule->triggers[i].type == TRIGGER_AT)
                         state->done &= done | ~(UINT64_C(1) << i);
+}
+
+void schedule_settle(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now)
+{
+        for (size_t i = 0; i < schedule->n_triggers; i++)
+                if (schedule->triggers[i].type == TRIGGER_STARTUP && boot_due(schedule, i, state, now) <= now->boottime)
+                        set_done(state, i);
+        pass_boot(state, now->boottime);
+        state->last_realtime = MAX(state->last_realtime, now->realtime);
+}
+
+void schedule_clock_set(ScheduleState *state, const ScheduleNow *now)
+{
+        /* Once and for all: a cursor that follows the clock would pass over what comes due meanwhile. */
+        state->last_realtime = wall_cursor(state, now);
 }
 
 void schedule_run_started(ScheduleState *state)
@@ -574,8 +596,8 @@ static size_t younger_than(const Schedule *schedule, const ScheduleState *state,
         while (schedule_next(schedule, &cursor, now, &o) > 0 && o.due_boottime <= now->boottime) {
                 schedule_take(schedule, &cursor, now, &o);
                 cursor.count = 0;
-                /* A delay is due since whenever. */
-                if (o.scheduled_realtime < from_realtime)
+                /* A delay is due since whenever; and both clocks may have one at the same instant. */
+                if (o.scheduled_realtime < from_realtime || (n > 0 && times[n - 1] == o.scheduled_realtime))
                         continue;
                 if (n == max)
                         return max + 1;

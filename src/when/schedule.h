@@ -28,8 +28,8 @@
 /* Excluded stretches that one search steps over before it answers "never". */
 #define SCHEDULE_EXCLUDED_MAX 20000
 /*
- * A wall clock that goes back by no more than this is taken as corrected: what has run does not
- * run again. One that goes back further was wrong before, and counting starts from where it is.
+ * A wall clock that goes back to no more than this before what has run is taken as corrected: that does
+ * not run again. One that goes back further was wrong before, and counting starts from where it is.
  */
 #define SCHEDULE_STEP_BACK_MAX (3 * USEC_PER_HOUR)
 
@@ -143,6 +143,14 @@ void schedule_take_until(const Schedule *schedule, ScheduleState *state, const S
  * out to have been far ahead, and be set back.
  */
 void schedule_pass_until(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now);
+
+/*
+ * Nothing that was due up to and including NOW is still to be taken: what Exclude= and Until= ruled out
+ * by then stays so, however the wall clock is set. To be called before it is, and before a pause.
+ */
+void schedule_settle(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now);
+/* The wall clock was set, to NOW. */
+void schedule_clock_set(ScheduleState *state, const ScheduleNow *now);
 
 /* AFTER: a run begins, or has ended (or was skipped) at BOOTTIME. */
 void schedule_run_started(ScheduleState *state);

@@ -383,6 +383,94 @@ static void test_step_back(_unused_ void **state)
         assert_true(o.scheduled_realtime == parse_time(&schedule, "2025-11-22 10:00"));
 }
 
+/* What comes due while the clock is far behind stays due, whenever one looks. */
+static void test_clock_set_far_back(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
+        ScheduleNow now = { .boottime = BOOT };
+        ScheduleMissed missed;
+        ScheduleState s;
+
+        add_calendar(&schedule, "*:0/30");
+        now.realtime = parse_time(&schedule, "2026-11-22 10:01");
+        schedule_state_init(&s, &now);
+        schedule_settle(&schedule, &s, &now);
+        now.realtime = parse_time(&schedule, "2026-11-22 05:01");
+        schedule_clock_set(&s, &now);
+        now.realtime = parse_time(&schedule, "2026-11-22 05:30");
+        schedule_missed(&schedule, &s, &now, 100, &missed);
+        assert_int_equal(missed.n, 1);
+
+        /* The last occurrence is not long ago by the clock as it is, but all before noon has been. */
+        now.realtime = parse_time(&schedule, "2026-11-22 12:29");
+        schedule_take_until(&schedule, &s, &now);
+        now.realtime = parse_time(&schedule, "2026-11-22 12:59");
+        schedule_settle(&schedule, &s, &now);
+        now.realtime = parse_time(&schedule, "2026-11-22 09:40");
+        schedule_clock_set(&s, &now);
+        now.realtime = parse_time(&schedule, "2026-11-22 10:00");
+        schedule_missed(&schedule, &s, &now, 100, &missed);
+        assert_int_equal(missed.n, 1);
+}
+
+/* What Exclude= ruled out does not come due for the reason that the clock is set to a day without it. */
+static void test_settle(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
+        ScheduleNow now = { .boottime = BOOT, .startup_boottime = BOOT };
+        ScheduleMissed missed;
+        ScheduleState s;
+        Occurrence o;
+
+        assert_ok(schedule_add_trigger(&schedule, (Trigger)EVERY(USEC_PER_HOUR)));
+        assert_ok(schedule_add_trigger(&schedule, (Trigger)STARTUP(90 * USEC_PER_MINUTE)));
+        assert_ok(schedule_add_trigger(&schedule, (Trigger)AFTER(30 * USEC_PER_HOUR)));
+        add_exclude(&schedule, "Sat,Sun");
+        now.realtime = parse_time(&schedule, "2026-11-21 00:10"); /* a Saturday */
+        schedule_state_init(&s, &now);
+        schedule_run_ended(&s, BOOT);
+        now.boottime += 30 * USEC_PER_HOUR;
+        now.realtime += 30 * USEC_PER_HOUR;
+        schedule_settle(&schedule, &s, &now);
+        now.realtime -= 48 * USEC_PER_HOUR;
+        schedule_clock_set(&s, &now);
+        schedule_missed(&schedule, &s, &now, 100, &missed);
+        assert_int_equal(missed.n, 1);
+        assert_int_equal(missed.last.trigger, 2);
+
+        /* The delay was due before: taking it brings nothing of the grid back. */
+        now.boottime += USEC_PER_MINUTE;
+        now.realtime += USEC_PER_MINUTE;
+        schedule_settle(&schedule, &s, &now);
+        assert_int_equal(schedule_next(&schedule, &s, &now, &o), 1);
+        assert_int_equal(o.trigger, 2);
+        schedule_take(&schedule, &s, &now, &o);
+        schedule_missed(&schedule, &s, &now, 100, &missed);
+        assert_int_equal(missed.n, 0);
+}
+
+/* One instant is one occurrence, whatever clocks it stands on. */
+static void test_newest_at_one_instant(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
+        ScheduleNow now = { .boottime = BOOT };
+        usec_t times[8];
+        ScheduleState s;
+
+        assert_ok(schedule_add_trigger(&schedule, (Trigger)EVERY(USEC_PER_HOUR)));
+        add_calendar(&schedule, "*:0/30");
+        now.realtime = parse_time(&schedule, "2026-11-22 10:00");
+        schedule_state_init(&s, &now);
+        schedule_settle(&schedule, &s, &now);
+        now.boottime += 2 * USEC_PER_HOUR;
+        now.realtime += 2 * USEC_PER_HOUR;
+        assert_int_equal(schedule_newest(&schedule, &s, &now, USEC_PER_DAY, times, 8), 4);
+        for (unsigned i = 0; i < 4; i++)
+                assert_true(times[i] == parse_time(&schedule, "2026-11-22 10:30") + i * 30 * USEC_PER_MINUTE);
+        assert_int_equal(schedule_newest(&schedule, &s, &now, USEC_PER_DAY, times, 3), 3);
+        assert_true(times[0] == parse_time(&schedule, "2026-11-22 11:00"));
+}
+
 static void test_check(_unused_ void **state)
 {
         _cleanup_schedule_ Schedule past = SCHEDULE_NULL, over = SCHEDULE_NULL, none = SCHEDULE_NULL;
@@ -431,6 +519,9 @@ int main(void)
                 RUN(test_exclude_intervals),
                 RUN(test_missed_calendar),
                 RUN(test_step_back),
+                RUN(test_clock_set_far_back),
+                RUN(test_settle),
+                RUN(test_newest_at_one_instant),
                 RUN(test_check),
                 RUN(test_caps),
         };
