@@ -51,6 +51,7 @@ void run_template_context(Run *run, TemplateContext *ret)
 {
         *ret = (TemplateContext){
                 .params = run_params(run),
+                .event = json_get(run_params(run), "event"),
                 .last_outputs = job_last_outputs(run->job),
                 .instance = job_name_instance(run->job->name),
                 .credentials_directory = run->services->credentials_directory,

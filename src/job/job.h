@@ -59,6 +59,7 @@ struct Job {
         char *last_outputs; /* JSON text: of the last run that succeeded */
         JsonDoc *last_outputs_doc; /* made when somebody asks */
         void *memo; /* what the kind keeps from run to run: one block, freed with free() */
+        struct TriggerTarget *triggers; /* the scheduler's: what On= listens for; NULL: nothing */
         struct Scheduler *scheduler;
         char name[];
 };

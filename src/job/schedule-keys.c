@@ -49,6 +49,8 @@ const ConfigKey schedule_keys[] = {
         { "At", SCHEDULE(type_trigger_time), .help = "Once, at this date and time." },
         { "OnCalendar", SCHEDULE(type_trigger_calendar), .help = "A calendar expression as in systemd.time(7)." },
         { "Cron", SCHEDULE(type_trigger_cron), .help = "A cron expression of five fields, or six with seconds first." },
+        { "On", .type = &config_type_event_triggers, .offset = offsetof(ScheduleSettings, on),
+          .help = "An event of the runs of another job, or of jobs that match: poll.succeeded, *.failed|timeout." },
         { "Exclude", SCHEDULE(type_trigger_calendar), .help = "A calendar expression of times at which nothing is due." },
         { "TimeZone", SCHEDULE(type_zone), .help = "The zone of the times above; the machine's own where it is not given." },
         { "Align", SCHEDULE(type_align), .help = "Puts the grid of Every= on the wall clock, or on this date and time." },
@@ -291,5 +293,10 @@ int schedule_settings_finish(ScheduleSettings *settings, StringList *triggers, c
         }
         for (size_t i = 0; i < settings->schedule.n_triggers; i++)
                 settings->counts_from_end = settings->counts_from_end || settings->schedule.triggers[i].type == TRIGGER_AFTER;
+        for (size_t i = 0; i < settings->on.n; i++) {
+                r = string_list_append(triggers, settings->on.triggers[i].text);
+                if (r < 0)
+                        return r;
+        }
         return bad ? -EBADMSG : check(settings, items, report);
 }

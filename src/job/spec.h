@@ -6,6 +6,7 @@
  */
 
 #include "config/key.h"
+#include "job/event-trigger.h"
 #include "job/instance.h"
 #include "job/kind.h"
 #include "job/parameter.h"
@@ -50,6 +51,7 @@ typedef enum JobMissed {
 typedef struct ScheduleSettings ScheduleSettings;
 struct ScheduleSettings {
         Schedule schedule;
+        EventTriggerList on;
         bool counts_from_end;  /* has an After= trigger */
         int overlap;           /* JobOverlap */
         unsigned max_parallel; /* of Overlap=parallel; 0: only the environment's cap */

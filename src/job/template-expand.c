@@ -226,6 +226,32 @@ static int get_instance(Expansion *x, const TemplatePart *part, JsonValue *ret)
         return string_value(x, part, name, strlen(name), ret);
 }
 
+/* The members that the dots of the name lead to; an index of an array is a number. */
+static int get_event(Expansion *x, const TemplatePart *part, JsonValue *ret)
+{
+        const JsonValue *value = x->context->event;
+        const char *s = part->name;
+
+        if (!value)
+                return fallback_or_fail(x, part, ret, "no event started the run");
+        while (value && *s) {
+                size_t n = strcspn(s, ".");
+
+                if (value->type == JSON_ARRAY) {
+                        size_t i = strspn(s, "0123456789") == n && n > 0 && n < 10 ? strtoul(s, NULL, 10) : SIZE_MAX;
+
+                        value = i < value->n ? &value->items[i] : NULL;
+                } else {
+                        value = json_get_n(value, s, n);
+                }
+                s += n + (s[n] == '.');
+        }
+        if (!value)
+                return fallback_or_fail(x, part, ret, "the event has nothing of this name");
+        *ret = *value;
+        return 0;
+}
+
 /* Fills RET, whose bytes may lie in the scratch. */
 static int (*const getters[_PART_TYPE_MAX])(Expansion *x, const TemplatePart *part, JsonValue *ret) = {
         [PART_PARAMETER] = get_parameter,
@@ -234,6 +260,7 @@ static int (*const getters[_PART_TYPE_MAX])(Expansion *x, const TemplatePart *pa
         [PART_RANDOM] = get_random,
         [PART_SCHEDULED] = get_scheduled,
         [PART_LAST] = get_last,
+        [PART_EVENT] = get_event,
         [PART_INSTANCE] = get_instance,
 };
 

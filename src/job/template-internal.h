@@ -12,6 +12,7 @@ typedef enum PartType {
         PART_RANDOM,
         PART_SCHEDULED,
         PART_LAST,
+        PART_EVENT,
         PART_INSTANCE,
         _PART_TYPE_MAX,
 } PartType;

@@ -26,6 +26,7 @@ static const struct Source {
         { "random", PART_RANDOM, false, "${random:MINIMUM..MAXIMUM}" },
         { "scheduled", PART_SCHEDULED, false, "${scheduled}, ${scheduled:FORMAT} or ${scheduled@ZONE:FORMAT}" },
         { "last", PART_LAST, true, "${last:OUTPUT}" },
+        { "event", PART_EVENT, true, "${event} or ${event:NAME}, such as ${event:outputs.temp}" },
 };
 
 static void part_deinit(TemplatePart *part)
@@ -145,6 +146,8 @@ static int parse_name(Template *t, TemplatePart *part, const struct Source *sour
 
         if (part->type == PART_LAST)
                 good = n > 0 && n <= TEMPLATE_NAME_MAX && name_span(s) == n;
+        else if (part->type == PART_EVENT)
+                good = n > 0 && n <= TEMPLATE_NAME_MAX && name_span(s) > 0 && !memchr(s, ':', n);
         else if (part->type == PART_ENVIRONMENT)
                 good = n > 0 && !memchr(s, '=', n) && !memchr(s, ':', n);
         else /* systemd.exec(5): a credential's name is a file name */
@@ -181,7 +184,7 @@ static int parse_parameter(TemplatePart *part, const char *s, size_t offset, Tex
                 return text_error(ret_error, offset + n, "a parameter's default belongs into its Parameter= line");
         if (s[n] && s[n] != '@' && (s[n] != ':' || s[n + 1] != '%'))
                 return text_error(ret_error, offset, "'%.40s' is none of env:, credential:, random:, scheduled:, "
-                                  "last: and no name of a parameter", s);
+                                  "last:, event: and no name of a parameter", s);
         part->type = PART_PARAMETER;
         part->name = strndup(s, n);
         if (!part->name)
@@ -205,6 +208,11 @@ static int parse_placeholder(Template *t, TemplatePart *part, const char *s, siz
                 part->type = source->type;
                 if (part->type == PART_SCHEDULED)
                         return parse_time(part, rest, offset + (size_t)(rest - s), ret_error);
+                /* The event as a whole. */
+                if (part->type == PART_EVENT && !*rest) {
+                        part->name = strdup("");
+                        return part->name ? 0 : -ENOMEM;
+                }
                 if (*rest != ':')
                         return text_error(ret_error, offset, "expected %s", source->usage);
                 rest++;

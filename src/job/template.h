@@ -13,10 +13,12 @@
  *     ${scheduled:%Y-%m-%d}  the same in a format of strftime(3) and in the job's time zone
  *     ${last:NAME}           a named output of the job's last successful run
  *     ${%i}                  X of the job NAME@X, as the %i of a template becomes it
+ *     ${event}               the event that started the run, an object
+ *     ${event:outputs.temp}  a member of it, and of that
  *     $$                     a dollar
  *
  * `@ZONE` before the format asks for another time zone: ${scheduled@Europe/Kyiv:%H:%M}. `:-TEXT`
- * after the name of env, credential or last stands in where there is none: ${last:page:-1}. A lone
+ * after the name of env, credential, last or event stands in where there is none: ${last:page:-1}. A lone
  * dollar that no brace follows is itself.
  *
  * What is put in is escaped for its place and can't leave it; what the author wrote is never
@@ -61,6 +63,7 @@ typedef struct Template Template;
 /* Where the values come from. Zeroed members know nothing, and asking them is an error of the run. */
 typedef struct TemplateContext {
         const JsonValue *params;           /* an object, as parameter_bind() makes it */
+        const JsonValue *event;            /* an object; NULL: no event started the run */
         const JsonValue *last_outputs;     /* an object; NULL: no run of the job has succeeded yet */
         const char *credentials_directory; /* NULL: none */
         const char *instance;              /* X of the job NAME@X; NULL: it is none */

@@ -73,6 +73,7 @@ static void emit_run(Scheduler *s, Run *run, EventType type, const char *message
         else if (run_state_is_final(run->state))
                 event.realtime = run->finished_realtime;
         event_bus_emit(s->events, &event);
+        triggers_notify(s, run, EVENT_BIT(type), message, data);
 }
 
 static void set_error(Run *run, const char *kind, const char *message)
@@ -103,6 +104,7 @@ static const RunOwner run_owner = { .ended = on_run_end, .progress = on_run_prog
 static void finish(Scheduler *s, Run *run, RunState state)
 {
         Job *job = run->job;
+        bool changed = false;
 
         if (run->state == RUN_RUNNING && takes_place(run))
                 s->n_active--;
@@ -118,10 +120,13 @@ static void finish(Scheduler *s, Run *run, RunState state)
         s->statistics.by_state[state]++;
         job->n_ended[state - RUN_SUCCEEDED]++;
         if (state == RUN_SUCCEEDED && run->outputs) {
+                changed = !job->last_outputs || !streq(job->last_outputs, run->outputs);
                 job->last_outputs_doc = json_doc_free(job->last_outputs_doc);
                 (void)free_and_strdup(&job->last_outputs, run->outputs);
         }
         emit_run(s, run, (EventType)(EVENT_SUCCEEDED + (state - RUN_SUCCEEDED)), run->error_message, NULL);
+        if (changed)
+                triggers_notify(s, run, EVENT_BIT_CHANGED, NULL, NULL);
 
         /* The job can't go meanwhile: this run is counted still. */
         if (run->member)
@@ -193,6 +198,23 @@ int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_real
         run_set_details(run, details);
         run->trigger = RUN_TRIGGER_SCHEDULE;
         run->scheduled_realtime = scheduled_realtime;
+        set_error(run, kind, message);
+        finish(s, run, state);
+        return 0;
+}
+
+int execute_refuse(Scheduler *s, Job *job, const RunRequest *request, RunState state, const char *kind, const char *message)
+{
+        Run *run;
+        int r = new_run(s, job, 0, &run);
+
+        if (r < 0)
+                return r;
+        run->trigger = request->trigger;
+        run->scheduled_realtime = request->scheduled_realtime;
+        run->cause = request->cause;
+        run->origin = request->origin;
+        run->event_depth = request->event_depth;
         set_error(run, kind, message);
         finish(s, run, state);
         return 0;
@@ -480,6 +502,27 @@ static void admit(Scheduler *s, Run *run)
         }
 }
 
+/* Gives RUN its parameters: TEXT, or where that is NULL the defaults of its job. False: it has an error. */
+static bool take_params(Scheduler *s, Run *run, const char *text)
+{
+        _cleanup_buffer_ Buffer defaults = BUFFER_NULL;
+        ParameterError error = {};
+        int r = text ? 0 : bind_params(s, run->job, NULL, NULL, NULL, 0, &defaults, &error);
+
+        if (r == -EINVAL || r == -E2BIG) {
+                set_error(run, "bad-parameter", error.message);
+                return false;
+        }
+        text = text ?: defaults.data;
+        if (r >= 0 && !text)
+                return true;
+        run->params = text ? strdup(text) : NULL;
+        if (run->params && json_parse(run->params, strlen(run->params), NULL, &run->params_doc, NULL) >= 0)
+                return true;
+        set_error(run, "memory", "no memory for the parameters");
+        return false;
+}
+
 int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *ret_id)
 {
         Run *run;
@@ -502,13 +545,9 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
                 run->member->run = run;
         if (ret_id)
                 *ret_id = run->id;
-        if (request->params) {
-                run->params = strdup(request->params);
-                if (!run->params || json_parse(run->params, strlen(run->params), NULL, &run->params_doc, NULL) < 0) {
-                        set_error(run, "memory", "no memory for the parameters");
-                        finish(s, run, RUN_FAILED);
-                        return 0;
-                }
+        if (!take_params(s, run, request->params)) {
+                finish(s, run, RUN_FAILED);
+                return 0;
         }
         if (s->shutting_down) {
                 set_error(run, stop_kinds[RUN_STOP_SHUTDOWN], stop_messages[RUN_STOP_SHUTDOWN]);
@@ -622,6 +661,7 @@ void scheduler_shutdown(Scheduler *s, void (*done)(void *userdata), void *userda
         s->shutdown_done = done;
         s->shutdown_userdata = userdata;
         timer_disarm(s->services->timers, &s->pump);
+        triggers_shutdown(s);
         catch_up_drop_all(s, "stopped", "had not been caught up on when the daemon was stopped");
         /* A run may take others with it: the next one is looked up by its id. */
         while ((run = RB_NFIND(RunTree, &s->runs, &(Run){ .id = after + 1 }))) {

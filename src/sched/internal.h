@@ -3,13 +3,27 @@
 /*
  * What the files of sched/ share. scheduler.c: the jobs. occurrence.c: a job's timer. spread.c: delays on
  * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. keep.c: from one daemon
- * to the next. execute.c: runs, from admission to end.
+ * to the next. execute.c: runs, from admission to end. members.c: those of groups. triggers.c: On=.
  */
 
 #include "sched/scheduler.h"
 
 RB_HEAD(JobTree, Job);
 RB_HEAD(RunTree, Run);
+typedef struct EventSource EventSource;
+typedef struct TriggerTarget TriggerTarget;
+RB_HEAD(EventSourceTree, EventSource);
+
+/* Who listens to whom: triggers.c. */
+typedef struct TriggerIndex {
+        struct EventSourceTree sources; /* names of jobs that somebody listens to */
+        List patterns;                  /* listeners to many */
+        unsigned mask;                  /* events that anybody listens for, as in an EventTrigger */
+        unsigned n_by_bit[32];
+        uint64_t n_events; /* that were offered */
+        List ring;         /* jobs that an event waits for */
+        Timer turn;        /* armed where there are any */
+} TriggerIndex;
 
 struct Scheduler {
         const Services *services;
@@ -29,6 +43,8 @@ struct Scheduler {
         List queue;      /* runs that wait for a place under max_runs */
         size_t n_queued; /* there and in the jobs' own queues */
         Timer pump;      /* armed where the queue may move on */
+
+        TriggerIndex triggers;
 
         List catch_ups;  /* of all jobs */
         size_t n_catch_ups;
@@ -91,6 +107,8 @@ static inline int scheduler_reserve_timers(Scheduler *s)
  */
 int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message,
                    char *details);
+/* Records a run that REQUEST asked for and that ends as STATE, with an error of KIND, without having begun. -ENOMEM. */
+int execute_refuse(Scheduler *s, Job *job, const RunRequest *request, RunState state, const char *kind, const char *message);
 /* Asks the run to end for this reason. It may have ended, and be gone, by the time of return. */
 void execute_stop(Scheduler *s, Run *run, RunStop stop);
 void execute_on_pump(Timer *timer, usec_t now_boottime);
@@ -110,6 +128,32 @@ bool members_too_many(const Scheduler *s);
 unsigned members_limit(const Job *job);
 /* Whether the newest run of JOB, a member, has to wait for others of the job. */
 bool members_must_wait(const Job *job);
+
+/* --- bind.c --- */
+
+/*
+ * Appends the parameters of a run of JOB from the N words ARGS, its defaults and VALUE (NULL: none) for the
+ * parameter NAME, where it has one of that name. Nothing where it has no parameters. Errors of parameter_bind().
+ */
+int bind_params(Scheduler *s, const Job *job, const char *name, const JsonValue *value, const char *const *args, size_t n,
+                Buffer *out, ParameterError *ret_error);
+
+/* --- triggers.c --- */
+
+void triggers_init(Scheduler *s);
+/* JOB listens as its definition says now. -ENOMEM. */
+int triggers_set(Scheduler *s, Job *job);
+/* JOB listens no more; what waits for it is recorded as cancelled. */
+void triggers_remove(Scheduler *s, Job *job);
+void triggers_shutdown(Scheduler *s);
+void triggers_offer(Scheduler *s, const Run *run, unsigned bit, const char *message, const char *data);
+
+/* Something happened to RUN: BIT is as in an EventTrigger. */
+static inline void triggers_notify(Scheduler *s, const Run *run, unsigned bit, const char *message, const char *data)
+{
+        if (s->triggers.mask & bit)
+                triggers_offer(s, run, bit, message, data);
+}
 
 /* --- scheduler.c --- */
 

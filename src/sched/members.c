@@ -7,11 +7,6 @@
  */
 #include "sched/internal.h"
 
-#include <assert.h>
-#include <stdio.h>
-
-#include "job/parameter.h"
-
 void members_run_ended(Run *run)
 {
         Member *member = run->member;
@@ -52,21 +47,6 @@ static int check_ancestors(const Run *group, const Job *job)
         return 0;
 }
 
-static int bind(Scheduler *s, const Job *job, const MemberRequest *request, Buffer *out, ParameterError *ret_error)
-{
-        const ParameterContext context = { .now_realtime = scheduler_realtime(s) };
-        const ParameterSet *set = job->spec->job.parameters;
-        JsonMember input = { .key = "input", .key_len = 5 };
-        const JsonValue named = { .type = JSON_OBJECT, .n = 1, .members = &input };
-        bool wants_input = request->input && parameter_set_find(set, "input", NULL);
-
-        if (!set && request->n_args == 0)
-                return 0;
-        if (wants_input)
-                input.value = *request->input;
-        return parameter_bind(set, wants_input ? &named : NULL, request->args, request->n_args, &context, out, ret_error);
-}
-
 static bool no_place(const Scheduler *s, const Job *job)
 {
         if (job->spec->kind->only_waits)
@@ -101,7 +81,7 @@ static int member_start(Member *member, const MemberRequest *request, uint64_t *
         if (r >= 0 && !request->may_wait && no_place(s, job))
                 r = -EBUSY;
         if (r >= 0)
-                r = bind(s, job, request, &params, ret_error);
+                r = bind_params(s, job, "input", request->input, request->args, request->n_args, &params, ret_error);
         if (r >= 0)
                 r = begin(s, job, member, &params, ret_id);
         if (r < 0)

@@ -5,6 +5,7 @@
 #include <assert.h>
 
 #include "base/activity.h"
+#include "base/log.h"
 #include "sched/catch-up.h"
 #include "sched/keep.h"
 #include "sched/missed.h"
@@ -40,6 +41,7 @@ int scheduler_new(const Services *services, EventBus *events, RunIds *ids, const
         RB_INIT(&s->runs);
         list_init(&s->queue);
         list_init(&s->catch_ups);
+        triggers_init(s);
         *ret = s;
         return 0;
 }
@@ -55,6 +57,7 @@ Scheduler *scheduler_free(Scheduler *s)
                 RB_REMOVE(JobTree, &s->jobs, job);
                 timer_disarm(s->services->timers, &job->timer);
                 catch_up_free(s, job);
+                triggers_remove(s, job);
                 job_free(job);
         }
         timer_disarm(s->services->timers, &s->pump);
@@ -242,6 +245,23 @@ static int add(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
         return 0;
 }
 
+static void forget(Scheduler *s, Job *job)
+{
+        RB_REMOVE(JobTree, &s->jobs, job);
+        s->n_jobs--;
+        s->n_jobs_in[job->counted_state]--;
+        job->removed = true;
+}
+
+/* Undoes add(). */
+static void discard(Scheduler *s, Job *job)
+{
+        triggers_remove(s, job);
+        forget(s, job);
+        timer_disarm(s->services->timers, &job->timer);
+        job_free(job);
+}
+
 int scheduler_add_instance(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
 {
         ScheduleNow now = scheduler_now(s);
@@ -250,6 +270,11 @@ int scheduler_add_instance(Scheduler *s, JobSpec *spec, const char *name, Job **
 
         if (r < 0)
                 return r;
+        r = triggers_set(s, job);
+        if (r < 0) {
+                discard(s, job);
+                return r;
+        }
         keep_open(s, job);
         if (s->begun)
                 begin(s, job, &now);
@@ -289,21 +314,11 @@ int scheduler_find_or_make_job(Scheduler *s, const char *name, Job **ret)
         return 0;
 }
 
-static void forget(Scheduler *s, Job *job)
-{
-        RB_REMOVE(JobTree, &s->jobs, job);
-        s->n_jobs--;
-        s->n_jobs_in[job->counted_state]--;
-        job->removed = true;
-}
-
 void scheduler_release_job(Scheduler *s, Job *job)
 {
         if (!job->on_demand || job->n_runs > 0)
                 return;
-        forget(s, job);
-        timer_disarm(s->services->timers, &job->timer);
-        job_free(job);
+        discard(s, job);
 }
 
 int scheduler_add_transient_job(Scheduler *s, JobSpec *spec, Job **ret)
@@ -343,6 +358,8 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
         if (job->n_runs > 0)
                 schedule_run_started(&job->schedule);
         job->finished = false;
+        if (triggers_set(s, job) < 0)
+                log_error("%s: no memory to listen for all of its events", job->name);
         keep_open(s, job);
         keep_anew(s, job);
         occurrence_arm(s, job);
@@ -353,6 +370,7 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
 void scheduler_remove_job(Scheduler *s, Job *job)
 {
         catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job was removed");
+        triggers_remove(s, job);
         execute_cancel_waiting(s, job, RUN_STOP_REMOVED);
         forget(s, job);
         keep_drop(s, job);

@@ -25,6 +25,10 @@ typedef struct SchedulerLimits {
 
 #define SCHEDULER_MAX_RUNS 10000U
 #define SCHEDULER_MAX_QUEUED 100000U
+/* Runs that events start, each by an event of the one before; the next one is a loop. */
+#define TRIGGER_DEPTH_MAX 16U
+/* Events that wait for one job; more are counted. */
+#define TRIGGER_PENDING_MAX 1000U
 
 /* All arguments are borrowed and outlive the scheduler. -ENOMEM. */
 int scheduler_new(const Services *services, EventBus *events, RunIds *ids, const SchedulerLimits *limits, Scheduler **ret);
