@@ -2,7 +2,7 @@
 /*
  * Calls a second on one connection, one at a time and WINDOW at a time: of a bare epoll loop that
  * sends back what it reads, which is the least that any server costs, and of a Varlink service that
- * checks a parameter and returns it. Both have the same two clients. VarlinkClient writes each call
+ * checks a parameter and returns it, by takt and by varlink-go (bench-varlink.sh). All have the same two clients. VarlinkClient writes each call
  * and parses each answer; what the echo server sends back passes for one. The other writes a ready
  * batch and counts the ends of answers: with it, and many calls at once, a server that looks at
  * what it gets is compared with a copy of memory, so that this row tells what a call costs the
@@ -24,6 +24,7 @@
 #define PARAMETERS "{\"text\":\"some text\"}"
 #define WINDOW 100
 #define ROUND (300 * USEC_PER_MSEC)
+#define GO_SOCKET "TAKT_BENCH_VARLINK_GO" /* variable: where varlink-go's server listens */
 #define N_ROUNDS 5 /* of each server in turn; the best one counts */
 
 static int check(const char *what, int r)
@@ -113,35 +114,51 @@ static void call_and_count(VarlinkClient *client, unsigned n)
         }
 }
 
-/* Calls a second. */
-static double measure(void (*serve)(int fd), CallMany call_many, unsigned window)
+/* A client of SERVE in a process of its own. */
+static VarlinkClient *start(void (*serve)(int fd), pid_t *ret_pid)
 {
         VarlinkClient *client;
-        usec_t start, now;
-        uint64_t n = 0;
         int fds[2];
-        pid_t pid;
 
         (void)check("socketpair", socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
-        pid = check("fork", fork());
-        if (pid == 0) {
+        *ret_pid = check("fork", fork());
+        if (*ret_pid == 0) {
                 (void)close(fds[0]);
                 serve(fds[1]);
                 _exit(EXIT_SUCCESS);
         }
         (void)close(fds[1]);
         (void)check("client", varlink_client_new_fd(fds[0], &client));
+        return client;
+}
+
+/* Calls a second of SERVE, NULL: of varlink-go; 0 where that is not there. */
+static double measure(void (*serve)(int fd), CallMany call_many, unsigned window)
+{
+        VarlinkClient *client = NULL;
+        usec_t start_boottime, now;
+        uint64_t n = 0;
+        pid_t pid = -1;
+
+        if (serve)
+                client = start(serve, &pid);
+        else if (getenv(GO_SOCKET))
+                (void)check(GO_SOCKET, varlink_client_connect(getenv(GO_SOCKET), &client));
+        else
+                return 0;
         call_many(client, WINDOW);
-        start = clock_boottime(clock_system());
+        start_boottime = clock_boottime(clock_system());
         do {
                 call_many(client, window);
                 n += window;
                 now = clock_boottime(clock_system());
-        } while (now < start + ROUND);
+        } while (now < start_boottime + ROUND);
         varlink_client_free(client);
-        (void)kill(pid, SIGKILL);
-        (void)check("waitpid", waitpid(pid, NULL, 0));
-        return (double)n * USEC_PER_SEC / (double)(now - start);
+        if (pid > 0) {
+                (void)kill(pid, SIGKILL);
+                (void)check("waitpid", waitpid(pid, NULL, 0));
+        }
+        return (double)n * USEC_PER_SEC / (double)(now - start_boottime);
 }
 
 int main(void)
@@ -157,16 +174,22 @@ int main(void)
                 { "counting", call_and_count, WINDOW },
         };
 
-        (void)printf("%-14s %7s %12s %12s %7s\n", "calls/s client", "at once", "bare epoll", "varlink", "ratio");
+        (void)printf("%-14s %7s %12s %12s %12s %7s %7s\n", "calls/s client", "at once", "bare epoll", "varlink-go", "takt",
+                     "/ bare", "/ go");
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-                double bare = 0, varlink = 0;
+                double bare = 0, varlink = 0, go = 0;
 
                 for (unsigned k = 0; k < N_ROUNDS; k++) {
                         bare = MAX(bare, measure(serve_epoll, rows[i].call_many, rows[i].window));
                         varlink = MAX(varlink, measure(serve_varlink, rows[i].call_many, rows[i].window));
+                        go = MAX(go, measure(NULL, rows[i].call_many, rows[i].window));
                 }
-                (void)printf("%-14s %7u %12.0f %12.0f %7.2f\n", rows[i].client, rows[i].window, bare, varlink,
+                (void)printf("%-14s %7u %12.0f %12.0f %12.0f %7.2f", rows[i].client, rows[i].window, bare, go, varlink,
                              varlink / bare);
+                if (go > 0)
+                        (void)printf(" %7.2f\n", varlink / go);
+                else
+                        (void)printf(" %7s\n", "-");
         }
         return EXIT_SUCCESS;
 }
