@@ -59,7 +59,7 @@ struct SignalSource {
 
 static void arm_timer_fd(Loop *loop)
 {
-        usec_t next = timer_queue_next(loop->timers);
+        usec_t next = timer_queue_wake(loop->timers);
         struct itimerspec spec = {};
 
         if (next == loop->armed_boottime)
@@ -299,7 +299,7 @@ static void catch_up(Loop *loop, usec_t now)
 {
         if (now < usec_add(loop->turned_boottime, TURN_SPAN) || event_base_got_break(loop->base))
                 return;
-        if (timer_queue_next(loop->timers) <= now)
+        if (timer_queue_wake(loop->timers) <= now)
                 on_timer_fd(loop->timer_fd, EV_READ, loop);
         else
                 loop->turned_boottime = now;

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * Deadlines on the boot-time clock: a 4-ary heap of intrusive entries. Arming and disarming cost
- * O(log n), asking for the next deadline O(1). Entries of the same deadline fire in the order in
- * which they were armed. The queue reads no clock of its own, so tests drive it with a virtual one.
+ * Deadlines on the boot-time clock, in intrusive entries: a wheel of lists for what is to come, in which
+ * arming and disarming cost O(1) however many wait, and a heap for what is due within the present
+ * millisecond. All fire in the order of their deadlines, to the microsecond, and entries of the same deadline
+ * in the order in which they were armed. The queue reads no clock of its own, so tests drive it with a
+ * virtual one.
  */
 
 #include "base/clock.h"
+#include "base/list.h"
 
 typedef struct Timer Timer;
 typedef struct TimerQueue TimerQueue;
@@ -17,7 +20,8 @@ struct Timer {
         TimerCallback callback;
         usec_t due_boottime;
         uint32_t sequence; /* order among equal deadlines */
-        uint32_t slot;     /* 1-based place in the heap, 0: not armed */
+        uint32_t slot;     /* 1-based place in the heap, 0: not armed, UINT32_MAX: in a list */
+        List link;
 };
 
 /* CLOCK is borrowed. NULL: no memory. */
@@ -46,8 +50,13 @@ static inline bool timer_is_armed(const Timer *timer)
 /* Room for N more timers, so that arming them can't fail. 0 or -ENOMEM. */
 int timer_queue_reserve(TimerQueue *queue, size_t n);
 
-/* The earliest deadline, USEC_INFINITY where nothing is armed. */
+/* The earliest deadline, USEC_INFINITY where nothing is armed. Looks through what lies near it. */
 usec_t timer_queue_next(const TimerQueue *queue);
+/*
+ * When to call timer_queue_dispatch() next: not after the earliest deadline, but sometimes before it, where
+ * that one was disarmed or many lie close together. O(1).
+ */
+usec_t timer_queue_wake(const TimerQueue *queue);
 size_t timer_queue_size(const TimerQueue *queue);
 
 /*
@@ -56,13 +65,13 @@ size_t timer_queue_size(const TimerQueue *queue);
  */
 size_t timer_queue_dispatch(TimerQueue *queue, usec_t now_boottime, size_t max);
 
+/* Called whenever timer_queue_wake() becomes earlier; the loop re-arms its timerfd with it. */
+typedef void (*TimerQueueNotify)(void *userdata);
+void timer_queue_set_notify(TimerQueue *queue, TimerQueueNotify notify, void *userdata);
+
 /*
  * Called after each callback of a timer with the time at which it began; returns the time now, at
  * which the next one begins.
  */
 typedef usec_t (*TimerQueueMeter)(usec_t began_boottime, void *userdata);
 void timer_queue_set_meter(TimerQueue *queue, TimerQueueMeter meter, void *userdata);
-
-/* Called whenever the earliest deadline becomes earlier; the loop re-arms its timerfd with it. */
-typedef void (*TimerQueueNotify)(void *userdata);
-void timer_queue_set_notify(TimerQueue *queue, TimerQueueNotify notify, void *userdata);

@@ -68,6 +68,83 @@ static void test_heap_order(_unused_ void **state)
         assert_true(timer_queue_next(queue) == USEC_INFINITY);
 }
 
+/* From microseconds to years, and many at the same instant. */
+static usec_t random_due(usec_t now)
+{
+        if (rand() % 8 == 0)
+                return now + 12345678;
+        if (rand() % 64 == 0)
+                return usec_sub(now, (usec_t)(rand() % 1000));
+        if (rand() % 512 == 0)
+                return USEC_INFINITY - (usec_t)(rand() % 2);
+        return now + ((((usec_t)rand() << 31) | (usec_t)rand()) & ((UINT64_C(1) << rand() % 48) - 1));
+}
+
+/* That what fired at NOW was due, and came in order. */
+static void check_trace(const Entry *entries, usec_t now)
+{
+        for (size_t i = 0; i < trace.n; i++) {
+                const Timer *b = &entries[trace.fired[i]].timer, *a = i > 0 ? &entries[trace.fired[i - 1]].timer : NULL;
+
+                assert_true(b->due_boottime <= now);
+                assert_true(!a || a->due_boottime < b->due_boottime ||
+                            (a->due_boottime == b->due_boottime && (int32_t)(b->sequence - a->sequence) > 0));
+        }
+}
+
+static usec_t least_due(const Entry *entries, size_t n)
+{
+        usec_t least = USEC_INFINITY;
+
+        for (size_t i = 0; i < n; i++)
+                if (timer_is_armed(&entries[i].timer))
+                        least = MIN(least, entries[i].timer.due_boottime);
+        return least;
+}
+
+/* Through years, in steps of any size: what fires, in which order, and what is said to be next. */
+static void test_wheel(_unused_ void **state)
+{
+        static Entry entries[500];
+        _cleanup_(timer_queue_freep) TimerQueue *queue = NULL;
+        usec_t now = UINT64_C(123456789012), next;
+        VirtualClock clock;
+        size_t n_fired = 0;
+
+        srand(2);
+        virtual_clock_init(&clock, now, 0);
+        queue = timer_queue_new(&clock.clock);
+        for (unsigned i = 0; i < ARRAY_SIZE(entries); i++)
+                entries[i] = (Entry){ .timer.callback = on_entry, .id = i };
+        for (unsigned turn = 0; turn < 3000; turn++) {
+                size_t n, max = turn % 3 == 0 ? 0 : (size_t)rand() % 20 + 1;
+
+                for (unsigned i = 0; i < 20; i++) {
+                        Timer *timer = &entries[(size_t)rand() % ARRAY_SIZE(entries)].timer;
+
+                        if (rand() % 4 == 0)
+                                timer_disarm(queue, timer);
+                        else
+                                assert_ok(timer_arm(queue, timer, random_due(now)));
+                }
+                next = least_due(entries, ARRAY_SIZE(entries));
+                assert_true(timer_queue_next(queue) == next);
+                assert_true(timer_queue_wake(queue) <= next);
+                if (rand() % 2 == 0 && next < USEC_INFINITY - 1)
+                        now = MAX(now, next);
+                else
+                        now = MIN(random_due(now), UINT64_C(1) << 60);
+                trace.n = 0;
+                n = timer_queue_dispatch(queue, now, max);
+                assert_int_equal(n, trace.n);
+                check_trace(entries, now);
+                n_fired += trace.n;
+                if (max == 0 || trace.n < max)
+                        assert_true(least_due(entries, ARRAY_SIZE(entries)) > now);
+        }
+        assert_true(n_fired > 1000);
+}
+
 static void on_rearm(Timer *timer, usec_t now)
 {
         on_entry(timer, now);
@@ -392,7 +469,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_stall),
-                RUN(test_heap_order), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_hangup),
+                RUN(test_heap_order), RUN(test_wheel), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_hangup),
                 RUN(test_deferred_again), RUN(test_deferred_cancel), RUN(test_timer_between_descriptors),
         };
 
