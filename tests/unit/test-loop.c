@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "loop/file-watch.h"
 #include "loop/loop.h"
 
 #define N_TIMERS 5000
@@ -465,12 +467,60 @@ static void test_stall(_unused_ void **state)
         assert_string_equal(stalls.activity.subject, "snail");
 }
 
+static Loop *watched_loop;
+
+static void on_file_changed(_unused_ void *userdata)
+{
+        loop_exit(watched_loop, 1);
+}
+
+static void on_too_late(_unused_ Timer *timer, _unused_ usec_t now)
+{
+        loop_exit(watched_loop, 2);
+}
+
+/* A link that is made, replaced, removed and made again; and a neighbour that is nobody's concern. */
+static void test_file_watch(_unused_ void **state)
+{
+        char directory[] = "/tmp/takt-test-XXXXXX";
+        _cleanup_free_ char *path = NULL, *other = NULL;
+        Timer too_late = { .callback = on_too_late };
+        Loop *loop;
+        FileWatch *watch;
+
+        assert_non_null(mkdtemp(directory));
+        path = path_join(directory, "localtime");
+        other = path_join(directory, "localtime.new");
+        assert_ok(loop_new(clock_system(), &loop));
+        watched_loop = loop;
+        assert_int_equal(file_watch_new(loop, "/nowhere/at/all", on_file_changed, NULL, &watch), -ENOENT);
+        assert_ok(file_watch_new(loop, path, on_file_changed, NULL, &watch));
+        for (unsigned i = 0; i < 3; i++) {
+                assert_return_code(symlink("/dev/null", other), errno);
+                assert_return_code(rename(other, path), errno);
+                assert_int_equal(loop_run(loop), 1);
+        }
+        assert_return_code(unlink(path), errno);
+        assert_return_code(symlink("/dev/zero", path), errno);
+        assert_int_equal(loop_run(loop), 1);
+        /* That was one change; the neighbour is none. */
+        assert_return_code(symlink("/dev/null", other), errno);
+        assert_return_code(unlink(other), errno);
+        assert_ok(timer_arm_after(loop_timers(loop), &too_late, 5 * FILE_WATCH_SETTLE));
+        assert_int_equal(loop_run(loop), 2);
+        file_watch_free(watch);
+        loop_free(loop);
+        (void)unlink(path);
+        (void)rmdir(directory);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_stall),
                 RUN(test_heap_order), RUN(test_wheel), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_hangup),
                 RUN(test_deferred_again), RUN(test_deferred_cancel), RUN(test_timer_between_descriptors),
+                RUN(test_file_watch),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
