@@ -23,7 +23,9 @@
 #include "daemon/loader.h"
 #include "daemon/service-manager.h"
 #include "daemon/stall-log.h"
+#include "loop/file-watch.h"
 #include "loop/http-server.h"
+#include "when/zone.h"
 
 /* How long one turn of the loop may read job files during a reload. */
 #define RELOAD_TURN_USEC (2 * USEC_PER_MSEC)
@@ -49,6 +51,7 @@ typedef struct Daemon {
         int control_fd; /* until it is served */
         int lock_fd;
         SignalSource *signals[3];
+        FileWatch *zone_watch;
         Timer stop_timer;
         Deferred exit_step;
         bool stopping;
@@ -201,6 +204,7 @@ static void on_reload_step(Deferred *deferred)
                 return;
         }
         adopt_settings(d);
+        scheduler_zones_changed(d->engine.scheduler);
         reload_finish(d, &(ApiReload){
                                  .added = counts.added,
                                  .changed = counts.changed,
@@ -224,6 +228,8 @@ static int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata
         d->reload_userdata = done_userdata;
         r = settings_load(d->environment->config_file, &d->settings_report, &d->new_settings);
         if (r >= 0) {
+                /* What is known of zones may be another. */
+                zone_forget();
                 /* Jobs that were loaded are not given up because a directory was not mounted. */
                 r = loader_new(d->environment->jobs, scheduler_n_jobs(d->engine.scheduler) == 0, &d->loader);
                 if (r < 0)
@@ -456,6 +462,7 @@ static void daemon_deinit(Daemon *d)
         }
         if (d->loader)
                 reload_finish(d, &(ApiReload){ .r = -ECANCELED });
+        file_watch_free(d->zone_watch);
         stop_status(d);
         varlink_server_free(d->server);
         api_free(d->api);
@@ -486,6 +493,24 @@ static void on_wall_clock_changed(void *userdata)
         scheduler_wall_clock_changed(d->engine.scheduler);
 }
 
+static void on_zone_changed(void *userdata)
+{
+        Daemon *d = userdata;
+
+        log_info("%s was changed; calendars are computed anew", zone_local_path());
+        zone_forget();
+        scheduler_zones_changed(d->engine.scheduler);
+}
+
+/* Jobs run without it, by the zone of the start or of the last reload. */
+static void watch_zone(Daemon *d)
+{
+        int r = file_watch_new(d->engine.loop, zone_local_path(), on_zone_changed, d, &d->zone_watch);
+
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "A change of %s won't be noticed before a reload: %m", zone_local_path());
+}
+
 static int daemon_run(Daemon *d, bool live)
 {
         int r = daemon_start(d, live);
@@ -495,6 +520,7 @@ static int daemon_run(Daemon *d, bool live)
         if (r < 0)
                 return r;
         stall_log_init(&d->stall_log, d->engine.loop);
+        watch_zone(d);
         scheduler_begin(d->engine.scheduler);
         active_runs_recover(d->active_runs, d->engine.scheduler);
         service_manager_watch(d->manager, d->engine.loop, check_health, d);

@@ -124,6 +124,7 @@ static int read_at(ScheduleSettings *settings, const ConfigItem *item, ConfigRep
         WhenError error = {};
         int r = timestamp_parse(item->value, settings->schedule.zone, &trigger.at_realtime, &error);
 
+        trigger.at_is_local = timestamp_parse_local(item->value, &trigger.at_local, NULL) >= 0;
         return r < 0 ? item_when_error(item, report, r, &error) : schedule_add_trigger(&settings->schedule, trigger);
 }
 
@@ -164,6 +165,7 @@ static int read_time_zone(ScheduleSettings *settings, const ConfigItem *item, Co
                 return item_when_error(item, report, r, &error);
         zone_unref(settings->schedule.zone);
         settings->schedule.zone = zone;
+        settings->schedule.zone_is_machine = false;
         return 0;
 }
 
@@ -178,8 +180,10 @@ static int read_align(ScheduleSettings *settings, const ConfigItem *item, Config
 static int read_until(ScheduleSettings *settings, const ConfigItem *item, ConfigReport *report)
 {
         WhenError error = {};
-        int r = timestamp_parse(item->value, settings->schedule.zone, &settings->schedule.until_realtime, &error);
+        Schedule *schedule = &settings->schedule;
+        int r = timestamp_parse(item->value, schedule->zone, &schedule->until_realtime, &error);
 
+        schedule->until_is_local = timestamp_parse_local(item->value, &schedule->until_local, NULL) >= 0;
         return r < 0 ? item_when_error(item, report, r, &error) : 0;
 }
 
@@ -281,6 +285,7 @@ int schedule_settings_finish(ScheduleSettings *settings, StringList *triggers, c
 
         settings->schedule.until_realtime = USEC_INFINITY;
         if (!settings->schedule.zone) {
+                settings->schedule.zone_is_machine = true;
                 r = zone_load(ZONE_LOCAL, &settings->schedule.zone, NULL);
                 if (r == -ENOMEM)
                         return r;

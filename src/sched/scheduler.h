@@ -47,6 +47,13 @@ void scheduler_begin(Scheduler *scheduler);
  */
 void scheduler_wall_clock_changed(Scheduler *scheduler);
 
+/*
+ * The machine's zone is another, or what is known of zones: jobs are put on what zone_load() gives now, after
+ * a zone_forget(). What was due is begun by the old ones, and what comes computed by the new ones: nothing
+ * is missed by it. Where nothing changed nothing is done.
+ */
+void scheduler_zones_changed(Scheduler *scheduler);
+
 /* --- jobs --- */
 
 /* The job that SPEC defines. -EEXIST where there is one of that name, -ENOMEM. */

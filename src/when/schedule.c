@@ -102,6 +102,18 @@ int schedule_parse_align(Schedule *schedule, const char *s, WhenError *error)
         return 0;
 }
 
+void schedule_set_zone(Schedule *schedule, Zone *zone)
+{
+        zone_ref(zone);
+        zone_unref(schedule->zone);
+        schedule->zone = zone;
+        for (size_t i = 0; i < schedule->n_triggers; i++)
+                if (schedule->triggers[i].at_is_local)
+                        (void)timestamp_resolve(schedule->triggers[i].at_local, zone, &schedule->triggers[i].at_realtime);
+        if (schedule->until_is_local)
+                (void)timestamp_resolve(schedule->until_local, zone, &schedule->until_realtime);
+}
+
 /* --- conversion between the clocks, as they stand to each other now --- */
 
 static usec_t shift(usec_t t, usec_t from, usec_t to)

@@ -54,6 +54,8 @@ typedef struct Trigger {
                 Calendar *calendar; /* owned */
                 Cron *cron;         /* owned */
         };
+        int64_t at_local; /* of AT: local microseconds, where AT_IS_LOCAL: it names a time of the schedule's zone */
+        bool at_is_local;
 } Trigger;
 
 typedef struct Schedule {
@@ -62,12 +64,15 @@ typedef struct Schedule {
         Calendar **excludes; /* Exclude=: owned */
         size_t n_excludes;
         Zone *zone; /* TimeZone=: owned reference; NULL: UTC */
+        bool zone_is_machine; /* no TimeZone=: the machine's */
         DstGap gap;
         DstFold fold;
         bool align;            /* Align=: the grid of EVERY lies on the wall clock … */
         bool align_from;       /* … with nothing before the origin */
         int64_t align_origin;  /* local microseconds of one of its points */
         usec_t until_realtime; /* Until=: nothing is due later */
+        int64_t until_local;   /* as at_local */
+        bool until_is_local;
         uint32_t max_count;    /* Count=: runs in all; 0: no limit */
 } Schedule;
 
@@ -88,6 +93,12 @@ int schedule_add_exclude(Schedule *schedule, Calendar *calendar);
  * -EINVAL, -ERANGE; ERROR may be NULL.
  */
 int schedule_parse_align(Schedule *schedule, const char *s, WhenError *error);
+
+/*
+ * Puts SCHEDULE on ZONE, of which it takes a reference, and At= and Until= on the instants that they name there:
+ * the machine's zone is another, or what is known of a zone. What goes on from a state goes on from now.
+ */
+void schedule_set_zone(Schedule *schedule, Zone *zone);
 
 typedef struct ScheduleNow {
         usec_t boottime;

@@ -218,6 +218,11 @@ static int64_t resolve(const Zone *zone, int64_t local)
         return first * LOCAL_PER_SEC + (local - seconds * LOCAL_PER_SEC);
 }
 
+int timestamp_resolve(int64_t local, const Zone *zone, usec_t *ret_realtime)
+{
+        return to_realtime(&(Parser){}, resolve(zone, local), ret_realtime);
+}
+
 /* The zone's name at the end of the text. */
 static int parse_zone(Parser *parser, Zone **ret)
 {

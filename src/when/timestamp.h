@@ -23,6 +23,9 @@ int timestamp_parse(const char *s, const Zone *zone, usec_t *ret_realtime, WhenE
 /* The same with no zone in the text and none applied: local microseconds as if UTC. */
 int timestamp_parse_local(const char *s, int64_t *ret_local, WhenError *error);
 
+/* The instant of LOCAL, as the above reads it, in ZONE. -ERANGE. */
+int timestamp_resolve(int64_t local, const Zone *zone, usec_t *ret_realtime);
+
 #define TIMESTAMP_MAX 64
 
 /* "Sun 2026-11-22 10:00:00.25 CET" in ZONE, with no more digits of the second than it has. Returns BUFFER. */

@@ -270,6 +270,22 @@ void zone_forget(void)
                 list_unlink(&zone->link);
 }
 
+const char *zone_local_path(void)
+{
+        return localtime_path;
+}
+
+bool zone_equal(const Zone *a, const Zone *b)
+{
+        return a == b ||
+               (streq(a->name, b->name) && a->n_transitions == b->n_transitions && a->n_types == b->n_types &&
+                a->has_rule == b->has_rule && memcmp(&a->rule, &b->rule, sizeof(a->rule)) == 0 &&
+                (a->n_transitions == 0 ||
+                 (memcmp(a->transitions, b->transitions, a->n_transitions * sizeof(*a->transitions)) == 0 &&
+                  memcmp(a->transition_types, b->transition_types, a->n_transitions) == 0)) &&
+                memcmp(a->types, b->types, a->n_types * sizeof(*a->types)) == 0);
+}
+
 /* A relative path of the characters that tzdata uses, with no "." or ".." in it. */
 static bool name_is_valid(const char *name)
 {

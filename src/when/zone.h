@@ -34,6 +34,12 @@ int zone_load(const char *name, Zone **ret, WhenError *error);
 /* Lets later calls of zone_load() read the files again, after a change of zone or of tzdata. */
 void zone_forget(void);
 
+/* Whether they have the same name and the same times. */
+bool zone_equal(const Zone *a, const Zone *b);
+
+/* The machine's own zone file, as it is set above. */
+const char *zone_local_path(void);
+
 /* UTC, of which no reference needs to be dropped. */
 Zone *zone_utc(void);
 

@@ -682,6 +682,67 @@ static void test_clock_not_set(_unused_ void **state)
         fixture_free_kept(f);
 }
 
+static const Record *find_record(const Fixture *f, const char *job, size_t i)
+{
+        for (size_t k = 0; k < f->n; k++)
+                if (streq(f->records[k].job, job) && i-- == 0)
+                        return &f->records[k];
+        return NULL;
+}
+
+static void link_localtime(const char *path, const char *zone)
+{
+        _cleanup_free_ char *target = path_join("/usr/share/zoneinfo", zone);
+
+        (void)unlink(path);
+        assert_return_code(symlink(target, path), errno);
+        zone_forget();
+}
+
+/* The machine goes from Berlin (09:00) to Tokyo (17:00): times of day that have passed there were never due. */
+static void test_zone_change(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+        _cleanup_free_ char *path = path_join(f->directory, "localtime");
+        Job *evening, *berlin, *at;
+
+        zone_set_root(NULL, path);
+        link_localtime(path, "Europe/Berlin");
+        add(f, "morning", "OnCalendar=10:00\n");
+        evening = add(f, "evening", "Cron=0 18 * * *\nMissed=all\n");
+        berlin = add(f, "berlin", "TimeZone=Europe/Berlin\nOnCalendar=10:00\n");
+        at = add(f, "at", "At=2027-01-15 19:30\nAt=2027-01-15 08:30 UTC\n");
+        add(f, "until", "OnCalendar=*:0/10\nUntil=2027-01-15 19:00\n");
+        add(f, "due", "OnCalendar=09:10\n");
+        advance_to(f, 10 * MIN_ - 1);
+        f->n = 0;
+        /* It is due just now. */
+        virtual_clock_advance(&f->clock, 1);
+        link_localtime(path, "Asia/Tokyo");
+        scheduler_zones_changed(f->scheduler);
+        assert_int_equal(f->n, 2);
+        assert_non_null(find_record(f, "due", 0));
+        assert_int_equal(since_start(evening->next_realtime), USEC_PER_HOUR);
+        assert_int_equal(since_start(berlin->next_realtime), USEC_PER_HOUR);
+        assert_int_equal(since_start(at->next_realtime), 30 * MIN_);
+        advance_to(f, 16 * USEC_PER_HOUR);
+        for (size_t i = 0; i < f->n; i++)
+                assert_int_equal(f->records[i].state, RUN_SUCCEEDED);
+        assert_int_equal(find_record(f, "at", 1)->scheduled, 150 * MIN_);
+        assert_null(find_record(f, "morning", 0));
+        assert_non_null(find_record(f, "until", 11));
+        assert_null(find_record(f, "until", 12));
+        /* The same zone read anew is no change, and no zone at all is UTC. */
+        zone_forget();
+        scheduler_zones_changed(f->scheduler);
+        (void)unlink(path);
+        zone_forget();
+        scheduler_zones_changed(f->scheduler);
+        assert_int_equal(since_start(evening->next_realtime), 34 * USEC_PER_HOUR);
+        zone_set_root(NULL, NULL);
+        fixture_free_kept(f);
+}
+
 /* --- from one daemon to the next --- */
 
 static void add_all(Fixture *f, const char *changed)
@@ -695,14 +756,6 @@ static void add_all(Fixture *f, const char *changed)
         add(f, "g-at", "TimeZone=UTC\nAt=2027-01-15 08:05\nAt=2027-01-15 09:15\n");
         add(f, "h-changed", changed);
         add(f, "i-not-kept", "Every=7min\nPersistent=no\n");
-}
-
-static const Record *find_record(const Fixture *f, const char *job, size_t i)
-{
-        for (size_t k = 0; k < f->n; k++)
-                if (streq(f->records[k].job, job) && i-- == 0)
-                        return &f->records[k];
-        return NULL;
 }
 
 static void assert_found(const Fixture *f, const char *job, size_t i, RunState state, RunTrigger trigger, usec_t scheduled, uint64_t n)
@@ -929,6 +982,7 @@ int main(void)
                 RUN(test_wrong_century),
                 RUN(test_step_forward),
                 RUN(test_clock_not_set),
+                RUN(test_zone_change),
                 RUN(test_restart),
                 RUN(test_killed),
                 RUN(test_reboot),
