@@ -43,6 +43,7 @@ _taktctl () {
                 [gather]='-t --timeout --concurrency --errors --for --mode'
                 [wait]='-t --timeout --all --any'
                 [cancel]=''
+                [send]='-w --wait --throw --signal --close'
                 [runs]='-n --lines -s --state'
                 [result]=''
                 [watch]='-e --event'
@@ -69,7 +70,7 @@ _taktctl () {
                 --system|--user)
                         where=("${COMP_WORDS[i]}")
                         ;;
-                --timezone|--concurrency|--errors|--event|--for|--from|--lines|--mode|--param|--run|--since|--state|--timeout|-[enpst])
+                --timezone|--concurrency|--errors|--event|--for|--from|--lines|--mode|--param|--run|--signal|--since|--state|--throw|--timeout|-[enpst])
                         i=$((i + 1))
                         ;;
                 -*)
@@ -100,7 +101,7 @@ _taktctl () {
                 return
                 ;;
         --event|-e)
-                mapfile -t COMPREPLY < <(compgen -W "$run_states progress $job_events" -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W "$run_states progress yield stale fresh $job_events" -- "$cur")
                 return
                 ;;
         --mode)
@@ -135,7 +136,7 @@ _taktctl () {
                 [[ ${arguments[0]-} ]] ||
                         mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
-        list|status|show|cat|next|why|gather|wait|cancel|runs|result|watch|logs|pause|resume)
+        list|status|show|cat|next|why|gather|wait|cancel|send|runs|result|watch|logs|pause|resume)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
         verify)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fish completion of taktctl(1)
 
-set -l verbs list status show cat next why run gather wait cancel runs result watch logs pause resume reload verify calendar path validate env ping info
-set -l job_verbs list status show cat next why run gather wait cancel runs result watch logs pause resume
+set -l verbs list status show cat next why run gather wait cancel send runs result watch logs pause resume reload verify calendar path validate env ping info
+set -l job_verbs list status show cat next why run gather wait cancel send runs result watch logs pause resume
 set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
 set -l job_states disabled paused running waiting idle finished template
 
@@ -42,6 +42,7 @@ complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a run -d 'Start
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a gather -d 'Run jobs as one group'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a wait -d 'Wait until runs have ended'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a cancel -d 'Ask runs to end'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a send -d 'Send values to a worker under way'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a runs -d 'List runs, the newest first'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a result -d 'Print the result of a run'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a watch -d 'Print what happens as it happens'
@@ -72,7 +73,7 @@ complete -c taktctl -n '__fish_seen_subcommand_from wait' -l any -d 'Wait until 
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l concurrency -x -d 'At most so many side by side'
 complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l cron -d 'Take it as a cron expression'
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l errors -xa 'raise keep' -d 'raise (the default) or keep errors'
-complete -c taktctl -n '__fish_seen_subcommand_from watch' -s e -l event -xa "$run_states progress added changed removed paused resumed refused finished" -d 'Only events of this name; may be repeated'
+complete -c taktctl -n '__fish_seen_subcommand_from watch' -s e -l event -xa "$run_states progress yield stale fresh added changed removed paused resumed refused finished" -d 'Only events of this name; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'Go on with what comes'
 complete -c taktctl -n '__fish_seen_subcommand_from logs' -l since -x -d 'Begin at this time, or at -SPAN before now'
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l for -x -d 'Run them for ${item}; may be repeated'
@@ -86,7 +87,7 @@ complete -c taktctl -n '__fish_seen_subcommand_from why' -l run -x -d 'Only this
 complete -c taktctl -n '__fish_seen_subcommand_from list' -s s -l state -xa "$job_states" -d 'Only those in this state; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from runs' -s s -l state -xa "$run_states" -d 'Only those in this state; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from gather wait' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
-complete -c taktctl -n '__fish_seen_subcommand_from run' -s w -l wait -d 'Wait for the end and print the result'
+complete -c taktctl -n '__fish_seen_subcommand_from run send' -s w -l wait -d 'Wait for the end, or the next value, and print it'
 
 complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs" -a '(__taktctl_jobs)'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -a '(__taktctl_parameters)'
@@ -94,3 +95,6 @@ complete -c taktctl -n '__fish_seen_subcommand_from verify' -a '(__fish_complete
 complete -c taktctl -n '__fish_seen_subcommand_from path validate' -F
 complete -c taktctl -n '__fish_seen_subcommand_from env; and not __fish_seen_subcommand_from create' -a create
 complete -c taktctl -n '__fish_seen_subcommand_from create' -a '(__fish_complete_directories)'
+complete -c taktctl -n '__fish_seen_subcommand_from send' -l close -d 'Close its input, which asks it to return'
+complete -c taktctl -n '__fish_seen_subcommand_from send' -l signal -x -d 'Send it a signal, such as USR1'
+complete -c taktctl -n '__fish_seen_subcommand_from send' -l throw -x -d 'Throw an error into it'

@@ -55,6 +55,8 @@ int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata
 
 /* gather.c: groups that no file defines. */
 int api_runs_gather(VarlinkCall *call, const JsonValue *parameters, void *userdata);
+/* send.c: input of runs under way. */
+int api_runs_send(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 
 /* watch.c: the stream of events. */
 void api_watches_notify(Api *api, const Event *event);

@@ -38,15 +38,33 @@ static bool on_last(const RunRecord *record, void *userdata)
         return false;
 }
 
+/* The newest run of JOB that goes on and has yielded a value; NULL: none. */
+static Run *find_yielding(Scheduler *scheduler, const char *name)
+{
+        Job *job = scheduler_find_job(scheduler, name);
+        Run *run, *newest = NULL;
+
+        if (!job)
+                return NULL;
+        list_foreach(run, &job->runs, Run, link)
+                if (run->state == RUN_RUNNING && run->result)
+                        newest = run;
+        return newest;
+}
+
 static int method_get_last(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
         const char *job = json_string_or_null(json_get(parameters, "job")) ?: "";
+        Run *run = find_yielding(api->context.scheduler, job);
         ApiRunText text = {};
         int r;
 
-        store_query(api->context.store, &(StoreQuery){ .jobs = &job, .n_jobs = 1, .states = 1U << RUN_SUCCEEDED, .limit = 1 },
-                    &(StoreAnswer){ .found = on_last, .userdata = &text });
+        if (run)
+                (void)api_find_run(api, run->id, false, &text);
+        else
+                store_query(api->context.store, &(StoreQuery){ .jobs = &job, .n_jobs = 1, .states = 1U << RUN_SUCCEEDED, .limit = 1 },
+                            &(StoreAnswer){ .found = on_last, .userdata = &text });
         if (text.text.len > 0)
                 r = reply_run(call, &text);
         else if (!scheduler_find_job(api->context.scheduler, job))
@@ -255,6 +273,7 @@ const VarlinkMethod api_runs_methods[] = {
         { "io.takt.Runs.Gather", api_runs_gather, API_CONTROL },
         { "io.takt.Runs.Wait", api_runs_wait, API_READ },
         { "io.takt.Runs.Cancel", method_cancel, API_CONTROL },
+        { "io.takt.Runs.Send", api_runs_send, API_CONTROL },
         { "io.takt.Runs.Get", method_get, API_READ },
         { "io.takt.Runs.GetLast", method_get_last, API_READ },
         { "io.takt.Runs.List", method_list, API_READ },

@@ -173,7 +173,7 @@ void api_waits_notify(Api *api, const Event *event)
         WaitSlot first, *slot, *next;
         bool final;
 
-        if (!event->run || event->type == EVENT_PROGRESS || list_is_empty(&api->waits))
+        if (!event->run || event_type_is_progress(event->type) || list_is_empty(&api->waits))
                 return;
         final = run_state_is_final(event->run->state);
         first = (WaitSlot){ .run = event->run->id };

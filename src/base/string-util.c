@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <locale.h>
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <strings.h>
@@ -222,4 +223,20 @@ unsigned string_distance(const char *a, const char *b)
                 }
         }
         return rows[n % 3][m];
+}
+
+int signal_from_string(const char *s)
+{
+        uint64_t number;
+
+        if (parse_uint64(s, &number) >= 0)
+                return number >= 1 && number < NSIG ? (int)number : -EINVAL;
+        s = startswith(s, "SIG") ?: s;
+        for (int signo = 1; signo < NSIG; signo++) {
+                const char *name = sigabbrev_np(signo);
+
+                if (name && streq(name, s))
+                        return signo;
+        }
+        return -EINVAL;
 }

@@ -26,6 +26,8 @@ size_t utf8_check(const char *s, size_t n);
 /* Replaces the contents of *P by a copy of S (which may be NULL). -ENOMEM leaves *P. */
 int free_and_strdup(char **p, const char *s);
 
+/* The number of "SIGTERM", "TERM" or "15". -EINVAL. */
+int signal_from_string(const char *s);
 /* Cuts blanks off both ends of S in place; returns the new start, which lies in S. */
 char *strip(char *s);
 

@@ -40,6 +40,8 @@ typedef struct CtlOptions {
         const char *from;
         const char *since;
         const char *run;
+        const char *signal;
+        const char *throw;
         usec_t timeout; /* USEC_INFINITY: none */
         unsigned lines; /* 0: not said, or none */
         bool no_lines;  /* -n 0 */
@@ -52,6 +54,7 @@ typedef struct CtlOptions {
         unsigned concurrency; /* 0: not said */
         bool all;
         bool any;
+        bool close;
         bool cron;
         bool follow;
         bool json;

@@ -21,6 +21,7 @@ const Option options[] = {
         { 0, "version", NULL, 0, OPTION_FLAG, 0, AT(version), "Show the version" },
         { 0, "all", NULL, OPTION_ANY, OPTION_FLAG, 0, AT(all), "Wait until all have ended (the default)" },
         { 0, "any", NULL, OPTION_ANY, OPTION_FLAG, 0, AT(any), "Wait until the first has ended" },
+        { 0, "close", NULL, OPTION_SEND, OPTION_FLAG, 0, AT(close), "Close its input, which asks it to return" },
         { 0, "concurrency", "N", OPTION_GROUP, OPTION_COUNT, 0, AT(concurrency), "At most so many side by side" },
         { 0, "cron", NULL, OPTION_CRON, OPTION_FLAG, 0, AT(cron), "Take it as a cron expression" },
         { 0, "errors", "WHAT", OPTION_GROUP, OPTION_STRING, 0, AT(errors), "raise (the default) or keep errors" },
@@ -34,10 +35,12 @@ const Option options[] = {
         { 0, "names", NULL, OPTION_NAMES, OPTION_FLAG, 0, AT(names), "Print names only, one a line" },
         { 'p', "param", "NAME=VALUE", OPTION_PARAM, OPTION_WORDS, 0, AT(params), "Set a parameter; may be repeated" },
         { 0, "run", "ID", OPTION_RUN, OPTION_STRING, 0, AT(run), "Only this run" },
+        { 0, "signal", "SIGNAL", OPTION_SEND, OPTION_STRING, 0, AT(signal), "Send it a signal, such as USR1" },
         { 0, "since", "TIME", OPTION_SINCE, OPTION_STRING, 0, AT(since), "Begin at this time, or at -SPAN before now" },
         { 's', "state", "STATE", OPTION_STATE, OPTION_WORDS, 0, AT(states), "Only those in this state; may be repeated" },
+        { 0, "throw", "MESSAGE", OPTION_SEND, OPTION_STRING, 0, AT(throw), "Throw an error into it" },
         { 't', "timeout", "SPAN", OPTION_TIMEOUT, OPTION_SPAN, 0, AT(timeout), "Wait no longer than this (10s, 2min)" },
-        { 'w', "wait", NULL, OPTION_WAIT, OPTION_FLAG, 0, AT(wait), "Wait for the end and print the result" },
+        { 'w', "wait", NULL, OPTION_WAIT, OPTION_FLAG, 0, AT(wait), "Wait for the end, or the next value, and print it" },
         {},
 };
 

@@ -80,14 +80,15 @@ int verb_result(Ctl *ctl, char **args, _unused_ size_t n)
                 return r;
 
         run = json_get(reply.parameters, "run");
-        if (!run_is_final(run))
+        /* A worker gives values before it ends. */
+        if (!run_is_final(run) && (!json_get(run, "result") || json_is(json_get(run, "result"), JSON_NULL)))
                 return ctl_error(STATUS_FAILED, "run %" PRIi64 " of %s has not ended; wait for it with: taktctl wait %s",
                                  json_get_int(run, "run", 0), json_get_string(run, "job", "?"), args[0]);
-        if (run_status(run) != STATUS_OK)
+        if (run_is_final(run) && run_status(run) != STATUS_OK)
                 run_print_failure(run);
         result = json_get(run, "result");
         r = ctl->options.json && result ? ctl_print_json(ctl, result) : run_print_result(ctl, run);
-        return r != 0 ? r : run_status(run);
+        return r != 0 || !run_is_final(run) ? r : run_status(run);
 }
 
 static int cancel_run(Ctl *ctl, const JsonValue *run, void *userdata)

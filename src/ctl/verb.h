@@ -26,6 +26,7 @@ enum {
         OPTION_ANY = 1 << 14,
         OPTION_GROUP = 1 << 15,
         OPTION_RUN = 1 << 16,
+        OPTION_SEND = 1 << 17, /* --throw, --signal and --close */
 };
 
 #define ARGS_UNLIMITED UINT32_MAX
@@ -103,6 +104,7 @@ int verb_resume(Ctl *ctl, char **args, size_t n);
 int verb_run(Ctl *ctl, char **args, size_t n);
 int verb_run_usage(Ctl *ctl, char **args, size_t n);
 int verb_runs(Ctl *ctl, char **args, size_t n);
+int verb_send(Ctl *ctl, char **args, size_t n);
 int verb_show(Ctl *ctl, char **args, size_t n);
 int verb_status(Ctl *ctl, char **args, size_t n);
 int verb_validate(Ctl *ctl, char **args, size_t n);

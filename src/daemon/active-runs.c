@@ -202,7 +202,7 @@ static void on_event(EventObserver *observer, const Event *event)
         ActiveRuns *active = container_of(observer, ActiveRuns, observer);
         Slot *slot;
 
-        if (!event->run || event->type == EVENT_PROGRESS)
+        if (!event->run || event_type_is_progress(event->type))
                 return;
         if (!run_state_is_final(event->run->state)) {
                 note_begin(active, event->run);

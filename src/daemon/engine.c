@@ -15,7 +15,7 @@ static void on_event(EventObserver *observer, const Event *event)
 
         RunRecord record;
 
-        if (!event->run || event->type == EVENT_PROGRESS || !run_state_is_final(event->run->state))
+        if (!event->run || event_type_is_progress(event->type) || !run_state_is_final(event->run->state))
                 return;
         run_get_record(event->run, &record);
         store_append(engine->store, &record);

@@ -81,7 +81,7 @@ static void on_event(EventObserver *observer, const Event *event)
 
         if (!run)
                 return;
-        if (r->verbose && (event->type == EVENT_PROGRESS || event->type == EVENT_RETRYING))
+        if (r->verbose && (event_type_is_progress(event->type) || event->type == EVENT_RETRYING))
                 fprintf(stderr, "%s: %s\n", event_type_to_string(event->type), event->message ?: "");
         if (!run_state_is_final(run->state))
                 return;

@@ -5,6 +5,7 @@
 
 static const char *const type_names[_EVENT_TYPE_MAX] = {
         [EVENT_QUEUED] = "queued",       [EVENT_RUNNING] = "running",     [EVENT_PROGRESS] = "progress",
+        [EVENT_YIELD] = "yield",         [EVENT_STALE] = "stale",         [EVENT_FRESH] = "fresh",
         [EVENT_RETRYING] = "retrying",   [EVENT_SUCCEEDED] = "succeeded", [EVENT_FAILED] = "failed",
         [EVENT_TIMEOUT] = "timeout",     [EVENT_CANCELLED] = "cancelled", [EVENT_SKIPPED] = "skipped",
         [EVENT_MISSED] = "missed",       [EVENT_LOST] = "lost",           [EVENT_ADDED] = "added",

@@ -18,6 +18,9 @@ typedef enum EventType {
         EVENT_QUEUED,
         EVENT_RUNNING,
         EVENT_PROGRESS, /* of a kind: a flash, a count */
+        EVENT_YIELD,    /* a value before its end, the result as far as is known */
+        EVENT_STALE,    /* it has given no value for too long */
+        EVENT_FRESH,    /* it gives values again */
         EVENT_RETRYING,
         EVENT_SUCCEEDED,
         EVENT_FAILED,
@@ -67,6 +70,12 @@ void event_bus_subscribe(EventBus *bus, EventObserver *observer);
 void event_bus_unsubscribe(EventObserver *observer);
 /* Numbers EVENT and tells everyone. */
 void event_bus_emit(EventBus *bus, Event *event);
+
+/* Of a run that goes on in the state that it was in. */
+static inline bool event_type_is_progress(EventType type)
+{
+        return type >= EVENT_PROGRESS && type <= EVENT_FRESH;
+}
 
 const char *event_type_to_string(EventType type);
 /* -EINVAL */

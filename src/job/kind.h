@@ -11,6 +11,21 @@ typedef struct JobKind JobKind;
 typedef struct JobSpec JobSpec;
 typedef struct Run Run;
 
+/* What can be said to a run under way. */
+typedef enum RunMessageType {
+        RUN_MESSAGE_SEND,   /* a value: its JSON text on one line */
+        RUN_MESSAGE_THROW,  /* an error: so too */
+        RUN_MESSAGE_SIGNAL, /* a signal */
+        RUN_MESSAGE_CLOSE,  /* nothing more will be sent */
+} RunMessageType;
+
+typedef struct RunMessage {
+        RunMessageType type;
+        const char *text;
+        size_t n;
+        int signo;
+} RunMessage;
+
 struct JobKind {
         const char *name; /* Type= */
         const char *help; /* one sentence */
@@ -49,6 +64,12 @@ struct JobKind {
          * run_succeed() or run_fail(). Never called for what has ended.
          */
         void (*cancel)(Run *run);
+        /*
+         * Takes a message for a started attempt; text is copied. *RET_UNSENT: bytes that wait until it reads
+         * them. 0, -ENOBUFS where that are too many, -EPIPE where it takes no more, -ESRCH where there is no
+         * process for a signal, -ENOMEM. NULL: runs of this kind take none.
+         */
+        int (*send)(Run *run, const RunMessage *message, size_t *ret_unsent);
         /* Frees the kind's state, after the end of each attempt. NULL: nothing to free. */
         void (*reset)(Run *run);
 };

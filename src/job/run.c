@@ -153,7 +153,7 @@ void run_fail(Run *run, const char *kind, const char *format, ...)
         run_end(run, true);
 }
 
-void run_progress(Run *run, const char *message, const char *data)
+void run_tell(Run *run, EventType type, const char *message, const char *data)
 {
         _cleanup_free_ char *shown = message ? strdup(message) : NULL, *value = data ? strdup(data) : NULL;
         size_t n = shown ? strlen(shown) : 0;
@@ -164,7 +164,19 @@ void run_progress(Run *run, const char *message, const char *data)
         if (shown)
                 run_redact(run, shown, &n);
         (void)redact_json(run, value, value ? strlen(value) : 0, "{}");
-        run->owner->progress(run, shown, value);
+        run->owner->progress(run, type, shown, value);
+}
+
+void run_progress(Run *run, const char *message, const char *data)
+{
+        run_tell(run, EVENT_PROGRESS, message, data);
+}
+
+void run_yield(Run *run, char *value, size_t n)
+{
+        run_set_result(run, value, n);
+        if (run->owner && run->result)
+                run->owner->progress(run, EVENT_YIELD, NULL, run->result);
 }
 
 const char *run_state_to_string(RunState state)

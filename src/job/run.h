@@ -72,7 +72,7 @@ typedef enum RunHold {
 /* The scheduler's: called when an attempt ended outside start(), and for progress. */
 typedef struct RunOwner {
         void (*ended)(Run *run);
-        void (*progress)(Run *run, const char *message, const char *data);
+        void (*progress)(Run *run, EventType type, const char *message, const char *data);
 } RunOwner;
 
 /* What a run costs while it is under way, but for the state of its kind. */
@@ -169,6 +169,14 @@ void run_progress(Run *run, const char *message, const char *data);
 int run_add_secret(Run *run, const char *value, size_t n);
 /* Takes the secrets out of TEXT[0…*N), which is followed by a NUL: for what is told by other ways than the above. */
 void run_redact(const Run *run, char *text, size_t *n);
+
+/* As above with an event of its own name, one of those that event_type_is_progress() knows. */
+void run_tell(Run *run, EventType type, const char *message, const char *data);
+/*
+ * A value before the end: it is the result until the next one, its outputs (set before) are those that
+ * ${last:…} knows, and it is published. VALUE is JSON text that is taken over.
+ */
+void run_yield(Run *run, char *value, size_t n);
 
 static inline bool run_is_stopping(const Run *run)
 {

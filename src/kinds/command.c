@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "kinds/command.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -10,8 +12,23 @@
 #include "config/environment.h"
 #include "job/expand.h"
 #include "job/job.h"
+#include "job/spec.h"
 
 #define COMMAND_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+int command_check_environment(JobSpec *spec, const TemplateList *variables, const char *section, const ConfigItems *items,
+                              ConfigReport *report)
+{
+        for (size_t i = 0; i < variables->n; i++) {
+                const char *text = template_constant(variables->templates[i]);
+
+                if (text && (!strchr(text, '=') || text[0] == '='))
+                        return config_items_error(items, report, section, "Environment", 0, "is not of the form NAME=VALUE");
+                if (text && secret_set_add_pair(&spec->secrets, text) == -ENOMEM)
+                        return -ENOMEM;
+        }
+        return 0;
+}
 
 static int add_variable(StringList *list, const char *name, const char *value)
 {
@@ -87,6 +104,29 @@ int command_directory(Run *run, const Template *directory, char **ret)
                 return 0;
         run_fail(run, "memory", "no memory for the command");
         return -ENOMEM;
+}
+
+void command_fail_start(Run *run, const CommandLine *line, const SpawnExit *exit)
+{
+        const char *program = template_constant(command_line_word(line, 0)) ?: "the command";
+
+        if (exit->error == -EOWNERDEAD)
+                run_fail(run, "helper-died", "takt-spawn died; the command was ended");
+        else if (streq_ptr(exit->stage, "exec"))
+                run_fail(run, "exec", "%s can't be executed: %s", program, strerror(-exit->error));
+        else
+                run_fail(run, "exec", "%s: %s", exit->stage ?: "start", strerror(-exit->error));
+}
+
+void command_fail_exit(Run *run, const SpawnExit *exit, const char *last_line)
+{
+        const char *colon = last_line[0] ? ": " : "";
+
+        if (exit->code == CLD_EXITED)
+                run_fail(run, "exit-status", "exit status %d%s%s", exit->status, colon, last_line);
+        else
+                run_fail(run, "signal", "killed by SIG%s%s%s%s", sigabbrev_np(exit->status) ?: "?",
+                         exit->code == CLD_DUMPED ? ", core dumped" : "", colon, last_line);
 }
 
 void command_log_flush(CommandLog *log, const char *job)

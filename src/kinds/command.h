@@ -4,12 +4,16 @@
 
 #include "job/run.h"
 #include "job/types.h"
+#include "process/spawner.h"
 
 /* Lines of standard error that a job may log a second; those beyond are counted. */
 #define COMMAND_LOG_LINES_A_SECOND 10U
 /* A line of standard error is quoted in an error up to here. */
 #define COMMAND_QUOTE_MAX 200U
 
+/* For load(): VARIABLES of SECTION are NAME=VALUE; what looks like a secret is noted. Errors as in kind->load(). */
+int command_check_environment(JobSpec *spec, const TemplateList *variables, const char *section, const ConfigItems *items,
+                              ConfigReport *report);
 /*
  * The environment of RUN's command: PATH with the environment's bin directories first, HOME, USER, LANG,
  * TAKT_* and then VARIABLES; nothing else of the daemon's own leaks in. SHARED (NULL: not) is the name of
@@ -18,6 +22,11 @@
 int command_environment(Run *run, const char *shared, const TemplateList *variables, StringList *ret);
 /* DIRECTORY (NULL: not said) expanded and made absolute; the caller frees it. On failure the run has ended. */
 int command_directory(Run *run, const Template *directory, char **ret);
+
+/* Ends RUN as failed: its command LINE could not be started, as EXIT says. */
+void command_fail_start(Run *run, const CommandLine *line, const SpawnExit *exit);
+/* Ends RUN as failed: its command ended as EXIT says. LAST_LINE of its standard error is quoted; "" for none. */
+void command_fail_exit(Run *run, const SpawnExit *exit, const char *last_line);
 
 /* How much the runs of a definition have logged of late; lives in its configuration. Zeroed: nothing. */
 typedef struct CommandLog {

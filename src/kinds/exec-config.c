@@ -17,23 +17,6 @@ static const char *const protocols[] = { "json", "lines", NULL };
 static const char *const output_names[] = { "json", "text", "lines", "number", "none", NULL };
 const ResultFormat exec_output_formats[] = { RESULT_JSON, RESULT_TEXT, RESULT_LINES, RESULT_NUMBER, RESULT_NONE };
 
-/* "SIGTERM" or "TERM" or "15". */
-static int signal_from_string(const char *s)
-{
-        uint64_t number;
-
-        if (parse_uint64(s, &number) >= 0)
-                return number >= 1 && number < NSIG ? (int)number : -EINVAL;
-        s = startswith(s, "SIG") ?: s;
-        for (int signo = 1; signo < NSIG; signo++) {
-                const char *name = sigabbrev_np(signo);
-
-                if (name && streq(name, s))
-                        return signo;
-        }
-        return -EINVAL;
-}
-
 static int parse_signal(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
 {
         int signo = signal_from_string(value);
@@ -261,14 +244,9 @@ int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
 
         if (!c->command)
                 return config_items_error(items, report, "Exec", "Command", 0, "is missing");
-        for (size_t i = 0; i < c->environment.n; i++) {
-                const char *text = template_constant(c->environment.templates[i]);
-
-                if (text && (!strchr(text, '=') || text[0] == '='))
-                        return config_items_error(items, report, "Exec", "Environment", 0, "is not of the form NAME=VALUE");
-                if (text && secret_set_add_pair(&spec->secrets, text) == -ENOMEM)
-                        return -ENOMEM;
-        }
+        r = command_check_environment(spec, &c->environment, "Exec", items, report);
+        if (r < 0)
+                return r;
         if (c->input && c->input_json)
                 return config_items_error(items, report, "Exec", "InputJson", 0, "there can be one input only, of Input= and InputJson=");
         if (spec->result.format != 0 && config_items_find(items, "Exec", "Output"))

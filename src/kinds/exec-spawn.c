@@ -55,30 +55,6 @@ static void set_details(Run *run, const ExecSpawnRun *state, const SpawnExit *ex
                                        (unsigned long long)dropped, exit->truncated ? "true" : "false"));
 }
 
-static void fail_start(Run *run, const SpawnExit *exit)
-{
-        const ExecConfig *config = run_config(run);
-        const char *program = template_constant(command_line_word(config->command, 0)) ?: "the command";
-
-        if (exit->error == -EOWNERDEAD)
-                run_fail(run, "helper-died", "takt-spawn died; the command was ended");
-        else if (streq_ptr(exit->stage, "exec"))
-                run_fail(run, "exec", "%s can't be executed: %s", program, strerror(-exit->error));
-        else
-                run_fail(run, "exec", "%s: %s", exit->stage ?: "start", strerror(-exit->error));
-}
-
-static void fail_exit(Run *run, const ExecSpawnRun *state, const SpawnExit *exit)
-{
-        const char *colon = state->last_line[0] ? ": " : "";
-
-        if (exit->code == CLD_EXITED)
-                run_fail(run, "exit-status", "exit status %d%s%s", exit->status, colon, state->last_line);
-        else
-                run_fail(run, "signal", "killed by SIG%s%s%s%s", sigabbrev_np(exit->status) ?: "?",
-                         exit->code == CLD_DUMPED ? ", core dumped" : "", colon, state->last_line);
-}
-
 static void on_exited(SpawnedCommand *command, const SpawnExit *exit, void *userdata)
 {
         ExecSpawnRun *state = userdata;
@@ -90,12 +66,12 @@ static void on_exited(SpawnedCommand *command, const SpawnExit *exit, void *user
 
         command_log_flush(exec_log(run), run->job->name);
         if (exit->error < 0) {
-                fail_start(run, exit);
+                command_fail_start(run, config->command, exit);
                 return;
         }
         set_details(run, state, exit, dropped);
         if (state->stopped || !exit_status_is_success(&config->success, exit))
-                fail_exit(run, state, exit);
+                command_fail_exit(run, exit, state->last_line);
         else if (dropped > 0 && (format == RESULT_JSON || format == RESULT_NUMBER))
                 run_fail(run, "too-large", "the output has %llu bytes more than MaxBytes= allows", (unsigned long long)dropped);
         else

@@ -10,3 +10,4 @@ extern const JobKind exec_kind;
 extern const JobKind group_kind;
 extern const JobKind http_kind;
 extern const JobKind sleep_kind;
+extern const JobKind worker_kind;

@@ -59,6 +59,21 @@ void run_finish_with_value(Run *run, ResultFormat format, const JsonValue *root,
         run_fail(run, r == -ENODATA ? "output-missing" : format_error(format, r), "%s", error ?: strerror(-r));
 }
 
+int run_yield_value(Run *run, const JsonValue *root, Buffer *text)
+{
+        size_t len = text->len;
+        char *value;
+        int r = extract(run, root, NULL);
+
+        if (r < 0)
+                return r;
+        value = buffer_steal(text);
+        if (!value)
+                return -ENOMEM;
+        run_yield(run, value, len);
+        return 0;
+}
+
 void run_finish_with_bytes(Run *run, ResultFormat format, const char *bytes, size_t n)
 {
         _cleanup_result_ Result result = RESULT_NULL;

@@ -16,5 +16,10 @@ ResultFormat run_result_format(const Run *run, ResultFormat fallback);
 void run_finish_with_bytes(Run *run, ResultFormat format, const char *bytes, size_t n);
 /* The same where ROOT is what the JSON text TEXT says, which is taken over. */
 void run_finish_with_value(Run *run, ResultFormat format, const JsonValue *root, Buffer *text);
+/*
+ * A value that RUN yields: takes the outputs out of it and tells of it. -ENODATA where an output is missing,
+ * -ENOMEM; the value then counts for nothing. TEXT is taken over.
+ */
+int run_yield_value(Run *run, const JsonValue *root, Buffer *text);
 /* The same for N bodies at BODIES, each of which is a member of the result, an array. */
 void run_finish_with_bodies(Run *run, ResultFormat format, const Buffer *const *bodies, size_t n);

@@ -93,9 +93,26 @@ static void on_run_end(Run *run)
         attempt_ended(run_scheduler(run), run);
 }
 
-static void on_run_progress(Run *run, const char *message, const char *data)
+/* ${last:…} knows the outputs of RUN from now on. */
+static void keep_outputs(Run *run)
 {
-        emit_run(run_scheduler(run), run, EVENT_PROGRESS, message, data);
+        Job *job = run->job;
+
+        job->last_outputs_doc = json_doc_free(job->last_outputs_doc);
+        (void)free_and_strdup(&job->last_outputs, run->outputs);
+}
+
+static void on_run_progress(Run *run, EventType type, const char *message, const char *data)
+{
+        _cleanup_free_ char *error = NULL;
+
+        if (type == EVENT_YIELD) {
+                if (run->outputs)
+                        keep_outputs(run);
+                if (run_publish(run, &error) < 0)
+                        message = error ?: "the value could not be published";
+        }
+        emit_run(run_scheduler(run), run, type, message, data);
 }
 
 static const RunOwner run_owner = { .ended = on_run_end, .progress = on_run_progress };
@@ -121,8 +138,7 @@ static void finish(Scheduler *s, Run *run, RunState state)
         job->n_ended[state - RUN_SUCCEEDED]++;
         if (state == RUN_SUCCEEDED && run->outputs) {
                 changed = !job->last_outputs || !streq(job->last_outputs, run->outputs);
-                job->last_outputs_doc = json_doc_free(job->last_outputs_doc);
-                (void)free_and_strdup(&job->last_outputs, run->outputs);
+                keep_outputs(run);
         }
         emit_run(s, run, (EventType)(EVENT_SUCCEEDED + (state - RUN_SUCCEEDED)), run->error_message, NULL);
         if (changed)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "kinds/worker-config.h"
+
+#include <string.h>
+
+#define WORKER(member, type_) .type = &config_type_##type_, .offset = offsetof(WorkerConfig, member)
+
+static const ConfigKey worker_keys[] = {
+        { "Command", WORKER(command, command), .help = "The program and its arguments; no shell, one argument a word." },
+        { "WorkingDirectory", WORKER(working_directory, template), .data = TEMPLATE_PLAIN,
+          .help = "Where it runs; relative to the environment's directory, which it is unless it is said here." },
+        { "Environment", WORKER(environment, templates), .data = TEMPLATE_PLAIN, .help = "NAME=VALUE, beside PATH, HOME, LANG and TAKT_*." },
+        { "MaxBytes", WORKER(max_bytes, size), .min = 1, .max = 1ULL << 30, .default_value = "1M",
+          .help = "The most bytes of a value; what is longer is dropped and counted." },
+        { "MaxRate", WORKER(max_rate, unsigned), .min = 1, .max = 100000, .default_value = "100",
+          .help = "The most values a second; those beyond are dropped and counted." },
+        { "MaxUnsent", WORKER(max_unsent, size), .min = 1, .max = 1ULL << 30, .default_value = "1M",
+          .help = "The most bytes that were sent to it and wait until it reads them; more are refused." },
+        { "MaxRequests", WORKER(max_requests, unsigned), .max = UINT32_MAX, .default_value = "0",
+          .help = "After so many values that were sent to it, its process is replaced; 0: never." },
+        { "IdleSec", WORKER(idle, span), .default_value = "infinity",
+          .help = "When no value went either way for so long, its input is closed." },
+        { "StaleSec", WORKER(stale, span), .default_value = "infinity",
+          .help = "When it gave no value for so long, that is told as an event." },
+        { "KillSignal", WORKER(kill_signal, signal), .default_value = "SIGTERM", .help = "What asks it to end." },
+        { "KillAfterSec", WORKER(kill_after, span), .default_value = "10s", .help = "How long it has to end after that before it is killed." },
+        { "SuccessExitStatus", WORKER(success, success), .help = "Exit statuses and signals that are no failure, beside 0." },
+        { "UMask", WORKER(umask, umask), .default_value = "0022", .help = "The mode bits that files it makes don't get." },
+        { "Nice", WORKER(nice, nice), .default_value = "0", .help = "Its scheduling priority, from -20 to 19." },
+        { "Limit", WORKER(limits, limit), .help = "A resource limit such as NOFILE=1024 or CPU=10, soft:hard where they differ." },
+        {},
+};
+
+const ConfigSection worker_section = { "Worker", worker_keys, sizeof(WorkerConfig) };
+
+int worker_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
+{
+        WorkerConfig *c = config;
+
+        if (!c->command)
+                return config_items_error(items, report, "Worker", "Command", 0, "is missing");
+        if (spec->result.format > 1)
+                return config_items_error(items, report, "Result", "Format", 0, "what a worker gives is JSON, a value a line");
+        return command_check_environment(spec, &c->environment, "Worker", items, report);
+}
