@@ -4,7 +4,7 @@
  * What the files of sched/ share. scheduler.c: the jobs. occurrence.c: a job's timer. spread.c: delays on
  * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. keep.c: from one daemon
  * to the next. execute.c: runs, from admission to end. members.c: those of groups. triggers.c: On=.
- * zones.c: when those change.
+ * zones.c: a change of time zones.
  */
 
 #include "sched/scheduler.h"

@@ -177,7 +177,14 @@ void missed_account(Scheduler *s, Job *job, const ScheduleNow *now, MissedReason
         job->deciding = true;
         missed_record(s, job, &missed);
         if (catch_up_add(s, job, times, n) < 0)
-                log_error("%s: no memory to catch up on %zu occurrences", job->name, n);
+                missed_record(s, job, &(MissedRun){
+                                              .n = n,
+                                              .first_realtime = times[0],
+                                              .last_realtime = times[n - 1],
+                                              .state = RUN_MISSED,
+                                              .kind = "memory",
+                                              .why = "can't be caught up on, there is no memory",
+                                      });
         if (n > 0 || latest_runs || job->n_runs > 0)
                 schedule_run_started(&job->schedule);
         job->deciding = false;

@@ -12,6 +12,7 @@
 #include "sched/keep.h"
 #include "sched/missed.h"
 #include "sched/spread.h"
+#include "when/outlook.h"
 
 static const Schedule *job_schedule(const Job *job)
 {
@@ -134,31 +135,21 @@ void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
         }
 }
 
-/* Why there is no next time, in words. */
-static char *end_reason(const Job *job, const ScheduleNow *now)
-{
-        const Schedule *schedule = job_schedule(job);
-        WhenError error = {};
-
-        if (schedule->max_count > 0 && job->schedule.count >= schedule->max_count)
-                return xasprintf("it had all its runs (Count=%u)", schedule->max_count);
-        if (schedule_check(schedule, now, &error) < 0)
-                return strdup(error.message);
-        return strdup("every time in this schedule has passed");
-}
-
 void occurrence_tell_end(Scheduler *s, Job *job)
 {
-        _cleanup_free_ char *reason = NULL, *message = NULL;
+        _cleanup_free_ char *message = NULL;
+        OutlookEnd end;
         ScheduleNow now;
 
         if (job->finished || job->next_realtime != USEC_INFINITY || job->n_runs > 0 || job->catch_up || job->deciding ||
             job_schedule(job)->n_triggers == 0 || !job_has_schedule(job) || !job->spec->job.enabled || job->paused_realtime > 0 ||
             !s->begun || s->shutting_down || job->removed)
                 return;
-        job->finished = true;
         now = scheduler_now(s);
-        reason = end_reason(job, &now);
-        message = xasprintf("never due again: %s", reason ?: "");
+        end = outlook_end(job_schedule(job), &job->schedule, &now);
+        if (end == OUTLOOK_GOES_ON || end == OUTLOOK_AFTER_RUN)
+                return;
+        job->finished = true;
+        message = xasprintf("never due again: %s", outlook_end_to_text(end));
         scheduler_emit_job(s, job, EVENT_FINISHED, message);
 }

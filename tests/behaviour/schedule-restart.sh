@@ -81,7 +81,7 @@ let_pass() {
 
 start_taktd
 eventually "times of all" has_lines 2
-eventually "the end of a schedule" grep -q 'thrice: finished: never due again: it had all its runs (Count=3)' "$log"
+eventually "the end of a schedule" grep -q 'thrice: finished: never due again: it has had as many runs as Count= allows' "$log"
 eventually "a tick" has_run 'r["state"] == "succeeded"' tick
 before=$(phase)
 stop_taktd

@@ -397,7 +397,7 @@ static void test_missed_all_is_limited(_unused_ void **state)
         advance_to(f, end + 3 * SEC);
         assert_int_equal(f->occurrences, 20003);
         assert_int_equal(f->n_finished, 1);
-        assert_string_equal(f->finished, "never due again: it had all its runs (Count=4)");
+        assert_string_equal(f->finished, "never due again: it has had as many runs as Count= allows");
         /* Beyond what is counted one by one. */
         f->n = 0;
         sleep_to(f, 40000 * SEC);
@@ -947,7 +947,7 @@ static void test_end_is_told_once(_unused_ void **state)
 
         add(f, "past", "TimeZone=UTC\nAt=2027-01-15 07:00\n");
         assert_int_equal(f->n_finished, 1);
-        assert_string_equal(f->finished, "never due again: every time in this schedule has passed");
+        assert_string_equal(f->finished, "never due again: all its times have passed");
         f->duration = 5 * SEC;
         add(f, "at", "TimeZone=UTC\nAt=2027-01-15 08:00:10\n");
         advance_to(f, 12 * SEC);
@@ -958,8 +958,30 @@ static void test_end_is_told_once(_unused_ void **state)
         add(f, "hand", "");
         advance_to(f, 60 * SEC);
         assert_int_equal(f->n_finished, 3);
-        assert_string_equal(f->finished, "never due again: the time in Until= has passed");
+        assert_string_equal(f->finished, "never due again: nothing is due after the time in Until=");
         fixture_free(f);
+}
+
+/* What is wrong with a key is said at its place. */
+static void test_bad_keys(_unused_ void **state)
+{
+        static const char *const bad[] = {
+                "Missed=some", "MissedWindowSec=0", "MissedWindowSec=soon", "RandomizedDelaySec=infinity", "RandomizedDelaySec=-1s",
+                "AccuracySec=0", "AccuracySec=2y", "FixedRandomDelay=perhaps", "Persistent=2",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+                _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+                _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+                _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n[Schedule]\nEvery=1s\n%s\n", bad[i]);
+                JobSpec *spec;
+
+                assert_ok(config_parse_text("j", text, strlen(text), &items, &report));
+                assert_int_equal(job_spec_load_items("j", &items, &report, &spec), -EBADMSG);
+                assert_int_equal(report.n, 1);
+                assert_int_equal(report.problems[0].line, 5);
+                assert_int_equal(report.problems[0].column, strchr(bad[i], '=') - bad[i] + 2);
+        }
 }
 
 int main(void)
@@ -991,6 +1013,7 @@ int main(void)
                 RUN(test_garbage),
                 RUN(test_many_kept),
                 RUN(test_end_is_told_once),
+                RUN(test_bad_keys),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
