@@ -25,6 +25,30 @@ int ctl_oom(void)
         return ctl_error(STATUS_FAILED, "out of memory");
 }
 
+static bool is_known(const char *word, const char *const *known)
+{
+        for (; *known; known++)
+                if (streq(*known, word))
+                        return true;
+        return false;
+}
+
+int ctl_check_words(const Words *words, const char *option, const char *const *known)
+{
+        _cleanup_buffer_ Buffer list = BUFFER_NULL;
+
+        for (size_t i = 0; i < words->n; i++) {
+                if (is_known(words->words[i], known))
+                        continue;
+                for (const char *const *k = known; *k; k++)
+                        if (buffer_appendf(&list, "%s%s", k == known ? "" : ", ", *k) < 0)
+                                return ctl_oom();
+                return ctl_error(STATUS_USAGE, "--%s: there is no \"%s\", only %s", option, words->words[i],
+                                 buffer_string(&list));
+        }
+        return 0;
+}
+
 void ctl_pager(const Ctl *ctl)
 {
         pager_open(!ctl->options.json && !ctl->options.no_pager);

@@ -85,6 +85,9 @@ int ctl_error(int status, const char *format, ...) _printf_(2, 3);
 /* For want of memory. */
 int ctl_oom(void);
 
+/* Whether each of WORDS, values of --OPTION, is one of KNOWN, which ends with NULL. 0, or an exit status after it told the user. */
+int ctl_check_words(const Words *words, const char *option, const char *const *known);
+
 /* --- calling the daemon; each returns 0, or an exit status after it told the user --- */
 
 int ctl_resolve(Ctl *ctl);

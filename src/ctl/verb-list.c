@@ -60,6 +60,10 @@ static int list_job(Ctl *ctl, const JsonValue *job, void *userdata)
         return 0;
 }
 
+static const char *const job_states[] = {
+        "disabled", "paused", "running", "waiting", "idle", "finished", "template", NULL,
+};
+
 int verb_list(Ctl *ctl, char **args, size_t n)
 {
         _cleanup_(table_freep) Table *table = table_new(columns, ARRAY_SIZE(columns));
@@ -68,6 +72,9 @@ int verb_list(Ctl *ctl, char **args, size_t n)
         const char *parameters;
         int r;
 
+        r = ctl_check_words(&ctl->options.states, "state", job_states);
+        if (r != 0)
+                return r;
         params_init(&params);
         params_strings(&params, "jobs", (const char *const *)args, n);
         r = params_end(&params, &parameters);

@@ -24,6 +24,11 @@ static int list_run(Ctl *ctl, const JsonValue *run, void *userdata)
         return run_add_row(ctl, runs->table, run) < 0 ? ctl_oom() : 0;
 }
 
+static const char *const run_states[] = {
+        "queued",  "running",   "retrying", "succeeded", "failed", "timeout",
+        "cancelled", "skipped", "missed",   "lost",      NULL,
+};
+
 int verb_runs(Ctl *ctl, char **args, size_t n)
 {
         _cleanup_(table_freep) Table *table = table_new(run_columns, RUN_COLUMNS);
@@ -33,6 +38,9 @@ int verb_runs(Ctl *ctl, char **args, size_t n)
         const char *parameters;
         int r;
 
+        r = ctl_check_words(&ctl->options.states, "state", run_states);
+        if (r != 0)
+                return r;
         params_init(&params);
         params_strings(&params, "jobs", (const char *const *)args, n);
         params_strings(&params, "states", o->states.words, o->states.n);

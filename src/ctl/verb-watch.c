@@ -69,6 +69,13 @@ static int print_line(const JsonValue *event)
         return 0;
 }
 
+/* Of runs, of jobs, of the daemon, and of the stream itself. */
+static const char *const events[] = {
+        "queued",  "running", "progress", "retrying", "succeeded", "failed",   "timeout", "cancelled", "skipped",
+        "missed",  "lost",    "added",    "changed",  "removed",   "paused",   "resumed", "refused",   "finished",
+        "yield",   "stale",   "fresh",    "reloaded", "stopping",  "present",  "live",    "overflow",  NULL,
+};
+
 int verb_watch(Ctl *ctl, char **args, size_t n)
 {
         const CtlOptions *o = &ctl->options;
@@ -76,6 +83,9 @@ int verb_watch(Ctl *ctl, char **args, size_t n)
         const char *parameters;
         int r;
 
+        r = ctl_check_words(&ctl->options.events, "event", events);
+        if (r != 0)
+                return r;
         params_init(&params);
         params_strings(&params, "jobs", (const char *const *)args, n);
         params_strings(&params, "events", o->events.words, o->events.n);
