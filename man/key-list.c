@@ -10,6 +10,7 @@
 #include "base/string-util.h"
 #include "config/settings.h"
 #include "job/kind.h"
+#include "job/resource.h"
 #include "job/spec.h"
 #include "when/timespan.h"
 
@@ -122,6 +123,7 @@ int main(void)
         int end;
 
         add_section(&settings_section, false);
+        add_section(&resource_section, false);
         for (size_t i = 0; job_sections[i].name; i++)
                 add_section(&job_sections[i], true);
         for (size_t i = 0; job_kinds[i]; i++)

@@ -84,6 +84,29 @@ static void write_helpers(Api *api, JsonWriter *w)
         json_end_array(w);
 }
 
+static void write_resources(Api *api, JsonWriter *w)
+{
+        json_begin_array(w);
+        for (size_t i = 0; i < scheduler_n_resources(api->context.scheduler); i++) {
+                ResourceStatus status;
+
+                scheduler_resource_status(api->context.scheduler, i, &status);
+                json_begin_object(w);
+                json_key(w, "name");
+                json_string(w, status.name);
+                write_count(w, "capacity", status.capacity);
+                write_count(w, "inUse", status.n_holders);
+                write_count(w, "waiting", status.n_waiting);
+                json_key(w, "holder");
+                if (status.holder > 0)
+                        json_uint(w, status.holder);
+                else
+                        json_null(w);
+                json_end_object(w);
+        }
+        json_end_array(w);
+}
+
 static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
@@ -105,6 +128,8 @@ static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, 
         write_limits(api->context.settings(api->context.userdata), w);
         json_key(w, "helpers");
         write_helpers(api, w);
+        json_key(w, "resources");
+        write_resources(api, w);
         json_key(w, "loop");
         json_begin_object(w);
         write_count(w, "timers", timer_queue_size(api->context.services->timers));

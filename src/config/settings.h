@@ -32,6 +32,9 @@ typedef struct Settings {
 
 extern const ConfigSection settings_section;
 
+/* How sections of takt.conf begin that are no settings but resources (job/resource.h). */
+#define SETTINGS_RESOURCE_PREFIX "Resource:"
+
 /* PATH may be missing: then all is as by default. -EBADMSG with problems in REPORT, -ENOMEM. */
 int settings_load(const char *path, ConfigReport *report, Settings **ret);
 Settings *settings_free(Settings *settings);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/identity.h"
+#include "job/guard.h"
 #include "process/helper.h"
 #include "store/schedule-times.h"
 
@@ -120,6 +121,7 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
                 .pools = engine->pools,
                 .leds = engine->leds,
                 .members = &scheduler_members,
+                .guards = &guard_commands,
                 .environment = environment,
                 .credentials_directory = getenv("CREDENTIALS_DIRECTORY"),
         };

@@ -22,6 +22,7 @@ typedef struct LoaderFile {
 struct Loader {
         char *directory;
         char *base;        /* where relative paths begin: the environment, which holds DIRECTORY */
+        const ResourceSet *resources;
         LoaderFile *files; /* in the order of their names */
         size_t n;
         size_t n_read;
@@ -90,7 +91,7 @@ static size_t parent_length(const char *directory)
         return slash ? MAX((size_t)(slash - directory), (size_t)1) : strlen(directory);
 }
 
-int loader_new(const char *directory, bool may_be_missing, Loader **ret)
+int loader_new(const char *directory, bool may_be_missing, const ResourceSet *resources, Loader **ret)
 {
         _cleanup_(loader_freep) Loader *loader = new0(Loader, 1);
         _cleanup_(closedirp) DIR *dir = NULL;
@@ -98,6 +99,7 @@ int loader_new(const char *directory, bool may_be_missing, Loader **ret)
 
         if (!loader)
                 return -ENOMEM;
+        loader->resources = resources;
         loader->directory = strdup(directory);
         loader->base = strndup(directory, parent_length(directory));
         if (!loader->directory || !loader->base)
@@ -223,8 +225,11 @@ static JobSpec *lookup(const char *name, void *userdata)
         return file ? file->spec : NULL;
 }
 
-/* Groups that would run themselves are refused, once all are known; each sees the others as they were read. */
-static int refuse_cycles(Loader *loader)
+/*
+ * Groups that would run themselves are refused, once all are known; each sees the others as they were read.
+ * So are jobs that use what there is not.
+ */
+static int refuse_references(Loader *loader)
 {
         int r = 0;
 
@@ -233,6 +238,8 @@ static int refuse_cycles(Loader *loader)
                 ConfigReport report = CONFIG_REPORT_NULL;
 
                 r = file->spec ? job_references_check(file->spec, lookup, loader, &report) : 0;
+                if (r == 0 && file->spec)
+                        r = resource_set_check(loader->resources, file->spec, &report);
                 if (r == -EBADMSG)
                         r = keep_problems(loader, file, &report);
                 config_report_deinit(&report);
@@ -259,8 +266,13 @@ int loader_step(Loader *loader, Clock *clock, usec_t budget)
         }
         if (loader->reader || loader->n_read < loader->n)
                 return 0;
-        r = refuse_cycles(loader);
+        r = refuse_references(loader);
         return r < 0 ? r : 1;
+}
+
+bool loader_is_applying(const Loader *loader)
+{
+        return loader->generation > 0;
 }
 
 const ConfigReport *loader_report(const Loader *loader)

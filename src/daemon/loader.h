@@ -6,6 +6,7 @@
  * instances.
  */
 
+#include "job/resource.h"
 #include "job/spec.h"
 #include "sched/scheduler.h"
 
@@ -17,13 +18,16 @@ typedef struct LoaderCounts {
         unsigned added, changed, removed, unchanged, refused;
 } LoaderCounts;
 
-/* Lists DIRECTORY (copied); one that is missing is empty where MAY_BE_MISSING, else -ENOENT. -errno where it can't be read, -E2BIG above JOBS_MAX. */
-int loader_new(const char *directory, bool may_be_missing, Loader **ret);
+/* Lists DIRECTORY (copied); one that is missing is empty where MAY_BE_MISSING, else -ENOENT. RESOURCES (borrowed) are those that jobs may use. -errno where it can't be read, -E2BIG above JOBS_MAX. */
+int loader_new(const char *directory, bool may_be_missing, const ResourceSet *resources, Loader **ret);
 Loader *loader_free(Loader *loader);
 DEFINE_CLEANUP(Loader *, loader_free);
 
 /* Reads files, and the names of instances, for about BUDGET (USEC_INFINITY: all). 1 all are read, 0 there are more, -ENOMEM. */
 int loader_step(Loader *loader, Clock *clock, usec_t budget);
+
+/* Whether loader_apply() has begun. */
+bool loader_is_applying(const Loader *loader);
 
 /* What was wrong; lives as long as LOADER. */
 const ConfigReport *loader_report(const Loader *loader);

@@ -151,18 +151,24 @@ static int find_state_directory(Runner *r)
 static int runner_init(Runner *r)
 {
         static const int signals[] = { SIGINT, SIGTERM };
+        const char *config = r->environment ? r->environment->config_file : "/dev/null/takt.conf";
+        _cleanup_(resource_set_deinit) ResourceSet resources = {};
         ConfigReport report = CONFIG_REPORT_NULL;
         int k;
 
         k = find_state_directory(r);
         if (k < 0)
                 return log_errno(LOG_ERR, k, "%s can't be made: %m", r->state_directory ?: "The state directory");
-        k = settings_load(r->environment ? r->environment->config_file : "/dev/null/takt.conf", &report, &r->settings);
+        k = settings_load(config, &report, &r->settings);
+        if (k >= 0)
+                k = resource_set_load(config, &report, &resources);
         for (size_t i = 0; i < report.n; i++)
                 log_error("%s:%u: %s", report.problems[i].file, report.problems[i].line, report.problems[i].message);
         config_report_deinit(&report);
         if (k >= 0)
                 k = engine_init(&r->engine, r->environment, r->settings, r->state_directory, false);
+        if (k >= 0)
+                k = scheduler_set_resources(r->engine.scheduler, &resources);
         (void)signal(SIGPIPE, SIG_IGN);
         for (size_t i = 0; k >= 0 && i < ARRAY_SIZE(signals); i++)
                 k = signal_source_new(r->engine.loop, signals[i], on_signal, r, &r->signals[i]);

@@ -6,6 +6,7 @@
 #include "base/string-util.h"
 #include "config/settings.h"
 #include "job/references.h"
+#include "job/resource.h"
 #include "job/spec.h"
 #include "json/writer.h"
 
@@ -123,12 +124,15 @@ static int check_references(Jobs *jobs, ConfigReport *report)
 static int load(const char *path, Jobs *jobs, ConfigReport *report)
 {
         _cleanup_(settings_freep) Settings *settings = NULL;
+        _cleanup_(resource_set_deinit) ResourceSet resources = {};
         const char *slash = strrchr(path, '/');
         JobSpec *spec;
         int r;
 
-        if (streq(slash ? slash + 1 : path, "takt.conf"))
-                return settings_load(path, report, &settings);
+        if (streq(slash ? slash + 1 : path, "takt.conf")) {
+                r = settings_load(path, report, &settings);
+                return r < 0 ? r : resource_set_load(path, report, &resources);
+        }
         r = job_spec_load_file(path, report, &spec);
         /* What is wrong in a template for links only shows in its links. */
         if (r < 0)

@@ -39,6 +39,7 @@ typedef struct Daemon {
         ServiceManager *manager;
         Environment *environment;
         Settings *settings;
+        ResourceSet resources;
         Engine engine;
         EventLog event_log;
         StallLog stall_log;
@@ -61,6 +62,7 @@ typedef struct Daemon {
 
         Loader *loader; /* of the reload under way */
         Settings *new_settings;
+        ResourceSet new_resources;
         ConfigReport settings_report;
         Deferred reload_step;
         ApiReloadDone reload_done;
@@ -129,6 +131,7 @@ static void reload_finish(Daemon *d, const ApiReload *result)
                 done(result, d->reload_userdata);
         d->loader = loader_free(d->loader);
         d->new_settings = settings_free(d->new_settings);
+        resource_set_deinit(&d->new_resources);
         config_report_deinit(&d->settings_report);
 }
 
@@ -170,6 +173,9 @@ static void adopt_settings(Daemon *d)
 
         settings_free(d->settings);
         d->settings = TAKE_PTR(d->new_settings);
+        resource_set_deinit(&d->resources);
+        d->resources = d->new_resources;
+        d->new_resources = (ResourceSet){};
         descriptors_fit(d->settings);
         if (!d->log_level_fixed)
                 log_set_max_level(d->settings->log_level);
@@ -192,7 +198,9 @@ static void on_reload_step(Deferred *deferred)
 
         activity_note("reading jobs", NULL);
         r = loader_step(d->loader, clock_system(), RELOAD_TURN_USEC);
-
+        /* Resources come first: a job may begin as soon as it is there. */
+        if (r > 0 && !loader_is_applying(d->loader))
+                r = scheduler_set_resources(d->engine.scheduler, &d->new_resources) < 0 ? -ENOMEM : 1;
         if (r > 0)
                 r = loader_apply(d->loader, d->engine.scheduler, &d->engine.events, RELOAD_TURN_USEC, &counts);
         if (r == 0) {
@@ -227,11 +235,13 @@ static int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata
         d->reload_done = done;
         d->reload_userdata = done_userdata;
         r = settings_load(d->environment->config_file, &d->settings_report, &d->new_settings);
+        if (r >= 0)
+                r = resource_set_load(d->environment->config_file, &d->settings_report, &d->new_resources);
         if (r >= 0) {
                 /* What is known of zones may be another. */
                 zone_forget();
                 /* Jobs that were loaded are not given up because a directory was not mounted. */
-                r = loader_new(d->environment->jobs, scheduler_n_jobs(d->engine.scheduler) == 0, &d->loader);
+                r = loader_new(d->environment->jobs, scheduler_n_jobs(d->engine.scheduler) == 0, &d->new_resources, &d->loader);
                 if (r < 0)
                         config_report_add(&d->settings_report, d->environment->jobs, 0, 0, "can't be read: %s", strerror(-r));
         }
@@ -306,6 +316,8 @@ static int load_settings(Daemon *d)
         ConfigReport report = CONFIG_REPORT_NULL;
         int r = settings_load(d->environment->config_file, &report, &d->settings);
 
+        if (r >= 0)
+                r = resource_set_load(d->environment->config_file, &report, &d->resources);
         log_report(&report);
         config_report_deinit(&report);
         return r;
@@ -315,11 +327,13 @@ static int load_jobs(Daemon *d)
 {
         _cleanup_(loader_freep) Loader *loader = NULL;
         LoaderCounts counts;
-        int r = loader_new(d->environment->jobs, true, &loader);
+        int r = loader_new(d->environment->jobs, true, &d->resources, &loader);
 
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The job directory %s can't be read: %m", d->environment->jobs);
-        r = loader_step(loader, clock_system(), USEC_INFINITY);
+        r = scheduler_set_resources(d->engine.scheduler, &d->resources);
+        if (r >= 0)
+                r = loader_step(loader, clock_system(), USEC_INFINITY);
         if (r >= 0)
                 r = loader_apply(loader, d->engine.scheduler, &d->engine.events, USEC_INFINITY, &counts);
         if (r < 0)
@@ -481,6 +495,7 @@ static void daemon_deinit(Daemon *d)
                 safe_close(d->lock_fd);
         }
         settings_free(d->settings);
+        resource_set_deinit(&d->resources);
         log_set_common_field(&(LogField){});
         environment_free(d->environment);
 }

@@ -29,6 +29,7 @@ static const char *const hold_names[_RUN_HOLD_MAX] = {
         [RUN_HOLD_RUN] = "run",
         [RUN_HOLD_QUEUE] = "queue",
         [RUN_HOLD_PLACE] = "place",
+        [RUN_HOLD_RESOURCE] = "resource",
 };
 
 int run_new(size_t kind_size, Run **ret)

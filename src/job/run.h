@@ -64,6 +64,7 @@ typedef enum RunHold {
         RUN_HOLD_RUN,   /* a run of its job that came before: Overlap= */
         RUN_HOLD_QUEUE, /* as many runs of its job waited as may: MaxQueued= */
         RUN_HOLD_PLACE, /* as many runs of all jobs were under way as may: MaxRuns= */
+        RUN_HOLD_RESOURCE, /* a resource was held by others: Use= */
         _RUN_HOLD_MAX,
 } RunHold;
 
@@ -99,6 +100,7 @@ struct Run {
 
         uint64_t origin; /* the run whose event started it, or of whose group it is a member; 0: none */
         struct Member *member; /* in that group; NULL: it is in none */
+        struct Guard *guard;   /* what it holds: sched/guard.h; NULL: nothing */
 
         usec_t scheduled_realtime;
         usec_t created_realtime;

@@ -14,6 +14,7 @@ struct PoolSet;
 struct Spawner;
 struct LedSet;
 struct Environment;
+struct GuardOperations;
 struct MemberOperations;
 struct StampStore;
 
@@ -26,6 +27,7 @@ typedef struct Services {
         struct PoolSet *pools;
         struct LedSet *leds;
         const struct MemberOperations *members; /* of groups: the scheduler's */
+        const struct GuardOperations *guards; /* of Enter= and Exit= */
         const struct Environment *environment;
         const char *credentials_directory; /* NULL: none */
         struct StampStore *stamps; /* NULL: schedules begin anew with each process */

@@ -28,6 +28,51 @@ static void clear_output(_unused_ const ConfigKey *key, void *target)
         *set = output_set_free(*set);
 }
 
+static int parse_use(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        JobUses *list = target;
+        JobUse *grown, use = { .line = site->item->line, .column = site->item->column };
+        size_t i = 0;
+
+        if (!job_name_is_valid(value))
+                return config_item_error(site->item, site->report, 0, "'%s' is no name of a resource", value);
+        while (i < list->n && strcmp(list->uses[i].name, value) < 0)
+                i++;
+        if (i < list->n && streq(list->uses[i].name, value))
+                return config_item_error(site->item, site->report, 0, "%s is used already", value);
+        if (list->n == JOB_USES_MAX)
+                return config_item_error(site->item, site->report, 0, "a job uses at most %u resources", JOB_USES_MAX);
+        grown = reallocarray(list->uses, list->n + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        list->uses = grown;
+        use.name = strdup(value);
+        use.file = strdup(site->item->file);
+        if (!use.name || !use.file) {
+                free(use.name);
+                free(use.file);
+                return -ENOMEM;
+        }
+        memmove(grown + i + 1, grown + i, (list->n - i) * sizeof(*grown));
+        grown[i] = use;
+        list->n++;
+        return 0;
+}
+
+static void clear_uses(_unused_ const ConfigKey *key, void *target)
+{
+        JobUses *list = target;
+
+        for (size_t i = 0; i < list->n; i++) {
+                free(list->uses[i].name);
+                free(list->uses[i].file);
+        }
+        free(list->uses);
+        *list = (JobUses){};
+}
+
+static const ConfigType type_use = { .metavar = "RESOURCE", .repeatable = true, .parse = parse_use, .clear = clear_uses };
+
 static const ConfigType type_output = {
         .metavar = "NAME: PATH", .repeatable = true, .parse = parse_output, .clear = clear_output,
 };
@@ -54,6 +99,11 @@ static const ConfigKey job_keys[] = {
         { "Parameter", JOB(parameters, parameter), .help = "A value that a run is given: its name, type and default." },
         { "Instances", JOB(instances, instances),
           .help = "Of a template NAME@.job: names of its instances, a range as 1..100, or the path of a file with a name a line." },
+        { "Use", .type = &type_use, .offset = offsetof(JobSettings, uses),
+          .help = "A resource of takt.conf that a run holds from before its beginning to its end; it waits until it is free." },
+        { "Enter", JOB(enter, command), .help = "A command that is run before the run begins; where it fails, so does the run." },
+        { "Exit", JOB(exit, command),
+          .help = "A command that is run once the run has ended, however it did: as TAKT_STATE it gets how." },
         { "LogSuccess", JOB(log_level_success, choice), .choices = success_levels, .default_value = "debug",
           .help = "The level at which runs that succeed are logged." },
         {},

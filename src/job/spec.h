@@ -12,12 +12,27 @@
 #include "job/parameter.h"
 #include "job/publish.h"
 #include "job/secret.h"
+#include "job/words.h"
 #include "result/output.h"
 #include "when/schedule.h"
 
 #define JOB_NAME_MAX 255U
+#define JOB_USES_MAX 64U /* resources of one job */
 
 typedef struct JobSpec JobSpec;
+
+/* A resource that runs hold, and where the job says so. */
+typedef struct JobUse {
+        char *name;
+        char *file;
+        unsigned line, column;
+} JobUse;
+
+/* In the order of the names, in which they are taken: no two runs wait for each other then. */
+typedef struct JobUses {
+        JobUse *uses;
+        size_t n;
+} JobUses;
 
 /* [Job] */
 typedef struct JobSettings {
@@ -32,6 +47,9 @@ typedef struct JobSettings {
         ParameterSet *parameters; /* NULL: none */
         int log_level_success; /* index of its choices */
         InstanceSet *instances; /* Instances= of a template; NULL: none */
+        JobUses uses;
+        CommandLine *enter; /* run before it begins and after it ended, however it did; NULL: nothing */
+        CommandLine *exit;
 } JobSettings;
 
 typedef enum JobOverlap {
@@ -96,6 +114,12 @@ struct JobSpec {
         size_t n_references;
         uint64_t visit; /* of job/references.c */
 };
+
+/* Whether something is done around its runs: resources are taken, commands run. */
+static inline bool job_spec_is_guarded(const JobSpec *spec)
+{
+        return spec->job.uses.n > 0 || spec->job.enter || spec->job.exit;
+}
 
 /* Trigger I of the schedule as written; NULL where there is none. */
 const char *job_spec_trigger(const JobSpec *spec, size_t i);

@@ -39,8 +39,7 @@ static int add_variable(StringList *list, const char *name, const char *value)
         return variable ? string_list_append(list, variable) : -ENOMEM;
 }
 
-/* The environment's bin directories come first on PATH; nothing of the daemon's own leaks in. */
-static int base_environment(Run *run, const char *shared, StringList *list)
+int command_base_environment(Run *run, const char *shared, StringList *list)
 {
         const Environment *e = run->services->environment;
         char number[24], time[REALTIME_ISO_MAX];
@@ -71,7 +70,7 @@ static int base_environment(Run *run, const char *shared, StringList *list)
 
 int command_environment(Run *run, const char *shared, const TemplateList *variables, StringList *list)
 {
-        if (base_environment(run, shared, list) < 0) {
+        if (command_base_environment(run, shared, list) < 0) {
                 run_fail(run, "memory", "no memory for the environment");
                 return -ENOMEM;
         }
@@ -88,18 +87,27 @@ int command_environment(Run *run, const char *shared, const TemplateList *variab
         return 0;
 }
 
+char *command_default_directory(const Environment *environment)
+{
+        char *here;
+
+        if (environment)
+                return strdup(environment_work_directory(environment));
+        /* A script in no environment runs where it was called. */
+        here = get_current_dir_name();
+        return here ?: strdup("/");
+}
+
 int command_directory(Run *run, const Template *directory, char **ret)
 {
         const Environment *e = run->services->environment;
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        _cleanup_free_ char *here = NULL;
+        _cleanup_free_ char *base = NULL;
 
         if (run_expand(run, directory, &text) < 0)
                 return -EBADMSG;
-        /* A script in no environment runs where it was called. */
-        if (!e)
-                here = get_current_dir_name();
-        *ret = path_join(e ? environment_work_directory(e) : here ?: "/", buffer_string(&text));
+        base = command_default_directory(e);
+        *ret = base ? path_join(base, buffer_string(&text)) : NULL;
         if (*ret)
                 return 0;
         run_fail(run, "memory", "no memory for the command");

@@ -14,6 +14,14 @@
 /* For load(): VARIABLES of SECTION are NAME=VALUE; what looks like a secret is noted. Errors as in kind->load(). */
 int command_check_environment(JobSpec *spec, const TemplateList *variables, const char *section, const ConfigItems *items,
                               ConfigReport *report);
+
+struct Environment;
+
+/* As command_environment() without variables. -ENOMEM. */
+int command_base_environment(Run *run, const char *shared, StringList *ret);
+/* Where commands run that say nothing else; the caller frees it. ENVIRONMENT may be NULL. NULL: no memory. */
+char *command_default_directory(const struct Environment *environment);
+
 /*
  * The environment of RUN's command: PATH with the environment's bin directories first, HOME, USER, LANG,
  * TAKT_* and then VARIABLES; nothing else of the daemon's own leaks in. SHARED (NULL: not) is the name of

@@ -20,6 +20,7 @@
 #include "base/string-util.h"
 #include "job/expand.h"
 #include "sched/catch-up.h"
+#include "sched/guard.h"
 #include "when/timespan.h"
 
 /* Runs that one turn of the pump starts; other timers and descriptors come in between. */
@@ -50,6 +51,7 @@ static int run_compare(const Run *a, const Run *b)
 RB_GENERATE(RunTree, Run, by_id, run_compare)
 
 static void attempt(Scheduler *s, Run *run);
+static void begin(Scheduler *s, Run *run);
 static void attempt_ended(Scheduler *s, Run *run);
 
 static Scheduler *run_scheduler(Run *run)
@@ -76,7 +78,7 @@ static void emit_run(Scheduler *s, Run *run, EventType type, const char *message
         triggers_notify(s, run, EVENT_BIT(type), message, data);
 }
 
-static void set_error(Run *run, const char *kind, const char *message)
+void execute_set_error(Run *run, const char *kind, const char *message)
 {
         (void)free_and_strdup(&run->error_kind, kind);
         (void)free_and_strdup(&run->error_message, message);
@@ -123,6 +125,9 @@ static void finish(Scheduler *s, Run *run, RunState state)
         Job *job = run->job;
         bool changed = false;
 
+        timer_disarm(s->services->timers, &run->timer);
+        if (guard_leave(s, run, &state))
+                return;
         if (run->state == RUN_RUNNING && takes_place(run))
                 s->n_active--;
         if (run->state == RUN_RUNNING || run->state == RUN_RETRYING)
@@ -130,7 +135,6 @@ static void finish(Scheduler *s, Run *run, RunState state)
         else
                 s->n_queued--;
         scheduler_count_state(s, job);
-        timer_disarm(s->services->timers, &run->timer);
         run->state = state;
         run->finished_boottime = scheduler_boottime(s);
         run->finished_realtime = scheduler_realtime(s);
@@ -214,7 +218,7 @@ int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_real
         run_set_details(run, details);
         run->trigger = RUN_TRIGGER_SCHEDULE;
         run->scheduled_realtime = scheduled_realtime;
-        set_error(run, kind, message);
+        execute_set_error(run, kind, message);
         finish(s, run, state);
         return 0;
 }
@@ -231,7 +235,7 @@ int execute_refuse(Scheduler *s, Job *job, const RunRequest *request, RunState s
         run->cause = request->cause;
         run->origin = request->origin;
         run->event_depth = request->event_depth;
-        set_error(run, kind, message);
+        execute_set_error(run, kind, message);
         finish(s, run, state);
         return 0;
 }
@@ -288,21 +292,43 @@ static void attempt(Scheduler *s, Run *run)
                 run_set_result(run, NULL, 0);
                 run_set_outputs(run, NULL);
                 run_set_details(run, NULL);
-                set_error(run, NULL, NULL);
+                execute_set_error(run, NULL, NULL);
                 memset(run->kind_state, 0, kind->run_size);
         }
+        emit_run(s, run, EVENT_RUNNING, NULL, NULL);
+        if (!guard_enter(s, run))
+                begin(s, run);
+}
+
+/* What the attempt is for. */
+static void begin(Scheduler *s, Run *run)
+{
         if (run->spec->job.timeout != USEC_INFINITY) {
                 run->timer.callback = on_timeout;
-                (void)timer_arm(s->services->timers, &run->timer, usec_add(now, run->spec->job.timeout));
+                (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), run->spec->job.timeout));
         }
-        emit_run(s, run, EVENT_RUNNING, NULL, NULL);
-
         activity_note_job("the start of a run", run->job->name);
         run->starting = true;
-        kind->start(run);
+        run->spec->kind->start(run);
         run->starting = false;
         if (run->ended)
                 attempt_ended(s, run);
+}
+
+void execute_entered(Scheduler *s, Run *run, const char *error)
+{
+        if (!error && !run_is_stopping(run)) {
+                begin(s, run);
+                return;
+        }
+        run->failed = true;
+        execute_set_error(run, "enter", error ?: "");
+        attempt_ended(s, run);
+}
+
+void execute_exited(Scheduler *s, Run *run, RunState state)
+{
+        finish(s, run, state);
 }
 
 /* Doubles with each attempt up to the maximum, then loses a random half: those that failed together part. */
@@ -346,7 +372,7 @@ static void publish(Run *run)
         if (r >= 0)
                 return;
         run->failed = true;
-        set_error(run, "publish", error ?: strerror(-r));
+        execute_set_error(run, "publish", error ?: strerror(-r));
 }
 
 static RunState final_state(const Run *run)
@@ -373,9 +399,9 @@ static void attempt_ended(Scheduler *s, Run *run)
                 _cleanup_free_ char *message = xasprintf("no end within %s (TimeoutSec=)",
                                                          timespan_format(run->spec->job.timeout, span));
 
-                set_error(run, stop_kinds[RUN_STOP_TIMEOUT], message);
+                execute_set_error(run, stop_kinds[RUN_STOP_TIMEOUT], message);
         } else if (state == RUN_CANCELLED) {
-                set_error(run, stop_kinds[run->stop], stop_messages[run->stop]);
+                execute_set_error(run, stop_kinds[run->stop], stop_messages[run->stop]);
         }
         if ((state == RUN_FAILED || state == RUN_TIMEOUT) && run->attempts <= run->spec->job.retries && !s->shutting_down)
                 retry(s, run);
@@ -385,11 +411,13 @@ static void attempt_ended(Scheduler *s, Run *run)
 
 void execute_stop(Scheduler *s, Run *run, RunStop stop)
 {
+        if (guard_is_exiting(run))
+                return; /* it has its state already */
         switch (run->state) {
         case RUN_QUEUED:
         case RUN_RETRYING:
                 run->stop = stop;
-                set_error(run, stop_kinds[stop], stop_messages[stop]);
+                execute_set_error(run, stop_kinds[stop], stop_messages[stop]);
                 finish(s, run, RUN_CANCELLED);
                 break;
         case RUN_RUNNING:
@@ -398,7 +426,10 @@ void execute_stop(Scheduler *s, Run *run, RunStop stop)
                         break;
                 run->stop = stop;
                 timer_disarm(s->services->timers, &run->timer);
-                run->spec->kind->cancel(run);
+                if (guard_is_entering(run))
+                        guard_stop_entering(run);
+                else
+                        run->spec->kind->cancel(run);
                 break;
         default:
                 assert(false);
@@ -479,7 +510,7 @@ static void hold_for_run(Scheduler *s, Run *run, const Obstacle *obstacle)
         run->hold = obstacle->hold;
         run->hold_run = first->id;
         if (!obstacle->wait) {
-                set_error(run, "overlap", message ?: obstacle->text);
+                execute_set_error(run, "overlap", message ?: obstacle->text);
                 finish(s, run, RUN_SKIPPED);
                 return;
         }
@@ -495,6 +526,38 @@ static bool may_start(const Scheduler *s, const Run *run)
         return s->n_active < s->limits.max_runs && list_is_empty(&s->queue);
 }
 
+void execute_guarded(Scheduler *s, Run *run, int r)
+{
+        if (r > 0) {
+                run->hold = RUN_HOLD_PLACE;
+                enqueue(s, run);
+        } else {
+                finish(s, run, r == -EBUSY ? RUN_SKIPPED : RUN_FAILED);
+        }
+}
+
+void execute_tell_queued(Scheduler *s, Run *run, const char *message)
+{
+        emit_run(s, run, EVENT_QUEUED, message, NULL);
+}
+
+void execute_gave_up(Scheduler *s, Run *run, const char *kind, const char *message)
+{
+        run->stop = RUN_STOP_TIMEOUT;
+        execute_set_error(run, kind, message);
+        finish(s, run, RUN_TIMEOUT);
+}
+
+/* Takes what RUN has to hold. False: it waits for that, or has ended. */
+static bool acquire(Scheduler *s, Run *run)
+{
+        int r = job_spec_is_guarded(run->spec) ? guard_acquire(s, run) : 1;
+
+        if (r < 0)
+                execute_guarded(s, run, r);
+        return r > 0;
+}
+
 /* Applies the rules to a new run: it starts, waits, or ends as skipped. */
 static void admit(Scheduler *s, Run *run)
 {
@@ -504,13 +567,15 @@ static void admit(Scheduler *s, Run *run)
                 hold_for_run(s, run, &obstacle);
                 return;
         }
+        if (!acquire(s, run))
+                return;
         if (may_start(s, run)) {
                 attempt(s, run);
                 return;
         }
         run->hold = RUN_HOLD_PLACE;
         if (s->n_queued > s->limits.max_queued || !takes_place(run)) {
-                set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
+                execute_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 finish(s, run, RUN_SKIPPED);
         } else {
                 emit_run(s, run, EVENT_QUEUED, "waits for a place (MaxRuns=)", NULL);
@@ -526,7 +591,7 @@ static bool take_params(Scheduler *s, Run *run, const char *text)
         int r = text ? 0 : bind_params(s, run->job, NULL, NULL, NULL, 0, &defaults, &error);
 
         if (r == -EINVAL || r == -E2BIG) {
-                set_error(run, "bad-parameter", error.message);
+                execute_set_error(run, "bad-parameter", error.message);
                 return false;
         }
         text = text ?: defaults.data;
@@ -535,7 +600,7 @@ static bool take_params(Scheduler *s, Run *run, const char *text)
         run->params = text ? strdup(text) : NULL;
         if (run->params && json_parse(run->params, strlen(run->params), NULL, &run->params_doc, NULL) >= 0)
                 return true;
-        set_error(run, "memory", "no memory for the parameters");
+        execute_set_error(run, "memory", "no memory for the parameters");
         return false;
 }
 
@@ -566,7 +631,7 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
                 return 0;
         }
         if (s->shutting_down) {
-                set_error(run, stop_kinds[RUN_STOP_SHUTDOWN], stop_messages[RUN_STOP_SHUTDOWN]);
+                execute_set_error(run, stop_kinds[RUN_STOP_SHUTDOWN], stop_messages[RUN_STOP_SHUTDOWN]);
                 finish(s, run, RUN_CANCELLED);
                 return 0;
         }
@@ -591,7 +656,7 @@ int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uin
         run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
         run->attempts = started_realtime > 0;
         run->params = request->params ? strdup(request->params) : NULL;
-        set_error(run, "lost", message);
+        execute_set_error(run, "lost", message);
         finish(s, run, RUN_LOST);
         return 0;
 }
@@ -634,7 +699,7 @@ void execute_job_advance(Scheduler *s, Job *job)
 {
         Run *run = next_of_job(job);
 
-        if (run)
+        if (run && acquire(s, run))
                 enqueue(s, run);
 }
 
@@ -696,7 +761,8 @@ void scheduler_abandon(Scheduler *s)
                 /* What is left is an attempt that was asked to end and takes its time. */
                 if (run->spec->kind->reset)
                         run->spec->kind->reset(run);
-                set_error(run, stop_kinds[RUN_STOP_SHUTDOWN], "the daemon was stopped and did not wait for the end");
+                guard_abandon(s, run);
+                execute_set_error(run, stop_kinds[RUN_STOP_SHUTDOWN], "the daemon was stopped and did not wait for the end");
                 finish(s, run, RUN_CANCELLED);
         }
 }

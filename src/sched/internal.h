@@ -3,8 +3,8 @@
 /*
  * What the files of sched/ share. scheduler.c: the jobs. occurrence.c: a job's timer. spread.c: delays on
  * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. keep.c: from one daemon
- * to the next. execute.c: runs, from admission to end. members.c: those of groups. triggers.c: On=.
- * zones.c: a change of time zones.
+ * to the next. execute.c: runs, from admission to end. guard.c: what is taken and done around them.
+ * members.c: those of groups. triggers.c: On=. zones.c: when those change.
  */
 
 #include "sched/scheduler.h"
@@ -50,6 +50,9 @@ struct Scheduler {
         List catch_ups;  /* of all jobs */
         size_t n_catch_ups;
         usec_t catch_up_boottime; /* when the next one may begin */
+
+        struct Resource **resources; /* by their names */
+        size_t n_resources;
 
         bool begun;
         bool clock_trusted;     /* the wall clock was set: sched/keep.h */
@@ -118,6 +121,18 @@ void execute_cancel_waiting(Scheduler *s, Job *job, RunStop stop);
 /* The next run that waited for one of JOB that ended may start. */
 void execute_job_advance(Scheduler *s, Job *job);
 void execute_shutdown_if_idle(Scheduler *s);
+/* KIND is one of the stable words of takt.job(5), the message is for people; both are copied. */
+void execute_set_error(Run *run, const char *kind, const char *message);
+void execute_tell_queued(Scheduler *s, Run *run, const char *message);
+
+/* Called by guard.c: R is what guard_acquire() says after all, not 0. */
+void execute_guarded(Scheduler *s, Run *run, int r);
+/* Its Enter= commands are through (ERROR NULL), or one failed. */
+void execute_entered(Scheduler *s, Run *run, const char *error);
+/* An Exit= command is through. */
+void execute_exited(Scheduler *s, Run *run, RunState state);
+/* It waited too long. */
+void execute_gave_up(Scheduler *s, Run *run, const char *kind, const char *message);
 
 /* --- members.c --- */
 

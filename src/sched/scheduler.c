@@ -7,6 +7,7 @@
 #include "base/activity.h"
 #include "base/log.h"
 #include "sched/catch-up.h"
+#include "sched/guard.h"
 #include "sched/keep.h"
 #include "sched/missed.h"
 #include "sched/occurrence.h"
@@ -61,6 +62,7 @@ Scheduler *scheduler_free(Scheduler *s)
                 job_free(job);
         }
         timer_disarm(s->services->timers, &s->pump);
+        guard_free_resources(s);
         free(s);
         return NULL;
 }

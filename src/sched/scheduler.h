@@ -8,6 +8,7 @@
 
 #include "base/siphash.h"
 #include "job/job.h"
+#include "job/resource.h"
 #include "job/member.h"
 #include "job/services.h"
 #include "job/spec.h"
@@ -89,6 +90,23 @@ Job *scheduler_next_job(Scheduler *scheduler, Job *job);
 Job *scheduler_job_after(Scheduler *scheduler, const char *name);
 size_t scheduler_n_jobs(const Scheduler *scheduler);
 size_t scheduler_n_jobs_in(const Scheduler *scheduler, JobState state);
+
+/* --- resources --- */
+
+/*
+ * Puts the resources in force (references are taken). Runs under way keep what they hold; those that wait
+ * for one that is gone fail. -ENOMEM: nothing has changed.
+ */
+int scheduler_set_resources(Scheduler *scheduler, const ResourceSet *set);
+
+typedef struct ResourceStatus {
+        const char *name;
+        unsigned capacity, n_holders, n_waiting;
+        uint64_t holder; /* the run that took it last; 0: nobody holds it */
+} ResourceStatus;
+
+size_t scheduler_n_resources(const Scheduler *scheduler);
+void scheduler_resource_status(const Scheduler *scheduler, size_t i, ResourceStatus *ret);
 
 /* --- runs --- */
 

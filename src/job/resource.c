@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "job/resource.h"
+
+#include <unistd.h>
+
+#include "base/string-util.h"
+#include "config/settings.h"
+#include "job/spec.h"
+#include "job/types.h"
+
+#define RESOURCE(member, type_) .type = &config_type_##type_, .offset = offsetof(ResourceSpec, member)
+
+static const ConfigKey resource_keys[] = {
+        { "Capacity", RESOURCE(capacity, unsigned), .min = 1, .max = 1000000, .default_value = "1",
+          .help = "How many runs may hold it at a time. Others wait, first come, first served." },
+        { "WaitSec", RESOURCE(wait, span), .default_value = "infinity",
+          .help = "How long a run waits for it at most; then it ends as a timeout." },
+        { "Enter", RESOURCE(enter, command), .help = "A command that is run each time a run takes it, before the run begins." },
+        { "Exit", RESOURCE(exit, command), .help = "A command that is run each time a run that took it has ended, however it did." },
+        {},
+};
+
+const ConfigSection resource_section = { "Resource", resource_keys, sizeof(ResourceSpec) };
+
+ResourceSpec *resource_spec_ref(ResourceSpec *spec)
+{
+        spec->n_ref++;
+        return spec;
+}
+
+ResourceSpec *resource_spec_unref(ResourceSpec *spec)
+{
+        if (!spec || --spec->n_ref > 0)
+                return NULL;
+        config_section_deinit(&resource_section, spec);
+        free(spec->name);
+        free(spec);
+        return NULL;
+}
+
+void resource_set_deinit(ResourceSet *set)
+{
+        for (size_t i = 0; i < set->n; i++)
+                resource_spec_unref(set->resources[i]);
+        free(set->resources);
+        *set = (ResourceSet){};
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        const ResourceSpec *const *x = a, *const *y = b;
+
+        return strcmp((*x)->name, (*y)->name);
+}
+
+/* The one of that name, made where there is none. */
+static int set_get(ResourceSet *set, const char *name, ResourceSpec **ret)
+{
+        _cleanup_(resource_spec_unrefp) ResourceSpec *spec = NULL;
+        ResourceSpec **grown;
+        int r;
+
+        for (size_t i = 0; i < set->n; i++)
+                if (streq(set->resources[i]->name, name)) {
+                        *ret = set->resources[i];
+                        return 0;
+                }
+        if (set->n == RESOURCES_MAX)
+                return -E2BIG;
+        grown = reallocarray(set->resources, set->n + 1, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        set->resources = grown;
+        spec = new0(ResourceSpec, 1);
+        if (!spec)
+                return -ENOMEM;
+        spec->n_ref = 1;
+        spec->name = strdup(name);
+        if (!spec->name)
+                return -ENOMEM;
+        r = config_section_init(&resource_section, spec);
+        if (r < 0)
+                return r;
+        *ret = set->resources[set->n++] = TAKE_PTR(spec);
+        return 0;
+}
+
+static bool knows_none(_unused_ const char *name, _unused_ bool *ret_is_time, _unused_ void *userdata)
+{
+        return false;
+}
+
+static bool knows_no_output(_unused_ const char *name, _unused_ void *userdata)
+{
+        return false;
+}
+
+/* The commands of a resource serve runs of all jobs: no parameter of one can stand in them. */
+static int check_command(const CommandLine *line, const ConfigItem *item, ConfigReport *report)
+{
+        const TemplateNames names = { .parameter = knows_none, .output = knows_no_output, .zone = knows_no_output };
+        TextError error = {};
+
+        if (!line || command_line_check_names(line, &names, &error) >= 0)
+                return 0;
+        return config_item_error(item, report, error.offset, "%s", error.message);
+}
+
+static int apply_item(ResourceSet *set, const ConfigItem *item, ConfigReport *report)
+{
+        const char *name = item->section + strlen(SETTINGS_RESOURCE_PREFIX);
+        ResourceSpec *spec;
+        int r;
+
+        if (!job_name_is_valid(name))
+                return config_item_key_error(item, report, "[%s]: the name of a resource has letters, digits and :-_.@ only", item->section);
+        r = set_get(set, name, &spec);
+        if (r == -E2BIG)
+                return config_item_key_error(item, report, "there are at most %u resources", RESOURCES_MAX);
+        if (r >= 0)
+                r = config_section_apply(&resource_section, item, spec, report);
+        if (r >= 0 && streq(item->key, "Enter"))
+                r = check_command(spec->enter, item, report);
+        if (r >= 0 && streq(item->key, "Exit"))
+                r = check_command(spec->exit, item, report);
+        return r;
+}
+
+int resource_set_load(const char *path, ConfigReport *report, ResourceSet *ret)
+{
+        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+        _cleanup_(resource_set_deinit) ResourceSet set = {};
+        int r = 0;
+
+        if (access(path, F_OK) == 0)
+                r = config_parse_file_with_dropins(path, &items, report);
+        for (size_t i = 0; i < items.n && r != -ENOMEM; i++)
+                if (startswith(items.items[i].section, SETTINGS_RESOURCE_PREFIX)) {
+                        int k = apply_item(&set, &items.items[i], report);
+
+                        r = k < 0 ? k : r;
+                }
+        if (r < 0)
+                return r;
+        qsort(set.resources, set.n, sizeof(*set.resources), compare_names);
+        *ret = set;
+        set = (ResourceSet){};
+        return 0;
+}
+
+static int compare_name(const void *name, const void *element)
+{
+        const ResourceSpec *const *spec = element;
+
+        return strcmp(name, (*spec)->name);
+}
+
+int resource_set_check(const ResourceSet *set, const JobSpec *spec, ConfigReport *report)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < spec->job.uses.n; i++) {
+                const JobUse *use = &spec->job.uses.uses[i];
+
+                if (set->n > 0 && bsearch(use->name, set->resources, set->n, sizeof(*set->resources), compare_name))
+                        continue;
+                r = config_report_add(report, use->file, use->line, use->column,
+                                      "[Job] Use=: there is no resource %s; takt.conf would say [Resource:%s]", use->name, use->name);
+        }
+        return r;
+}

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A guarded run goes through steps: one a resource in the order of their names, then its own. It takes
+ * the resources one by one, waiting in the queue of each where others were first; as all runs take them
+ * in the same order, none waits in a circle. Then the steps are entered in order, and in the end left in
+ * the reverse order. Retries happen inside.
+ *
+ * A resource that a reload removed lives on until its last holder has left it. A run leaves what it
+ * entered: it keeps the definition that it began with.
+ */
+#include "sched/guard.h"
+
+#include <assert.h>
+#include <inttypes.h>
+
+#include "base/string-util.h"
+#include "job/guard.h"
+#include "when/timespan.h"
+
+typedef struct Guard Guard;
+typedef struct Resource Resource;
+
+struct Resource {
+        ResourceSpec *spec;
+        bool removed;
+        unsigned n_holders;
+        unsigned n_waiting;
+        uint64_t holder; /* the run that took it last */
+        List waiting;    /* Run.queue, in the order of their coming */
+};
+
+typedef struct GuardStep {
+        Resource *resource; /* NULL: the job's own step */
+        ResourceSpec *spec; /* as it was when it was taken */
+} GuardStep;
+
+struct Guard {
+        Run *run;
+        size_t n_steps; /* the job's uses, and its own */
+        size_t n_taken;
+        size_t n_entered;
+        bool exiting;
+        RunState final;
+        GuardCommand *command;
+        GuardStep steps[];
+};
+
+static Scheduler *guard_scheduler(const Guard *g)
+{
+        return g->run->job->scheduler;
+}
+
+/* --- resources --- */
+
+static int compare_resource(const void *name, const void *element)
+{
+        const Resource *const *resource = element;
+
+        return strcmp(name, (*resource)->spec->name);
+}
+
+static Resource *find_resource(const Scheduler *s, const char *name)
+{
+        Resource **found = s->n_resources == 0 ? NULL :
+                           bsearch(name, s->resources, s->n_resources, sizeof(*s->resources), compare_resource);
+
+        return found ? *found : NULL;
+}
+
+static void resource_free(Resource *resource)
+{
+        assert(resource->n_holders == 0 && resource->n_waiting == 0);
+        resource_spec_unref(resource->spec);
+        free(resource);
+}
+
+static void take(Guard *g, Resource *resource)
+{
+        resource->n_holders++;
+        resource->holder = g->run->id;
+        g->steps[g->n_taken++] = (GuardStep){ resource, resource_spec_ref(resource->spec) };
+}
+
+/* The first in its queue goes on, as long as there is room. */
+static void resource_grant(Scheduler *s, Resource *resource)
+{
+        while (resource->n_waiting > 0 && (resource->removed || resource->n_holders < resource->spec->capacity)) {
+                Run *run = list_first(&resource->waiting, Run, queue);
+                int r;
+
+                list_unlink(&run->queue);
+                resource->n_waiting--;
+                timer_disarm(s->services->timers, &run->timer);
+                if (!resource->removed)
+                        take(run->guard, resource);
+                r = guard_acquire(s, run);
+                if (r != 0)
+                        execute_guarded(s, run, r);
+        }
+}
+
+static int new_resource(ResourceSpec *spec, Resource **ret)
+{
+        Resource *resource = new0(Resource, 1);
+
+        if (!resource)
+                return -ENOMEM;
+        resource->spec = resource_spec_ref(spec);
+        list_init(&resource->waiting);
+        *ret = resource;
+        return 0;
+}
+
+/* Takes it out of service; it is freed by who leaves it last. */
+static void resource_remove(Scheduler *s, Resource *resource)
+{
+        resource->removed = true;
+        resource->n_holders++; /* it must not go meanwhile */
+        resource_grant(s, resource); /* who waits fails, and is told so */
+        if (--resource->n_holders == 0)
+                resource_free(resource);
+}
+
+int scheduler_set_resources(Scheduler *s, const ResourceSet *set)
+{
+        _cleanup_free_ Resource **old = s->resources, **resources = NULL;
+        size_t n_old = s->n_resources;
+        int r;
+
+        if (set->n > 0) {
+                resources = new0(Resource *, set->n);
+                if (!resources) {
+                        old = NULL;
+                        return -ENOMEM;
+                }
+        }
+        for (size_t i = 0; i < set->n; i++) {
+                Resource *known = find_resource(s, set->resources[i]->name);
+
+                if (known) {
+                        resources[i] = known;
+                        continue;
+                }
+                r = new_resource(set->resources[i], &resources[i]);
+                if (r < 0) {
+                        for (size_t k = 0; k < i; k++)
+                                if (!find_resource(s, resources[k]->spec->name))
+                                        resource_free(resources[k]);
+                        old = NULL;
+                        return r;
+                }
+        }
+        s->resources = TAKE_PTR(resources);
+        s->n_resources = set->n;
+        for (size_t i = 0; i < n_old; i++)
+                if (!find_resource(s, old[i]->spec->name))
+                        resource_remove(s, old[i]);
+        for (size_t i = 0; i < set->n; i++) {
+                resource_spec_unref(s->resources[i]->spec);
+                s->resources[i]->spec = resource_spec_ref(set->resources[i]);
+                resource_grant(s, s->resources[i]); /* there may be more room now */
+        }
+        return 0;
+}
+
+size_t scheduler_n_resources(const Scheduler *s)
+{
+        return s->n_resources;
+}
+
+void scheduler_resource_status(const Scheduler *s, size_t i, ResourceStatus *ret)
+{
+        const Resource *resource = s->resources[i];
+
+        *ret = (ResourceStatus){
+                .name = resource->spec->name,
+                .capacity = resource->spec->capacity,
+                .n_holders = resource->n_holders,
+                .n_waiting = resource->n_waiting,
+                .holder = resource->n_holders > 0 ? resource->holder : 0,
+        };
+}
+
+void guard_free_resources(Scheduler *s)
+{
+        for (size_t i = 0; i < s->n_resources; i++)
+                resource_free(s->resources[i]);
+        free(s->resources);
+}
+
+/* --- taking --- */
+
+static int guard_new(Run *run)
+{
+        size_t n = run->spec->job.uses.n + 1;
+        Guard *g = calloc(1, sizeof(*g) + n * sizeof(*g->steps));
+
+        if (!g)
+                return -ENOMEM;
+        g->run = run;
+        g->n_steps = n;
+        run->guard = g;
+        return 0;
+}
+
+static void on_wait_over(Timer *timer, _unused_ usec_t now)
+{
+        Run *run = container_of(timer, Run, timer);
+        Guard *g = run->guard;
+        Resource *resource = find_resource(guard_scheduler(g), run->spec->job.uses.uses[g->n_taken].name);
+        _cleanup_free_ char *message = NULL;
+        char span[TIMESPAN_MAX];
+
+        /* It waits in the queue of a resource that is there: those of others were emptied. */
+        assert(resource);
+        message = xasprintf("the resource %s was not free within %s (WaitSec=)", resource->spec->name,
+                            timespan_format(resource->spec->wait, span));
+        execute_gave_up(guard_scheduler(g), run, "resource", message);
+}
+
+static int wait_for(Scheduler *s, Run *run, Resource *resource)
+{
+        _cleanup_free_ char *message = NULL;
+
+        if (s->n_queued > s->limits.max_queued) {
+                execute_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
+                return -EBUSY;
+        }
+        list_append(&resource->waiting, &run->queue);
+        resource->n_waiting++;
+        run->hold = RUN_HOLD_RESOURCE;
+        run->hold_run = resource->holder;
+        if (resource->spec->wait != USEC_INFINITY) {
+                run->timer.callback = on_wait_over;
+                (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), resource->spec->wait));
+        }
+        message = xasprintf("waits for the resource %s, which run %" PRIu64 " has", resource->spec->name, resource->holder);
+        execute_tell_queued(s, run, message);
+        return 0;
+}
+
+int guard_acquire(Scheduler *s, Run *run)
+{
+        Guard *g;
+        int r;
+
+        if (!run->guard) {
+                r = guard_new(run);
+                if (r < 0) {
+                        execute_set_error(run, "memory", "no memory for what the run holds");
+                        return r;
+                }
+        }
+        for (g = run->guard; g->n_taken + 1 < g->n_steps;) {
+                const char *name = run->spec->job.uses.uses[g->n_taken].name;
+                Resource *resource = find_resource(s, name);
+
+                if (!resource) {
+                        _cleanup_free_ char *message = xasprintf("there is no resource %s in takt.conf", name);
+
+                        execute_set_error(run, "resource", message ?: name);
+                        return -ENOENT;
+                }
+                if (resource->n_holders < resource->spec->capacity && resource->n_waiting == 0)
+                        take(g, resource);
+                else
+                        return wait_for(s, run, resource);
+        }
+        return 1;
+}
+
+/* --- entering and leaving --- */
+
+static int start_command(Guard *g, const CommandLine *line, const char *state, void (*done)(Run *run, const char *error),
+                         char **ret_error)
+{
+        const GuardOperations *operations = g->run->services->guards;
+
+        return operations ? operations->start(g->run, line, state, done, &g->command, ret_error) : -EOPNOTSUPP;
+}
+
+static void free_command(Guard *g)
+{
+        if (g->command)
+                g->command = g->run->services->guards->free(g->command);
+}
+
+static const CommandLine *step_command(const Guard *g, size_t i, bool enter)
+{
+        const ResourceSpec *spec = g->steps[i].spec;
+
+        if (spec)
+                return enter ? spec->enter : spec->exit;
+        return enter ? g->run->spec->job.enter : g->run->spec->job.exit;
+}
+
+/* What the step is called in errors: a resource's name, or the job's. */
+static const char *step_name(const Guard *g, size_t i)
+{
+        return g->steps[i].spec ? g->steps[i].spec->name : g->run->job->name;
+}
+
+static char *step_error(const Guard *g, size_t i, const char *key, const char *error)
+{
+        return xasprintf("%s= of %s: %s", key, step_name(g, i), error);
+}
+
+static void on_entered(Run *run, const char *error);
+
+/* 1: all is entered. 0: a command is under way. -errno: it could not be started; *RET_ERROR says why. */
+static int enter_next(Guard *g, char **ret_error)
+{
+        for (; g->n_entered < g->n_steps; g->n_entered++) {
+                const CommandLine *line = step_command(g, g->n_entered, true);
+
+                if (line)
+                        return start_command(g, line, NULL, on_entered, ret_error);
+        }
+        return 1;
+}
+
+static void on_entered(Run *run, const char *error)
+{
+        Guard *g = run->guard;
+        _cleanup_free_ char *why = NULL, *message = NULL;
+        int r = 0;
+
+        if (!error && !run_is_stopping(run)) {
+                free_command(g);
+                g->n_entered++;
+                r = enter_next(g, &why);
+                if (r == 0)
+                        return;
+                error = r < 0 ? why ?: strerror(-r) : NULL;
+        }
+        if (error)
+                message = step_error(g, g->n_entered, "Enter", error);
+        else if (r == 0)
+                g->n_entered++; /* done before it could be stopped: it is to be left */
+        free_command(g);
+        execute_entered(guard_scheduler(g), run, error ? message ?: error : NULL);
+}
+
+bool guard_enter(Scheduler *s, Run *run)
+{
+        Guard *g = run->guard;
+        _cleanup_free_ char *why = NULL, *message = NULL;
+        int r;
+
+        if (!g || g->n_entered == g->n_steps)
+                return false;
+        r = enter_next(g, &why);
+        if (r >= 0)
+                return r == 0;
+        message = step_error(g, g->n_entered, "Enter", why ?: strerror(-r));
+        execute_entered(s, run, message ?: "no memory");
+        return true;
+}
+
+bool guard_is_entering(const Run *run)
+{
+        return run->guard && run->guard->command && !run->guard->exiting;
+}
+
+bool guard_is_exiting(const Run *run)
+{
+        return run->guard && run->guard->exiting;
+}
+
+void guard_stop_entering(Run *run)
+{
+        run->services->guards->stop(run->guard->command);
+}
+
+/* The run had a state; what went wrong in leaving adds to its error, or is one. */
+static void note_exit_error(Guard *g, const char *error)
+{
+        _cleanup_free_ char *message = step_error(g, g->n_entered, "Exit", error), *both = NULL;
+
+        if (g->final == RUN_SUCCEEDED) {
+                g->final = RUN_FAILED;
+                execute_set_error(g->run, "exit", message ?: error);
+                return;
+        }
+        both = xasprintf("%s; %s", g->run->error_message ?: "", message ?: error);
+        if (both)
+                execute_set_error(g->run, g->run->error_kind, both);
+}
+
+static void on_exited(Run *run, const char *error)
+{
+        Guard *g = run->guard;
+
+        if (error)
+                note_exit_error(g, error);
+        free_command(g);
+        execute_exited(guard_scheduler(g), run, g->final);
+}
+
+void guard_abandon(Scheduler *s, Run *run)
+{
+        Guard *g = run->guard;
+
+        if (!g)
+                return;
+        free_command(g);
+        run->guard = NULL;
+        if (run->hold == RUN_HOLD_RESOURCE && run->state == RUN_QUEUED && g->n_taken + 1 < g->n_steps && !list_is_empty(&run->queue)) {
+                Resource *resource = find_resource(s, run->spec->job.uses.uses[g->n_taken].name);
+
+                list_unlink(&run->queue);
+                resource->n_waiting--;
+        }
+        while (g->n_taken > 0) {
+                GuardStep *step = &g->steps[--g->n_taken];
+
+                resource_spec_unref(step->spec);
+                step->resource->n_holders--;
+                if (!step->resource->removed)
+                        resource_grant(s, step->resource);
+                else if (step->resource->n_holders == 0)
+                        resource_free(step->resource);
+        }
+        free(g);
+}
+
+bool guard_leave(Scheduler *s, Run *run, RunState *state)
+{
+        Guard *g = run->guard;
+
+        if (!g)
+                return false;
+        if (!g->exiting) {
+                g->exiting = true;
+                g->final = *state;
+        }
+        while (g->n_entered > 0) {
+                const CommandLine *line = step_command(g, --g->n_entered, false);
+                _cleanup_free_ char *why = NULL;
+                int r;
+
+                if (!line)
+                        continue;
+                r = start_command(g, line, run_state_to_string(g->final), on_exited, &why);
+                if (r >= 0)
+                        return true;
+                note_exit_error(g, why ?: strerror(-r));
+        }
+        *state = g->final;
+        guard_abandon(s, run);
+        return false;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * What is done around a run: resources that it holds (Use=), commands before and after it (Enter=,
+ * Exit=). Exits come in the reverse order of what was entered, whatever became of the run.
+ */
+
+#include "sched/internal.h"
+
+/*
+ * Takes what RUN, which is queued, has to hold. 1: it has all. 0: it waits, in the queue of a resource,
+ * which was told; execute_guarded() is called once that is over. -errno: its error is set; -EBUSY: as many wait
+ * as may, and it is to end as skipped; else as failed.
+ */
+int guard_acquire(Scheduler *s, Run *run);
+/* RUN begins: false where nothing is to be done before; else execute_entered() is called later. */
+bool guard_enter(Scheduler *s, Run *run);
+/* Whether commands are under way before, or after RUN. */
+bool guard_is_entering(const Run *run);
+bool guard_is_exiting(const Run *run);
+/* Ends the command under way before the run. */
+void guard_stop_entering(Run *run);
+/*
+ * RUN has come to its end in *STATE. True: commands are under way, and finish() is to be called again by
+ * execute_exited(). False: it holds nothing any more; *STATE may have become RUN_FAILED.
+ */
+bool guard_leave(Scheduler *s, Run *run, RunState *state);
+/* Gives back what RUN holds, without commands. */
+void guard_abandon(Scheduler *s, Run *run);
+
+/* Frees the resources, which nobody holds. */
+void guard_free_resources(Scheduler *s);
