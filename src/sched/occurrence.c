@@ -87,6 +87,17 @@ static Occurrence armed(const Job *job)
         };
 }
 
+/* What comes after DUE. The same instant on the other clock is the same occurrence, and taken with it. */
+static int next_instant(Job *job, const ScheduleNow *now, const Occurrence *due, Occurrence *ret)
+{
+        int r;
+
+        while ((r = schedule_next(job_schedule(job), &job->schedule, now, ret)) > 0 &&
+               ret->due_boottime == due->due_boottime && ret->scheduled_realtime == due->scheduled_realtime)
+                schedule_take(job_schedule(job), &job->schedule, now, ret);
+        return r;
+}
+
 void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
 {
         Job *job = container_of(timer, Job, timer);
@@ -115,7 +126,7 @@ void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
         schedule_take(job_schedule(job), &job->schedule, &now, &due);
         job->schedule.count++;
         schedule_run_started(&job->schedule);
-        if (schedule_next(job_schedule(job), &job->schedule, &now, &next) > 0)
+        if (next_instant(job, &now, &due, &next) > 0)
                 arm_for(s, job, &now, &next);
         else
                 disarm(s, job);

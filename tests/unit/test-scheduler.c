@@ -430,6 +430,24 @@ static void test_triggers_at_one_instant(_unused_ void **state)
         fixture_free(f);
 }
 
+/* Both clocks name every instant; what AccuracySec= puts off does not come twice either. */
+static void test_both_clocks_at_one_instant(_unused_ void **state)
+{
+        static const char *const more[] = { "", "AccuracySec=4s\n", "RandomizedDelaySec=5s\nMissed=all\n" };
+
+        for (unsigned i = 0; i < ARRAY_SIZE(more); i++) {
+                Fixture *f = fixture_new(NULL);
+                _cleanup_free_ char *keys = xasprintf("[Schedule]\nEvery=10s\nOnCalendar=*:*:0/10\n%s", more[i]);
+
+                advance_to(f, 10 * SEC);
+                add(f, "j", keys);
+                advance_to(f, 109 * SEC);
+                assert_int_equal(count_state(f, RUN_MISSED), 0);
+                assert_int_equal(f->n_records, 10);
+                fixture_free(f);
+        }
+}
+
 static void test_count(_unused_ void **state)
 {
         Fixture *f = fixture_new(NULL);
@@ -1021,6 +1039,7 @@ int main(void)
                 RUN(test_every_never_drifts),   RUN(test_every_skips_at_the_end_of_a_run),
                 RUN(test_after),                RUN(test_after_long_run),
                 RUN(test_on_startup_and_at),    RUN(test_triggers_at_one_instant),
+                RUN(test_both_clocks_at_one_instant),
                 RUN(test_count),                RUN(test_held_up),
                 RUN(test_disabled),             RUN(test_pause_accounts),
                 RUN(test_overlap_skip),         RUN(test_overlap_queue),
