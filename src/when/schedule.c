@@ -421,10 +421,12 @@ void schedule_take_until(const Schedule *schedule, ScheduleState *state, const S
                 if (trigger->type == TRIGGER_AT) {
                         if (trigger->at_realtime > cursor && trigger->at_realtime <= now->realtime)
                                 set_done(state, i);
+                } else if (trigger->type == TRIGGER_AFTER) {
+                        /* One that waits for the end of what is excluded goes on to wait. */
+                        if (state->ended_boottime == USEC_INFINITY || boot_next(schedule, i, state, now) <= now->boottime)
+                                schedule_run_ended(state, now->boottime);
                 } else {
                         take_boot(schedule, i, state, now, now->boottime);
-                        if (trigger->type == TRIGGER_AFTER && state->ended_boottime == USEC_INFINITY)
-                                schedule_run_ended(state, now->boottime);
                 }
         }
         state->last_boottime = now->boottime;
@@ -651,6 +653,7 @@ bool schedule_delay_is_due(const Schedule *schedule, const ScheduleState *state,
 int schedule_check(const Schedule *schedule, const ScheduleNow *now, WhenError *error)
 {
         ScheduleNow epoch = { .boottime = now->boottime, .startup_boottime = now->startup_boottime };
+        Schedule endless = *schedule;
         ScheduleState state;
         Occurrence o;
 
@@ -664,6 +667,9 @@ int schedule_check(const Schedule *schedule, const ScheduleNow *now, WhenError *
         schedule_state_init(&state, &epoch);
         if (schedule_next(schedule, &state, &epoch, &o) > 0)
                 return when_error(error, -ETIME, 0, "every time in this schedule has passed");
+        endless.until_realtime = USEC_INFINITY;
+        if (schedule_next(&endless, &state, &epoch, &o) > 0)
+                return when_error(error, -EINVAL, 0, "Until= comes before every time of this schedule");
         if (schedule->n_excludes > 0)
                 return when_error(error, -EINVAL, 0, "Exclude= leaves nothing of this schedule");
         return when_error(error, -EINVAL, 0, "this schedule never fires up to the year %d", WHEN_YEAR_MAX);

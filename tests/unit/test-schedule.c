@@ -449,6 +449,31 @@ static void test_settle(_unused_ void **state)
         assert_int_equal(missed.n, 0);
 }
 
+/* A delay that is over, but waits for the end of what is excluded, is not taken with what passed meanwhile. */
+static void test_take_until_excluded_delay(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
+        ScheduleNow now = { .boottime = BOOT };
+        ScheduleState s;
+        Occurrence o;
+
+        assert_ok(schedule_add_trigger(&schedule, (Trigger)AFTER(USEC_PER_HOUR)));
+        add_exclude(&schedule, "Sat,Sun");
+        now.realtime = parse_time(&schedule, "2026-11-20 23:30");
+        schedule_state_init(&s, &now);
+        schedule_run_ended(&s, now.boottime);
+        now.boottime += 24 * USEC_PER_HOUR;
+        now.realtime += 24 * USEC_PER_HOUR;
+        schedule_take_until(&schedule, &s, &now);
+        assert_int_equal(schedule_next(&schedule, &s, &now, &o), 1);
+        assert_true(o.scheduled_realtime == parse_time(&schedule, "2026-11-23 00:00"));
+        now.boottime += 25 * USEC_PER_HOUR;
+        now.realtime += 25 * USEC_PER_HOUR;
+        schedule_take_until(&schedule, &s, &now);
+        assert_int_equal(schedule_next(&schedule, &s, &now, &o), 1);
+        assert_true(o.scheduled_realtime == now.realtime + USEC_PER_HOUR);
+}
+
 /* One instant is one occurrence, whatever clocks it stands on. */
 static void test_newest_at_one_instant(_unused_ void **state)
 {
@@ -521,6 +546,7 @@ int main(void)
                 RUN(test_step_back),
                 RUN(test_clock_set_far_back),
                 RUN(test_settle),
+                RUN(test_take_until_excluded_delay),
                 RUN(test_newest_at_one_instant),
                 RUN(test_check),
                 RUN(test_caps),
