@@ -109,7 +109,7 @@ static int parse_part(Parser *parser, int32_t scale, CalendarPart *ret)
                 if (r < 0)
                         return r;
                 if (part.repeat == 0)
-                        return refuse(parser, "a step can't be 0");
+                        return refuse(parser, "a step can't be 0; 1 is the least");
         } else if (part.stop >= part.start && part.stop - part.start < scale && scale > 1) {
                 return refuse_at(parser, (size_t)part.offset, "the range is shorter than a second; give it a step");
         }

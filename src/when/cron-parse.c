@@ -106,7 +106,7 @@ static int parse_step(Parser *parser, CronField field, CronPart *part)
         if (!skip_char(parser, '/'))
                 return 0;
         if (*parser->p == '0' && strspn(parser->p, "0") == strspn(parser->p, "0123456789"))
-                return refuse(parser, "a step can't be 0");
+                return refuse(parser, "a step can't be 0; 1 is the least");
         return parse_number(parser, "the step", 1, fields[field].max, &part->step);
 }
 

@@ -128,7 +128,7 @@ int timespan_parse_unit(const char *s, usec_t default_unit, usec_t *ret, WhenErr
                 if (r == -EINVAL)
                         return when_error(error, r, (size_t)(p - s), "%s", expected);
                 if (r < 0)
-                        return when_error(error, r, (size_t)(p - s), "time span is too large");
+                        return when_error(error, r, (size_t)(p - s), "time span is too large; at most 584542y");
 
                 rest = p + strspn(p, BLANKS);
                 unit = find_unit(rest);
@@ -142,7 +142,7 @@ int timespan_parse_unit(const char *s, usec_t default_unit, usec_t *ret, WhenErr
                 usec = unit ? unit->usec : default_unit;
                 r = add_number(&sum, &number, usec);
                 if (r < 0)
-                        return when_error(error, r, (size_t)(number_start - s), "time span is too large");
+                        return when_error(error, r, (size_t)(number_start - s), "time span is too large; at most 584542y");
                 p = rest + strspn(rest, BLANKS);
         }
         *ret = sum;

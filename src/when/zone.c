@@ -334,7 +334,7 @@ static int explain(WhenError *error, int r, const char *name)
                 return when_error(error, -ENOENT, 0, "unknown time zone \"%.60s\"; expected a name such as Europe/Berlin",
                                   name);
         case -EBADMSG:
-                return when_error(error, r, 0, "the file of time zone \"%.60s\" is damaged", name);
+                return when_error(error, r, 0, "the file of time zone \"%.60s\" is damaged; install tzdata anew", name);
         case -EOPNOTSUPP:
                 return when_error(error, -EBADMSG, 0, "time zone \"%.60s\" counts leap seconds, the clock doesn't", name);
         case -EFBIG:
