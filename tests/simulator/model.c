@@ -56,7 +56,7 @@ void model_begin(Model *m)
 {
         m->anchor = world_boottime(m->world);
         m->every_taken = m->anchor - 1;
-        m->wall_taken = m->anchor + world_offset(m->world);
+        m->wall_taken = m->wall_last = m->anchor + world_offset(m->world);
         m->startup_done = false;
         m->ats_done = 0;
         m->after_state = AFTER_FIRST;
@@ -86,12 +86,18 @@ void model_changed(Model *m, bool same, bool was_enabled)
         m->unordered = m->newest;
 }
 
+void model_settle(Model *m)
+{
+        if (!m->paused && m->n_dues == 0)
+                m->wall_last = MAX(m->wall_last, world_boottime(m->world) + world_offset(m->world));
+}
+
 void model_clock_stepped(Model *m, bool set_first)
 {
         int64_t now = world_boottime(m->world) + world_offset(m->world);
 
-        if (set_first || m->wall_taken > now + STEP_BACK_MAX)
-                m->wall_taken = now;
+        if (set_first || m->wall_last > now + STEP_BACK_MAX)
+                m->wall_taken = m->wall_last = now;
         forget_dues(m);
 }
 
@@ -126,7 +132,7 @@ static void sort_dues(Model *m)
                 }
 }
 
-static void add_due(Model *m, int64_t due, int64_t scheduled, int at)
+static void add_due(Model *m, int64_t due, int64_t scheduled, int at, bool wall)
 {
         if (!allowed(m, scheduled))
                 return;
@@ -142,14 +148,14 @@ static void add_due(Model *m, int64_t due, int64_t scheduled, int at)
                 m->n_dues -= DUES_MAX / 4;
                 memmove(m->dues + DUES_MAX / 2, m->dues + DUES_MAX / 4 * 3, DUES_MAX / 4 * sizeof(*m->dues));
         }
-        m->dues[m->n_dues++] = (Due){ due, scheduled, at };
+        m->dues[m->n_dues++] = (Due){ due, scheduled, at, wall };
 }
 
 static void on_wall_instant(void *userdata, int64_t instant)
 {
         Model *m = userdata;
 
-        add_due(m, instant - world_offset(m->world), instant, -1);
+        add_due(m, instant - world_offset(m->world), instant, -1, true);
 }
 
 /* The points of an unaligned grid in FROM < t <= TO. */
@@ -169,7 +175,7 @@ static void fill_every(Model *m, int64_t from, int64_t to)
                         m->overflow = true;
                         continue;
                 }
-                add_due(m, t, t + offset, -1);
+                add_due(m, t, t + offset, -1, false);
         }
 }
 
@@ -192,7 +198,7 @@ void model_fill(Model *m, int64_t to)
                         fill_every(m, m->every_done, to);
                 for (unsigned i = 0; i < d->n_ats; i++)
                         if (!(m->ats_done & 1U << i) && (int64_t)d->ats[i] > m->wall_done && (int64_t)d->ats[i] <= wall_to)
-                                add_due(m, (int64_t)d->ats[i] - world_offset(m->world), (int64_t)d->ats[i], (int)i);
+                                add_due(m, (int64_t)d->ats[i] - world_offset(m->world), (int64_t)d->ats[i], (int)i, true);
                 sort_dues(m);
         }
         m->every_done = to;
@@ -440,6 +446,7 @@ static void account(Model *m, const Pending *p, int64_t now)
                 m->after_from = now;
         }
         take_pending(m, now, n > 0 || runs);
+        m->wall_last = MAX(m->wall_last, now + world_offset(m->world));
         m->count += (unsigned)(n + runs);
         add_catch_up(m, times, n);
         if (n > 0 || runs || model_waiting(m) + model_active(m) > 0)
@@ -453,15 +460,32 @@ static void run_alone(Model *m, const Pending *p, int64_t due)
         m->decision.runs = true;
         m->decision.scheduled = due + world_offset(m->world);
         m->decision.startup = p->startup;
+        if (m->n_dues > 0 && m->dues[0].due == due && m->dues[0].wall)
+                m->wall_last = m->dues[0].scheduled;
         m->count++;
         take_pending(m, due, true);
         m->after_state = AFTER_HELD;
         m->after_due = UNKNOWN;
 }
 
+/* Instants besides the first. A delay behind that is none: it counts from the end of the run that begins now. */
+static size_t count_others(Model *m, const Pending *all, int64_t now)
+{
+        int64_t delay = after_due(m), state = m->after_state;
+        Pending p = *all;
+
+        if (delay > all->first && delay <= now) {
+                m->after_state = AFTER_HELD;
+                get_pending(m, now, &p);
+                m->after_state = (unsigned)state;
+        }
+        return p.distinct - 1;
+}
+
 void model_decide(Model *m, bool paused, int64_t next_due, int64_t timer_due)
 {
         int64_t now = world_boottime(m->world);
+        size_t others;
         Pending p;
 
         m->decision = (Decision){ .open = true, .paused = paused, .alone = INT64_MIN };
@@ -475,10 +499,11 @@ void model_decide(Model *m, bool paused, int64_t next_due, int64_t timer_due)
                 world_fail(m->world, m, "what was due at %lld is late without need", (long long)p.first);
         if (!paused && model_spread(m) == 0)
                 world_order(m->world, p.first);
+        others = count_others(m, &p, now);
         if (paused || now - p.first - (timer_due - next_due) > GRACE + (int64_t)m->definition->accuracy ||
-            (p.distinct > 1 && model_spread(m) == 0))
+            (others > 0 && model_spread(m) == 0))
                 account(m, &p, now);
-        else if (p.distinct == 1)
+        else if (others == 0)
                 run_alone(m, &p, p.first);
         else /* As the next one is put off, it may not have to come yet. */
                 m->decision.alone = p.first;
@@ -536,7 +561,7 @@ static int64_t next_on_wall(const Model *m, unsigned days)
                         grid_walk(&d->grid, &d->rules, from, to, on_wall_instant, &ahead);
                 for (unsigned k = 0; k < d->n_ats; k++)
                         if (!(m->ats_done & 1U << k) && (int64_t)d->ats[k] > from && (int64_t)d->ats[k] <= to)
-                                add_due(&ahead, (int64_t)d->ats[k] - world_offset(m->world), (int64_t)d->ats[k], -1);
+                                add_due(&ahead, (int64_t)d->ats[k] - world_offset(m->world), (int64_t)d->ats[k], -1, true);
                 ahead.wall_done = to;
         }
         for (size_t i = 0; i < ahead.n_dues; i++)

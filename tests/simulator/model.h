@@ -50,6 +50,7 @@ typedef struct Definition {
 typedef struct Due {
         int64_t due, scheduled;
         int at; /* index of At=, -1 */
+        bool wall; /* it stands on the wall clock */
 } Due;
 
 /* More than this one job does not catch up on. */
@@ -87,6 +88,7 @@ typedef struct Model {
         int64_t wall_done;    /* wall clock, likewise */
         int64_t every_taken;  /* … up to which all of it is accounted for */
         int64_t wall_taken;
+        int64_t wall_last;    /* wall clock of what ran last, or when all was known to be accounted for */
         bool startup_done;
         unsigned ats_done;    /* bits */
         enum { AFTER_FIRST, AFTER_COUNTS, AFTER_HELD } after_state;
@@ -117,6 +119,8 @@ void model_define(Model *model, Random *random);
 
 /* As the scheduler is told: the job begins anew; is given its definition, whose schedule is SAME; … */
 void model_begin(Model *model);
+/* Before its clock is set or a pause begins. */
+void model_settle(Model *model);
 void model_changed(Model *model, bool same, bool was_enabled);
 /* SET_FIRST: the wall clock had never been right before. */
 void model_clock_stepped(Model *model, bool set_first);

@@ -90,10 +90,7 @@ static bool second_matches(Pattern *p, int64_t local)
         if (!day_matches(p, day / DAY) || !has(p->hours, (int)((local - day) / HOUR)) ||
             !has(p->minutes, (int)((local - day) / MINUTE % 60)))
                 return false;
-        for (unsigned i = 0; i < p->n_seconds; i++)
-                if (p->seconds[i] / USEC == (local - day) % MINUTE)
-                        return true;
-        return false;
+        return has(p->whole_seconds, (int)((local - day) % MINUTE));
 }
 
 static bool on_grid(const Grid *grid, int64_t local)
@@ -176,12 +173,15 @@ static void walk_gap(Walk *walk, const Stretch *stretch)
 static void walk_minute(Walk *walk, int64_t offset, int64_t t, int64_t end)
 {
         const Pattern *p = walk->pattern;
+        int64_t start = floor_to(t + offset, MINUTE) - offset;
 
-        for (; t < end; t++)
+        for (; t < end; t++) {
+                if (!has(p->whole_seconds, (int)(t - start)))
+                        continue;
                 for (unsigned i = 0; i < p->n_seconds; i++)
-                        if (p->seconds[i] / USEC == t + offset - floor_to(t + offset, MINUTE) &&
-                            fold_allows(walk->rules, walk->fixed, t))
+                        if (p->seconds[i] / USEC == t - start && fold_allows(walk->rules, walk->fixed, t))
                                 find(walk, t * USEC + p->seconds[i] % USEC);
+        }
 }
 
 /* What does not match is passed over by the day, hour or minute. */
@@ -351,6 +351,7 @@ static void add_second(Pattern *p, uint32_t usec)
                 return;
         memmove(&p->seconds[at + 1], &p->seconds[at], (p->n_seconds - at) * sizeof(p->seconds[0]));
         p->seconds[at] = usec;
+        p->whole_seconds |= UINT64_C(1) << usec / USEC;
         p->n_seconds++;
 }
 

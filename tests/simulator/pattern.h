@@ -31,6 +31,7 @@ typedef struct Pattern {
         uint64_t years[4]; /* from 1970 on */
         uint32_t months, hours;
         uint64_t minutes;
+        uint64_t whole_seconds; /* in which some of the next lie */
         unsigned n_seconds;
         uint32_t seconds[PATTERN_SECONDS_MAX]; /* microseconds in the minute, ascending */
 

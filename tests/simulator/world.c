@@ -109,6 +109,21 @@ void world_pace(World *w, const Model *m)
         w->caught_up = now;
 }
 
+/* What the scheduler has of the job. */
+static void print_job(const World *w, const Model *m)
+{
+        char name[16];
+        const Job *job;
+
+        (void)snprintf(name, sizeof(name), "j%04u", m->index);
+        job = w->scheduler ? scheduler_find_job(w->scheduler, name) : NULL;
+        if (job)
+                fprintf(stderr, "armed %d for %lld, next %lld; last %lld and %lld, ended %lld, done %llx, count %u, runs %u\n",
+                        timer_is_armed(&job->timer), (long long)job->timer.due_boottime, (long long)job->next_boottime,
+                        (long long)job->schedule.last_boottime, (long long)job->schedule.last_realtime,
+                        (long long)job->schedule.ended_boottime, (unsigned long long)job->schedule.done, job->schedule.count, job->n_runs);
+}
+
 void world_fail(const World *w, const Model *m, const char *format, ...)
 {
         va_list ap;
@@ -124,6 +139,8 @@ void world_fail(const World *w, const Model *m, const char *format, ...)
                 fprintf(stderr, "\nzone %s, from %lld, daemon from %lld; taken up to %lld and %lld; disturbed at %lld\n%s\n",
                         local_zone_name(m->definition->rules.zone), (long long)m->anchor, (long long)w->start, (long long)m->every_taken,
                         (long long)m->wall_taken, (long long)w->disturbed, m->definition->text);
+        if (m)
+                print_job(w, m);
         exit(EXIT_FAILURE);
 }
 
@@ -204,7 +221,7 @@ JobSpec *world_parse(_unused_ const World *w, const char *name, const char *text
                 return spec;
         }
         if (report.n == 1 && (strstr(report.problems[0].message, "Exclude= leaves nothing") ||
-                              (strstr(text, "Until=") && strstr(report.problems[0].message, "this schedule never fires"))))
+                              (strstr(text, "Until=") && strstr(report.problems[0].message, "Until= comes before"))))
                 return NULL;
         fprintf(stderr, "refused: %s\n%s", report.n > 0 ? report.problems[0].message : "?", text);
         exit(EXIT_FAILURE);
@@ -430,6 +447,8 @@ static void step_clock(World *w, int64_t by)
                 by = -by;
         if (!is_sensible((int64_t)w->clock.now_realtime + by))
                 return;
+        for (unsigned i = 0; i < w->plan->jobs; i++)
+                model_settle(&w->models[i]);
         w->clock.now_realtime += (usec_t)by;
         for (unsigned i = 0; i < w->plan->jobs; i++)
                 model_clock_stepped(&w->models[i], !was_set && w->clock.now_realtime >= KEEP_EPOCH);
@@ -495,6 +514,7 @@ static void pause_or_resume(World *w)
         Job *job = random_job(w, &m);
 
         if (!m->paused) {
+                model_settle(m);
                 m->paused = true;
                 (void)scheduler_pause_job(w->scheduler, job);
                 return;
@@ -528,34 +548,34 @@ static void cancel(World *w)
 
 static void disturb(World *w)
 {
-        unsigned what = (unsigned)draw(&w->random, 1000);
+        unsigned what = (unsigned)draw(&w->random, 10000);
 
         w->outcome.disturbances++;
         if (w->plan->verbose)
                 printf("%lld %llu disturbance %u\n", (long long)world_boottime(w), (unsigned long long)w->clock.now_realtime, what);
-        if (what < 8)
+        if (what < 100)
                 restart(w);
-        else if (what < 9)
+        else if (what < 105)
                 step_far(w);
-        else if (what < 60)
+        else if (what < 600)
                 step_a_little(w);
-        else if (what < 120)
+        else if (what < 1200)
                 suspend(w);
-        else if (what < 220)
+        else if (what < 2200)
                 reload(w);
-        else if (what < 500)
+        else if (what < 5000)
                 pause_or_resume(w);
-        else if (what < 850)
+        else if (what < 8500)
                 run_by_hand(w);
         else
                 cancel(w);
         catch_up(w);
 }
 
-/* Some ten times a day, near each other as often as not. */
+/* Some seven times a day, near each other as often as not. */
 static int64_t random_wait(World *w)
 {
-        static const int64_t most[] = { 2 * SEC, 60 * SEC, HOUR, 12 * HOUR };
+        static const int64_t most[] = { 2 * SEC, 60 * SEC, 2 * HOUR, DAY };
 
         return draw_range(&w->random, 0, most[draw(&w->random, ARRAY_SIZE(most))]);
 }
