@@ -202,7 +202,8 @@ static void on_event(EventObserver *observer, const Event *event)
         ActiveRuns *active = container_of(observer, ActiveRuns, observer);
         Slot *slot;
 
-        if (!event->run || event_type_is_progress(event->type))
+        /* A member is lost with its group, which is what is told and tried again. */
+        if (!event->run || event_type_is_progress(event->type) || event->run->trigger == RUN_TRIGGER_GROUP)
                 return;
         if (!run_state_is_final(event->run->state)) {
                 note_begin(active, event->run);
@@ -275,8 +276,7 @@ static void recover_one(Scheduler *scheduler, const Slot *slot)
                             (unsigned long long)slot->id, slot->job);
                 return;
         }
-        /* A member has no retry of its own: its group is tried again as a whole. */
-        again = slot->trigger != RUN_TRIGGER_GROUP && slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0;
+        again = slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0;
         r = scheduler_record_lost(scheduler, job, &request, slot->id, slot->started_realtime, "the daemon ended during it");
         /* An instance that was made on demand went with that run. */
         if (r >= 0 && again)

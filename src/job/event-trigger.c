@@ -46,8 +46,9 @@ static int parse_events(const char *value, const char *events, const ConfigSite 
 
                 if (bits == 0)
                         return config_item_error(site->item, site->report, (size_t)(s - value),
-                                                 "'%.*s' is no event of a run; say queued, running, progress, retrying, succeeded, "
-                                                 "failed, timeout, cancelled, skipped, missed, lost, changed or ended", (int)n, s);
+                                                 "'%.*s' is no event of a run; say queued, running, progress, yield, stale, fresh, "
+                                                 "retrying, succeeded, failed, timeout, cancelled, skipped, missed, "
+                                                 "lost, changed or ended", (int)n, s);
                 all |= bits;
                 if (!s[n])
                         break;

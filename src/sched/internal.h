@@ -19,6 +19,7 @@ RB_HEAD(EventSourceTree, EventSource);
 typedef struct TriggerIndex {
         struct EventSourceTree sources; /* names of jobs that somebody listens to */
         List patterns;                  /* listeners to many */
+        size_t n_patterns;
         unsigned mask;                  /* events that anybody listens for, as in an EventTrigger */
         unsigned n_by_bit[32];
         uint64_t n_events; /* that were offered */

@@ -28,6 +28,8 @@ typedef struct SchedulerLimits {
 #define SCHEDULER_MAX_QUEUED 100000U
 /* Runs that events start, each by an event of the one before; the next one is a loop. */
 #define TRIGGER_DEPTH_MAX 16U
+/* Patterns in On= of all jobs: each is matched with the job of every event of its type. */
+#define TRIGGER_PATTERNS_MAX 1000U
 /* Events that wait for one job; more are counted. */
 #define TRIGGER_PENDING_MAX 1000U
 

@@ -127,6 +127,11 @@ static int listen_for(Scheduler *s, TriggerTarget *target, const EventTrigger *t
 
         if (!source && !trigger->is_pattern)
                 return -ENOMEM;
+        if (trigger->is_pattern && s->triggers.n_patterns >= TRIGGER_PATTERNS_MAX) {
+                scheduler_emit_job(s, target->job, EVENT_REFUSED, "there are as many patterns in On= as may be; one is not listened for");
+                return 0;
+        }
+        s->triggers.n_patterns += trigger->is_pattern;
         *listener = (Listener){ .target = target, .source = source, .trigger = trigger };
         list_append(source ? &source->listeners : &s->triggers.patterns, &listener->link);
         count(s, trigger->events, 1);
@@ -140,6 +145,7 @@ static void unlisten(Scheduler *s, TriggerTarget *target)
                 Listener *listener = &target->listeners[i];
 
                 list_unlink(&listener->link);
+                s->triggers.n_patterns -= !listener->source;
                 count(s, listener->trigger->events, -1);
                 if (listener->source && list_is_empty(&listener->source->listeners)) {
                         RB_REMOVE(EventSourceTree, &s->triggers.sources, listener->source);
@@ -159,6 +165,8 @@ static void free_if_idle(Job *job)
         if (!target || target->n_listeners > 0 || target->n_pending > 0)
                 return;
         list_unlink(&target->ring);
+        free(target->listeners);
+        job_spec_unref(target->spec);
         free(target);
         job->triggers = NULL;
 }

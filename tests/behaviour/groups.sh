@@ -159,4 +159,15 @@ id=$(taktctl run turns)
 rm "$dir/env/jobs/turn.job"
 taktctl -q reload
 is "removed members" "[('succeeded', ['removed', 'removed'])]" "$(waited '(r["state"], [x["error"]["kind"] for x in r["result"] if x])' "$id")"
+# A crash: the group is lost, and tried again as a whole.
+printf '[Job]\nType=group\nRetries=1\n[Group]\nRun=nap\nRun=nap\n' | job again
+taktctl -q reload
+id=$(taktctl run again)
+eventually "both naps" has_run 'r.get("parent") == '"$id"' and r["state"] == "running"' nap
+kill_taktd
+start_taktd
+is "the group" "lost" "$(runs 'next(r["state"] for r in rs if r["run"] == '"$id"')')"
+eventually "all of it again" has_run 'r["trigger"] == "group" and r["state"] == "running"' nap
+is "naps under way" "2 0" "$(runs 'str(sum(r["state"] == "running" for r in rs)) + " " + str(sum(r["state"] == "lost" for r in rs))' nap)"
+taktctl -q cancel again
 check_end

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* On=: events that start runs, on the real scheduler and a virtual clock. */
+#include "test.h"
+
+#include <stdio.h>
+
+#include "base/string-util.h"
+#include "job/run.h"
+#include "sched/scheduler.h"
+
+#define SEC USEC_PER_SEC
+#define START_REALTIME (UINT64_C(1800000000) * SEC)
+#define START_BOOTTIME (1000 * SEC)
+#define RECORDS_MAX 4096U
+
+typedef struct Record {
+        char job[16];
+        RunState state;
+        RunTrigger trigger;
+        uint64_t id, origin;
+        char error[24];
+        char cause[32];
+} Record;
+
+typedef struct Fixture {
+        VirtualClock clock;
+        TimerQueue *timers;
+        EventBus events;
+        EventObserver observer;
+        RunIds *ids;
+        Services services;
+        Scheduler *scheduler;
+        Record records[RECORDS_MAX]; /* runs that ended, the first ones; all are counted */
+        size_t n;
+        unsigned n_refused;
+} Fixture;
+
+static void on_event(EventObserver *observer, const Event *event)
+{
+        Fixture *f = container_of(observer, Fixture, observer);
+        const Run *run = event->run;
+        Record *r;
+
+        f->n_refused += event->type == EVENT_REFUSED;
+        if (!run || event->type == EVENT_PROGRESS || !run_state_is_final(run->state))
+                return;
+        if (f->n++ >= RECORDS_MAX)
+                return;
+        r = &f->records[f->n - 1];
+        *r = (Record){ .state = run->state, .trigger = run->trigger, .id = run->id, .origin = run->origin };
+        (void)snprintf(r->job, sizeof(r->job), "%s", event->job);
+        (void)snprintf(r->error, sizeof(r->error), "%s", run->error_kind ?: "");
+        (void)snprintf(r->cause, sizeof(r->cause), "%s", run->cause ?: "");
+}
+
+static Fixture *fixture_new(void)
+{
+        Fixture *f = new0(Fixture, 1);
+
+        assert_non_null(f);
+        virtual_clock_init(&f->clock, START_BOOTTIME, START_REALTIME);
+        f->timers = timer_queue_new(&f->clock.clock);
+        assert_non_null(f->timers);
+        event_bus_init(&f->events, &f->clock.clock);
+        f->observer.notify = on_event;
+        event_bus_subscribe(&f->events, &f->observer);
+        assert_ok(run_ids_open(NULL, &f->ids));
+        f->services = (Services){ .clock = &f->clock.clock, .timers = f->timers, .members = &scheduler_members };
+        assert_ok(scheduler_new(&f->services, &f->events, f->ids, NULL, &f->scheduler));
+        scheduler_begin(f->scheduler);
+        return f;
+}
+
+static void turns(Fixture *f, unsigned n)
+{
+        while (n-- > 0)
+                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+}
+
+/* Goes on for a time, and until nothing is due. */
+static void pass(Fixture *f, usec_t span)
+{
+        usec_t end = f->clock.now_boottime + span, due;
+
+        while ((due = timer_queue_next(f->timers)) <= end) {
+                virtual_clock_advance(&f->clock, usec_sub(due, f->clock.now_boottime));
+                turns(f, 1);
+        }
+        virtual_clock_advance(&f->clock, usec_sub(end, f->clock.now_boottime));
+}
+
+static void fixture_free(Fixture *f)
+{
+        scheduler_abandon(f->scheduler);
+        scheduler_free(f->scheduler);
+        assert_int_equal(timer_queue_size(f->timers), 0);
+        run_ids_close(f->ids);
+        timer_queue_free(f->timers);
+        free(f);
+}
+
+static JobSpec *make_spec(const char *name, const char *text)
+{
+        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        JobSpec *spec;
+
+        assert_ok(config_parse_text(name, text, strlen(text), &items, &report));
+        if (job_spec_load_items(name, &items, &report, &spec) < 0)
+                fail_msg("%s", report.problems[0].message);
+        return spec;
+}
+
+static Job *add(Fixture *f, const char *name, const char *text)
+{
+        JobSpec *spec = make_spec(name, text);
+        Job *job;
+
+        assert_ok(scheduler_add_job(f->scheduler, spec, &job));
+        job_spec_unref(spec);
+        return job;
+}
+
+/* A job that ends at once and listens as SCHEDULE says. */
+static Job *add_zero(Fixture *f, const char *name, const char *schedule)
+{
+        _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n[Schedule]\n%s\n[Sleep]\nDuration=0\n", schedule);
+
+        assert_non_null(text);
+        return add(f, name, text);
+}
+
+static uint64_t run_now(Fixture *f, Job *job)
+{
+        uint64_t id = 0;
+
+        assert_ok(scheduler_run(f->scheduler, job, &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL }, &id));
+        return id;
+}
+
+static unsigned count(const Fixture *f, const char *job, RunState state, const char *error)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < MIN(f->n, (size_t)RECORDS_MAX); i++)
+                n += streq(f->records[i].job, job) && f->records[i].state == state && streq(f->records[i].error, error);
+        return n;
+}
+
+static void test_fan_in_and_out(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+        Job *a = add_zero(f, "a", ""), *b = add_zero(f, "b", "");
+        uint64_t id;
+
+        add_zero(f, "x", "On=a.succeeded\nOn=b.failed|succeeded");
+        add_zero(f, "y", "On=[ab].succeeded\nOn=a.ended");
+        add_zero(f, "z", "On=a.failed");
+        id = run_now(f, a);
+        assert_int_equal(f->n, 1);
+        turns(f, 1);
+        /* Two lines that match one event start one run. */
+        assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(count(f, "y", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(f->records[1].origin, id);
+        assert_int_equal(f->records[1].trigger, RUN_TRIGGER_EVENT);
+        assert_string_equal(f->records[1].cause, "On=a.succeeded");
+        run_now(f, b);
+        turns(f, 1);
+        assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 2);
+        assert_int_equal(count(f, "z", RUN_SUCCEEDED, ""), 0);
+        fixture_free(f);
+}
+
+/* Each of y's runs is an event for y as well: 16 of them, and a failure. */
+static void test_loop(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+
+        add_zero(f, "y", "On=*.ended");
+        run_now(f, add_zero(f, "a", ""));
+        pass(f, SEC);
+        assert_int_equal(count(f, "y", RUN_SUCCEEDED, ""), TRIGGER_DEPTH_MAX);
+        assert_int_equal(count(f, "y", RUN_FAILED, "trigger-loop"), 1);
+        assert_int_equal(f->n, 1 + TRIGGER_DEPTH_MAX + 1);
+        fixture_free(f);
+}
+
+/* Through a group and its members the depth is kept as well. */
+static void test_loop_through_a_group(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+        Job *leaf = add_zero(f, "leaf", "");
+
+        add(f, "g", "[Job]\nType=group\n[Schedule]\nOn=leaf.succeeded\nOverlap=parallel\n[Group]\nRun=leaf\n");
+        run_now(f, leaf);
+        pass(f, SEC);
+        assert_int_equal(count(f, "g", RUN_SUCCEEDED, ""), TRIGGER_DEPTH_MAX);
+        assert_int_equal(count(f, "g", RUN_FAILED, "trigger-loop"), 1);
+        fixture_free(f);
+}
+
+/* A flood for one job: another one's event is not behind all of it, and what finds no place is told. */
+static void test_flood(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+        Job *flood = add_zero(f, "flood", "Overlap=parallel"), *calm = add_zero(f, "calm", "");
+
+        add_zero(f, "busy", "On=flood.succeeded\nOverlap=parallel");
+        add_zero(f, "quiet", "On=calm.succeeded");
+        for (unsigned i = 0; i < TRIGGER_PENDING_MAX + 500; i++)
+                run_now(f, flood);
+        run_now(f, calm);
+        turns(f, 1);
+        assert_int_equal(count(f, "quiet", RUN_SUCCEEDED, ""), 1);
+        assert_in_range(count(f, "busy", RUN_SUCCEEDED, ""), 1, 200);
+        pass(f, SEC);
+        assert_int_equal(count(f, "busy", RUN_SUCCEEDED, ""), TRIGGER_PENDING_MAX);
+        assert_int_equal(count(f, "busy", RUN_SKIPPED, "too-many-events"), 1);
+        fixture_free(f);
+}
+
+/* Events of one job are taken in the order in which they happened. */
+static void test_order(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+        Job *a = add_zero(f, "a", "Overlap=parallel");
+        uint64_t last = 0;
+        unsigned n = 0;
+
+        add_zero(f, "x", "On=a.succeeded\nOverlap=queue\nMaxQueued=1000");
+        for (unsigned i = 0; i < 500; i++)
+                run_now(f, a);
+        pass(f, SEC);
+        for (size_t i = 0; i < f->n; i++)
+                if (streq(f->records[i].job, "x")) {
+                        assert_true(f->records[i].origin > last);
+                        last = f->records[i].origin;
+                        n++;
+                }
+        assert_int_equal(n, 500);
+        fixture_free(f);
+}
+
+/* An event that waits survives a change of the job; its removal and the end of the daemon are recorded. */
+static void test_change_and_remove(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+        Job *a = add_zero(f, "a", ""), *x = add_zero(f, "x", "On=a.succeeded"), *y = add_zero(f, "y", "On=a.succeeded");
+        JobSpec *spec;
+
+        run_now(f, a);
+        spec = make_spec("x", "[Job]\nType=sleep\n[Schedule]\nOn=b.failed\n[Sleep]\nDuration=0\n");
+        scheduler_change_job(f->scheduler, x, spec);
+        job_spec_unref(spec);
+        scheduler_remove_job(f->scheduler, y);
+        turns(f, 1);
+        assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(count(f, "y", RUN_CANCELLED, "removed"), 1);
+        run_now(f, a);
+        turns(f, 1);
+        assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 1);
+
+        add_zero(f, "z", "On=a.succeeded");
+        run_now(f, a);
+        scheduler_abandon(f->scheduler);
+        assert_int_equal(count(f, "z", RUN_CANCELLED, "shutdown"), 1);
+        fixture_free(f);
+}
+
+static void test_paused_and_disabled(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+        Job *a = add_zero(f, "a", ""), *x = add_zero(f, "x", "On=a.succeeded");
+
+        add(f, "off", "[Job]\nType=sleep\nEnabled=no\n[Schedule]\nOn=a.succeeded\n");
+        scheduler_pause_job(f->scheduler, x);
+        run_now(f, a);
+        turns(f, 1);
+        assert_int_equal(count(f, "x", RUN_SKIPPED, "paused"), 1);
+        scheduler_resume_job(f->scheduler, x);
+        run_now(f, a);
+        turns(f, 1);
+        assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(f->n, 4);
+        fixture_free(f);
+}
+
+/* More patterns than count are told of; jobs that go make room. */
+static void test_patterns(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+        Job *first = add_zero(f, "p", "On=*.failed"), *a;
+        char name[16];
+
+        for (unsigned i = 1; i < TRIGGER_PATTERNS_MAX; i++) {
+                (void)snprintf(name, sizeof(name), "p%u", i);
+                add_zero(f, name, "On=*.failed");
+        }
+        assert_int_equal(f->n_refused, 0);
+        add_zero(f, "over", "On=*.succeeded");
+        assert_int_equal(f->n_refused, 1);
+        scheduler_remove_job(f->scheduler, first);
+        a = add_zero(f, "a", "On=nothing*.succeeded");
+        assert_int_equal(f->n_refused, 1);
+        run_now(f, a);
+        pass(f, SEC);
+        assert_int_equal(f->n, 1);
+        fixture_free(f);
+}
+
+/* Scheduled runs have the defaults of their parameters, and fail where one has none. */
+static void test_defaults(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+
+        add(f, "good", "[Job]\nType=countdown\nParameter=from:int=0\n[Schedule]\nOnStartup=1s\n[Countdown]\nFrom=${from}\n");
+        add(f, "bad", "[Job]\nType=countdown\nParameter=from:int\n[Schedule]\nOnStartup=1s\n[Countdown]\nFrom=${from}\n");
+        pass(f, 2 * SEC);
+        assert_int_equal(count(f, "good", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(count(f, "bad", RUN_FAILED, "bad-parameter"), 1);
+        fixture_free(f);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                RUN(test_fan_in_and_out), RUN(test_loop),
+                RUN(test_loop_through_a_group), RUN(test_flood),
+                RUN(test_order),          RUN(test_change_and_remove),
+                RUN(test_paused_and_disabled), RUN(test_patterns),
+                RUN(test_defaults),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
