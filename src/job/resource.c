@@ -142,7 +142,8 @@ int resource_set_load(const char *path, ConfigReport *report, ResourceSet *ret)
                 }
         if (r < 0)
                 return r;
-        qsort(set.resources, set.n, sizeof(*set.resources), compare_names);
+        if (set.n > 0)
+                qsort(set.resources, set.n, sizeof(*set.resources), compare_names);
         *ret = set;
         set = (ResourceSet){};
         return 0;
