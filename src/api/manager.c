@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include "api/pools.h"
 #include "process/spawner.h"
 
 static int method_ping(VarlinkCall *call, _unused_ const JsonValue *parameters, _unused_ void *userdata)
@@ -107,6 +108,21 @@ static void write_resources(Api *api, JsonWriter *w)
         json_end_array(w);
 }
 
+static void write_commands(Api *api, JsonWriter *w)
+{
+        SpawnerStatus status = {};
+
+        if (api->context.services->spawner)
+                spawner_get_status(api->context.services->spawner, &status);
+        json_begin_object(w);
+        write_count(w, "running", status.n_commands - status.n_waiting);
+        write_count(w, "queued", status.n_waiting);
+        write_count(w, "started", status.n_started);
+        write_count(w, "killed", status.n_kills);
+        write_count(w, "strays", status.n_strays);
+        json_end_object(w);
+}
+
 static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
@@ -130,6 +146,10 @@ static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, 
         write_helpers(api, w);
         json_key(w, "resources");
         write_resources(api, w);
+        json_key(w, "commands");
+        write_commands(api, w);
+        json_key(w, "pools");
+        pools_write(api->context.services->pools, w);
         json_key(w, "loop");
         json_begin_object(w);
         write_count(w, "timers", timer_queue_size(api->context.services->timers));

@@ -4,7 +4,7 @@
 
 #include "loop/http-server.h"
 #include "loop/loop.h"
-#include "process/spawner.h"
+#include "process/pool-set.h"
 #include "sched/scheduler.h"
 
 typedef struct Status Status;
@@ -13,6 +13,7 @@ typedef struct Status Status;
 typedef struct StatusContext {
         Scheduler *scheduler;
         Spawner *spawner;
+        PoolSet *pools; /* NULL: none */
         TimerQueue *timers;
         Loop *loop;
         usec_t started_boottime;

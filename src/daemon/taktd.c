@@ -396,7 +396,7 @@ static int listen_control(Daemon *d)
 static int listen_status(Daemon *d)
 {
         const StatusContext context = {
-                .scheduler = d->engine.scheduler, .spawner = d->engine.spawner, .timers = d->engine.services.timers,
+                .scheduler = d->engine.scheduler, .spawner = d->engine.spawner, .pools = d->engine.pools, .timers = d->engine.services.timers,
                 .loop = d->engine.loop, .started_boottime = clock_boottime(clock_system()),
         };
         _cleanup_free_ char *path = NULL;

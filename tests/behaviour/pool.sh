@@ -125,6 +125,14 @@ rm "$dir/env/jobs/one.job"
 taktctl reload >"$dir/out"
 eventually "a removed job's process is gone" gone "$kept" || :
 
+# --- what is told of it ---
+pool_info() {
+        taktctl info --json | python3 -c 'import json, sys
+pools = {p["name"]: p for p in json.load(sys.stdin)["pools"]}
+print(eval(sys.argv[1], {"p": pools, "sum": sum}))' "$1"
+}
+is "info" "(2, 4, True)" "$(pool_info 'p["crowd"]["started"], p["crowd"]["answers"], p["recycled"]["recycled"] >= 2')"
+
 # --- killed from outside ---
 before=$(run_job 'r["result"]["pid"]' hasty)
 kill -KILL "$before"
