@@ -34,6 +34,15 @@ struct Command {
         char mark[];
 };
 
+/* What another taktd than the one that started a command needs in order to go on with it. */
+typedef struct Kept {
+        SpawnReport report; /* SPAWN_HELD */
+        int output; /* ends of pipes that are read; -1: none */
+        int error_output;
+        int captured;
+        char note[];
+} Kept;
+
 struct CommandTable {
         CommandReport report;
         void *userdata;
@@ -50,11 +59,19 @@ struct CommandTable {
         usec_t poll_due; /* of lingering groups */
         Command *buckets[PID_BUCKETS];
         Command *slots[SPAWN_MAX_SLOTS];
+        Kept *kept[SPAWN_MAX_SLOTS];
 };
 
 Command **command_find_by_pid(CommandTable *table, pid_t pid);
 Command *command_find_launching(CommandTable *table, pid_t pid);
+void command_stop(CommandTable *table, Command *command);
 void command_table_schedule_scan(CommandTable *table, usec_t after);
+
+/* --- kept.c --- */
+
+/* What REPORT says of a command is noted where something is kept of it. */
+void kept_note_report(CommandTable *table, const SpawnReport *report);
+void kept_free_all(CommandTable *table);
 
 /* --- strays.c --- */
 

@@ -72,29 +72,36 @@ CommandTable *command_table_free(CommandTable *table)
         while ((command = list_first(&table->commands, Command, commands)))
                 command_free(table, command);
         strays_forget(table);
+        kept_free_all(table);
         free(table);
         return NULL;
 }
 
+static void tell(CommandTable *table, const SpawnReport *report)
+{
+        kept_note_report(table, report);
+        table->report(report, table->userdata);
+}
+
 static void report(CommandTable *table, const Command *command, SpawnReportType type)
 {
-        table->report(&(SpawnReport){
+        tell(table, &(SpawnReport){
                         .type = type,
                         .slot = command->header.slot,
                         .serial = command->header.serial,
                         .pid = command->progress.pid,
-        }, table->userdata);
+        });
 }
 
 void command_table_refuse(CommandTable *table, const SpawnHeader *header, SpawnStage stage, int error)
 {
-        table->report(&(SpawnReport){
+        tell(table, &(SpawnReport){
                         .type = SPAWN_EXITED,
                         .slot = header->slot,
                         .serial = header->serial,
                         .stage = stage,
                         .error = -error,
-        }, table->userdata);
+        });
 }
 
 /* --- ending --- */
@@ -133,7 +140,7 @@ static void command_kill_after(CommandTable *table, Command *command, usec_t aft
         table->kill_due = MIN(table->kill_due, command->kill_due);
 }
 
-static void command_stop(CommandTable *table, Command *command)
+void command_stop(CommandTable *table, Command *command)
 {
         command->stopping = true;
         if (command->kill_after == 0) {
@@ -189,7 +196,7 @@ static void command_exited(CommandTable *table, Command *command, int status, co
                 exit.flags |= SPAWN_GROUP_LEFT;
         if (command->killed)
                 exit.flags |= SPAWN_KILLED;
-        table->report(&exit, table->userdata);
+        tell(table, &exit);
 
         command_table_schedule_scan(table, group_left || command->stopping ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
         if (!group_left) {

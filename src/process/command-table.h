@@ -43,6 +43,18 @@ int command_table_enter(CommandTable *table, const SpawnStart *start, const Spaw
 void command_launch(Command *command, const SpawnStart *start, const SpawnPayload *payload, const int fds[static 3]);
 /* True where something may be due earlier than command_table_dispatch() said last. */
 bool command_table_launched(CommandTable *table, Command *command);
+/*
+ * What START asks to be kept of it is kept from now on, also beyond the command's end. OUTPUT and
+ * ERROR_OUTPUT are taken over, -1 where there are none. -ENOMEM; nothing is kept then.
+ */
+int command_table_keep(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload, int *output, int *error_output);
+/* FD, which is taken, has what was read of the command's output. */
+void command_table_captured(CommandTable *table, const SpawnHeader *header, int *fd);
+/* No more is asked of it. */
+void command_table_done(CommandTable *table, const SpawnName *name);
+/* Calls TELL for all that is kept until it returns an error, which is returned; all other commands are stopped. */
+typedef int (*CommandTell)(const SpawnReport *report, const char *note, const int *fds, unsigned n_fds, void *userdata);
+int command_table_list(CommandTable *table, CommandTell tell, void *userdata);
 /* Reports that a command could not be started. */
 void command_table_refuse(CommandTable *table, const SpawnHeader *header, SpawnStage stage, int error);
 /* A command that has ended meanwhile is no error. */

@@ -16,7 +16,8 @@ int spawn_payload_append_string(Buffer *payload, const char *s)
 unsigned spawn_flags_n_fds(uint32_t flags)
 {
         return (unsigned)__builtin_popcount(
-                flags & (SPAWN_WITH_INPUT | SPAWN_WITH_OUTPUT | SPAWN_WITH_ERROR | SPAWN_WITH_PAYLOAD));
+                flags & (SPAWN_WITH_INPUT | SPAWN_WITH_OUTPUT | SPAWN_WITH_ERROR | SPAWN_WITH_PAYLOAD |
+                         SPAWN_WITH_OUTPUT_END | SPAWN_WITH_ERROR_END));
 }
 
 static bool start_is_sound(const SpawnStart *start, size_t n)
@@ -29,8 +30,10 @@ static bool start_is_sound(const SpawnStart *start, size_t n)
                 return false;
         if (start->umask > 07777 || start->kill_signal < 1 || start->kill_signal >= NSIG)
                 return false;
-        /* Directory, mark and every string take a byte at least. */
-        strings = 2 + (size_t)start->n_arguments + start->n_environment;
+        if ((start->flags & (SPAWN_WITH_OUTPUT_END | SPAWN_WITH_ERROR_END)) && !(start->flags & SPAWN_KEEP))
+                return false;
+        /* Directory, mark, note and every string take a byte at least. */
+        strings = 3 + (size_t)start->n_arguments + start->n_environment;
         if (start->n_arguments < 1 || strings + start->n_limits * sizeof(SpawnWireLimit) > start->payload_size)
                 return false;
         return n == sizeof(SpawnStart) + (start->flags & SPAWN_WITH_PAYLOAD ? 0 : start->payload_size);
@@ -52,9 +55,16 @@ int spawn_request_decode(const void *message, size_t n, SpawnStart *ret)
                 if (!start_is_sound(&start, n))
                         return -EBADMSG;
         } else {
-                if (start.header.type < SPAWN_SIGNAL || start.header.type > SPAWN_PING)
+                size_t more = 0;
+
+                if (start.header.type < SPAWN_SIGNAL || start.header.type > SPAWN_LIST)
                         return -EBADMSG;
-                if (n != sizeof(SpawnHeader))
+                if (start.header.type == SPAWN_DONE) {
+                        if (start.header.argument < 1 || start.header.argument > (int32_t)SPAWN_MAX_DONE)
+                                return -EBADMSG;
+                        more = (size_t)start.header.argument * sizeof(SpawnName);
+                }
+                if (n != sizeof(SpawnHeader) + more)
                         return -EBADMSG;
                 if (start.header.type == SPAWN_SIGNAL && (start.header.argument < 1 || start.header.argument >= NSIG))
                         return -EBADMSG;
@@ -101,7 +111,8 @@ int spawn_payload_decode(const SpawnStart *start, const char *data, size_t n, Sp
 
         payload.directory = next_string(&p, end);
         payload.mark = payload.directory ? next_string(&p, end) : NULL;
-        if (!payload.mark || payload.directory[0] != '/')
+        payload.note = payload.mark ? next_string(&p, end) : NULL;
+        if (!payload.note || payload.directory[0] != '/' || strlen(payload.note) > SPAWN_NOTE_MAX)
                 return -EBADMSG;
         if ((size_t)start->n_arguments + start->n_environment > n)
                 return -EBADMSG;
@@ -143,6 +154,31 @@ int spawn_reports_count(size_t n)
         return (int)(n / sizeof(SpawnReport));
 }
 
+unsigned spawn_held_n_fds(uint32_t flags)
+{
+        return (unsigned)__builtin_popcount(flags & (SPAWN_HELD_OUTPUT | SPAWN_HELD_ERROR | SPAWN_HELD_CAPTURED));
+}
+
+int spawn_held_decode(const void *message, size_t n, SpawnReport *ret, const char **ret_note)
+{
+        const char *note = (const char *)message + sizeof(SpawnReport);
+        SpawnReport report;
+        int r;
+
+        if (n < sizeof(SpawnReport))
+                return -EBADMSG;
+        r = spawn_report_decode(message, 0, &report);
+        if (r < 0)
+                return r;
+        if (report.type != SPAWN_HELD)
+                return 0;
+        if (n == sizeof(SpawnReport) || strnlen(note, n - sizeof(SpawnReport)) + 1 != n - sizeof(SpawnReport))
+                return -EBADMSG;
+        *ret = report;
+        *ret_note = note;
+        return 1;
+}
+
 int spawn_report_decode(const void *message, size_t i, SpawnReport *ret)
 {
         SpawnReport report;
@@ -154,7 +190,8 @@ int spawn_report_decode(const void *message, size_t i, SpawnReport *ret)
         if (report.type == SPAWN_STARTED && report.pid == 0)
                 return -EBADMSG;
         /* Either it ran, or something failed at a stage. */
-        if (report.type == SPAWN_EXITED && (report.error > 0) != (report.stage != SPAWN_STAGE_NONE))
+        if ((report.type == SPAWN_EXITED || (report.type == SPAWN_HELD && (report.flags & SPAWN_HELD_EXITED))) &&
+            (report.error > 0) != (report.stage != SPAWN_STAGE_NONE))
                 return -EBADMSG;
         *ret = report;
         return 0;

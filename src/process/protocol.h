@@ -22,8 +22,12 @@
 #define SPAWN_MESSAGE_MAX 65536U
 /* Limits of a start: those of the request, and one of descriptors where that has none. */
 #define SPAWN_MAX_LIMITS (RLIM_NLIMITS + 1U)
-/* Descriptors beside a start: input, output, error output, payload, in that order where present. */
-#define SPAWN_MAX_FDS 4U
+/* Descriptors beside a start: in the order of their flags, where present. */
+#define SPAWN_MAX_FDS 6U
+/* Longest note that is kept with a command. */
+#define SPAWN_NOTE_MAX 32768U
+/* Commands that one SPAWN_DONE is about. */
+#define SPAWN_MAX_DONE 256U
 
 /* --- requests --- */
 
@@ -32,9 +36,13 @@ typedef enum SpawnRequestType {
         SPAWN_SIGNAL, /* ARGUMENT to the process group */
         SPAWN_STOP,   /* kill signal, and SIGKILL after the time given at the start */
         SPAWN_PING,   /* is answered by SPAWN_PONG with the same argument; slot and serial are 0 */
+        SPAWN_DONE,   /* ARGUMENT SpawnNames follow: what was kept of these is not needed any more */
+        SPAWN_CAPTURED, /* the memory file beside it has what was read of output so far, see SPAWN_CAPTURE_HEADER */
+        SPAWN_LIST,   /* asked by another taktd than the one that started the commands: SPAWN_HELLO with this
+                       * serial, a SPAWN_HELD for all that is kept, SPAWN_LISTED. What is not kept is stopped. */
 } SpawnRequestType;
 
-/* Every request begins with this; all but SPAWN_START are no more than this. */
+/* Every request begins with this; all but SPAWN_START and SPAWN_DONE are no more than this. */
 typedef struct SpawnHeader {
         uint32_t type;
         uint32_t slot;
@@ -42,14 +50,25 @@ typedef struct SpawnHeader {
         int32_t argument;
 } SpawnHeader;
 
+typedef struct SpawnName {
+        uint32_t slot;
+        uint32_t serial;
+} SpawnName;
+
+/* A capture's memory file: how many bytes were dropped, in so many bytes, then those that are kept. */
+#define SPAWN_CAPTURE_HEADER ((off_t)sizeof(uint64_t))
+
 enum {
         SPAWN_WITH_INPUT = 1 << 0, /* a descriptor is beside the message */
         SPAWN_WITH_OUTPUT = 1 << 1,
         SPAWN_WITH_ERROR = 1 << 2,
         SPAWN_WITH_PAYLOAD = 1 << 3,
-        SPAWN_SET_UMASK = 1 << 4,
-        SPAWN_SET_NICE = 1 << 5,
-        _SPAWN_FLAGS = (1 << 6) - 1,
+        SPAWN_WITH_OUTPUT_END = 1 << 4, /* the ends that are read, to be kept beside the note */
+        SPAWN_WITH_ERROR_END = 1 << 5,
+        SPAWN_SET_UMASK = 1 << 6,
+        SPAWN_SET_NICE = 1 << 7,
+        SPAWN_KEEP = 1 << 8, /* note, ends and exit are kept until SPAWN_DONE, or the slot's next use */
+        _SPAWN_FLAGS = (1 << 9) - 1,
 };
 
 typedef struct SpawnStart {
@@ -76,6 +95,7 @@ typedef struct SpawnPayload {
         SpawnWireLimit limits[SPAWN_MAX_LIMITS];
         const char *directory;
         const char *mark; /* "" for none */
+        const char *note; /* the same */
         char **argv;      /* NULL-terminated; what is to be freed */
         char **environment;
 } SpawnPayload;
@@ -83,7 +103,7 @@ typedef struct SpawnPayload {
 void spawn_payload_deinit(SpawnPayload *payload);
 #define SPAWN_PAYLOAD_NULL ((SpawnPayload){})
 
-/* A payload is its limits, directory, mark, arguments and environment, appended in this order. */
+/* A payload is its limits, directory, mark, note, arguments and environment, appended in this order. */
 int spawn_payload_append_limit(Buffer *payload, const SpawnWireLimit *limit);
 int spawn_payload_append_string(Buffer *payload, const char *s);
 
@@ -106,12 +126,19 @@ typedef enum SpawnReportType {
         SPAWN_GONE,      /* the last of the process group is gone, after an exit with SPAWN_GROUP_LEFT */
         SPAWN_STRAY,     /* PID outlived its command and is being ended */
         SPAWN_PONG,      /* STATUS is the argument of a SPAWN_PING */
+        SPAWN_HELD,      /* a message of its own: as SPAWN_EXITED where it has exited, its note and a NUL, and descriptors */
+        SPAWN_LISTED,    /* the end of those */
         _SPAWN_REPORT_MAX,
 } SpawnReportType;
 
 enum {
         SPAWN_GROUP_LEFT = 1 << 0, /* others of the group live on; the slot stays in use until SPAWN_GONE */
         SPAWN_KILLED = 1 << 1,     /* SIGKILL had to follow the kill signal */
+        SPAWN_HELD_EXITED = 1 << 2,
+        SPAWN_HELD_STOPPING = 1 << 3,
+        SPAWN_HELD_OUTPUT = 1 << 4, /* descriptors beside it, in this order */
+        SPAWN_HELD_ERROR = 1 << 5,
+        SPAWN_HELD_CAPTURED = 1 << 6,
 };
 
 /* What can fail on the way to a command; the names are in one table. */
@@ -151,5 +178,12 @@ typedef struct SpawnReport {
 
 /* How many reports a message of N bytes holds, or -EBADMSG. */
 int spawn_reports_count(size_t n);
+/*
+ * A message that may be a SPAWN_HELD: 1 with its note, which lies in MESSAGE, 0 where it is another one,
+ * -EBADMSG.
+ */
+int spawn_held_decode(const void *message, size_t n, SpawnReport *ret, const char **ret_note);
+/* How many descriptors belong beside it. */
+unsigned spawn_held_n_fds(uint32_t flags);
 /* Report I of MESSAGE. 0, -EBADMSG for one that can't be true. */
 int spawn_report_decode(const void *message, size_t i, SpawnReport *ret);

@@ -15,8 +15,9 @@ _Static_assert(SPAWNER_MAX_COMMANDS <= SPAWN_MAX_SLOTS, "every command has a slo
 
 void spawn_envelope_deinit(SpawnEnvelope *envelope)
 {
-        for (unsigned i = 0; i < envelope->n_fds; i++)
+        for (unsigned i = 0; i < envelope->n_owned; i++)
                 safe_close(envelope->fds[i]);
+        envelope->n_owned = 0;
         envelope->n_fds = 0;
         buffer_deinit(&envelope->message);
 }
@@ -26,7 +27,22 @@ static void add_fd(SpawnEnvelope *envelope, int fd, uint32_t flag)
         SpawnStart *start = (void *)envelope->message.data;
 
         envelope->fds[envelope->n_fds++] = fd;
+        envelope->n_owned = envelope->n_fds;
         start->flags |= flag;
+}
+
+/* The ends that are read go along where the command is to be kept. They are the last ones, and not closed here. */
+static void add_ends(SpawnEnvelope *envelope, const int ends[static 2])
+{
+        SpawnStart *start = (void *)envelope->message.data;
+
+        start->flags |= SPAWN_KEEP;
+        for (unsigned i = 0; i < 2; i++) {
+                if (ends[i] < 0)
+                        continue;
+                envelope->fds[envelope->n_fds++] = ends[i];
+                start->flags |= (uint32_t)SPAWN_WITH_OUTPUT_END << i;
+        }
 }
 
 /* A file of N bytes that nobody can change any more, at its beginning. */
@@ -167,6 +183,8 @@ static int append_payload(Buffer *message, const SpawnRequest *request, const st
         if (r >= 0)
                 r = spawn_payload_append_string(message, request->mark ?: "");
         if (r >= 0)
+                r = spawn_payload_append_string(message, request->note ?: "");
+        if (r >= 0)
                 r = append_vector(message, request->argv, NULL, &n_arguments);
         if (r >= 0)
                 r = append_vector(message, request->environment, speaks_to_us, &n_environment);
@@ -185,6 +203,8 @@ static bool request_is_sound(const SpawnRequest *request)
         if (!request->argv || !request->argv[0] || request->n_limits > RLIM_NLIMITS)
                 return false;
         if (request->directory && request->directory[0] != '/')
+                return false;
+        if (request->note && strlen(request->note) > SPAWN_NOTE_MAX)
                 return false;
         if (request->kill_signal < 0 || request->kill_signal >= NSIG)
                 return false;
@@ -208,7 +228,7 @@ static int outsource_payload(SpawnEnvelope *envelope)
 }
 
 int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, const struct rlimit *descriptors,
-                        int captured[static 2])
+                        int captured[static 2], const int *ends)
 {
         SpawnStart start = {
                 .header.type = SPAWN_START,
@@ -234,6 +254,8 @@ int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, co
                 r = add_output(envelope, &request->error_output, &captured[1], SPAWN_WITH_ERROR);
         if (r >= 0)
                 r = outsource_payload(envelope);
+        if (r >= 0 && ends && request->note)
+                add_ends(envelope, ends);
         if (r < 0)
                 spawn_envelope_deinit(envelope);
         return r;

@@ -6,6 +6,8 @@
  */
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -22,6 +24,7 @@ static void capture_close(SpawnCapture *capture)
 {
         capture->io = io_source_free(capture->io);
         capture->fd = safe_close(capture->fd);
+        capture->saved = safe_close(capture->saved);
 }
 
 static void tell_line(SpawnCapture *capture, const char *line, size_t n)
@@ -81,6 +84,74 @@ static void take_output(SpawnCapture *capture, const char *data, size_t n)
                 split_lines(capture, data, n);
 }
 
+/*
+ * Output that is read while its command runs would be lost with this process. So it passes through a memory
+ * file of which takt-spawn has a descriptor; splice(2) leaves no moment at which it is neither in the pipe
+ * nor there. A command that is over when it is read needs none of this.
+ */
+static bool capture_save(SpawnCapture *capture)
+{
+        SpawnedCommand *command = capture->command;
+        int r = 0;
+
+        if (!command->kept || capture->max_bytes == 0)
+                return false;
+        if (capture->saved >= 0)
+                return true;
+        capture->saved = memfd_create("takt-output", MFD_CLOEXEC);
+        if (capture->saved < 0 || ftruncate(capture->saved, SPAWN_CAPTURE_HEADER) < 0)
+                r = negative_errno();
+        if (r >= 0)
+                r = spawner_send_captured(command->spawner, command, capture->saved);
+        if (r >= 0)
+                return true;
+        /* It goes on as a command that ends with this process. */
+        capture->saved = safe_close(capture->saved);
+        spawner_done(command->spawner, command);
+        return false;
+}
+
+/* As read(2), by way of the memory file. */
+static ssize_t capture_splice(SpawnCapture *capture, char *data, size_t size)
+{
+        off_t at = SPAWN_CAPTURE_HEADER + (off_t)capture->kept.len, to = at;
+        size_t room = capture->max_bytes - capture->kept.len;
+        ssize_t n;
+
+        if (room > 0) {
+                n = splice(capture->fd, NULL, capture->saved, &to, MIN(size, room), SPLICE_F_NONBLOCK);
+                return n > 0 ? pread(capture->saved, data, (size_t)n, at) : n;
+        }
+        n = read(capture->fd, data, size);
+        if (n > 0) {
+                uint64_t dropped = capture->dropped + (uint64_t)n;
+
+                (void)!pwrite(capture->saved, &dropped, sizeof(dropped), 0);
+        }
+        return n;
+}
+
+/* What was read in a process before this one. */
+static int capture_restore(SpawnCapture *capture)
+{
+        struct stat st;
+        size_t n;
+
+        if (fstat(capture->saved, &st) < 0)
+                return negative_errno();
+        if (st.st_size < SPAWN_CAPTURE_HEADER || pread(capture->saved, &capture->dropped, sizeof(uint64_t), 0) != sizeof(uint64_t))
+                return -EBADMSG;
+        n = MIN((size_t)(st.st_size - SPAWN_CAPTURE_HEADER), capture->max_bytes);
+        if (n == 0)
+                return 0;
+        if (buffer_reserve(&capture->kept, n) < 0)
+                return -ENOMEM;
+        if (pread(capture->saved, capture->kept.data, n, SPAWN_CAPTURE_HEADER) != (ssize_t)n)
+                return -EBADMSG;
+        capture->kept.len = n;
+        return 0;
+}
+
 /* 1: there may be more, 0: not now, -EPIPE: the end. */
 static int capture_read(SpawnCapture *capture)
 {
@@ -89,7 +160,10 @@ static int capture_read(SpawnCapture *capture)
 
         if (capture->fd < 0)
                 return -EPIPE;
-        n = read(capture->fd, spawner->scratch, sizeof(spawner->scratch));
+        if (capture->command->state == SPAWN_STATE_SENT && capture_save(capture))
+                n = capture_splice(capture, spawner->scratch, sizeof(spawner->scratch));
+        else
+                n = read(capture->fd, spawner->scratch, sizeof(spawner->scratch));
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return 0;
         if (n <= 0) {
@@ -290,15 +364,8 @@ void spawned_command_fail(SpawnedCommand *command, int error, const char *stage)
 
 /* --- for the owner --- */
 
-int spawned_command_new(Spawner *spawner, const SpawnRequest *request, const SpawnCallbacks *callbacks, void *userdata,
-                        SpawnedCommand **ret, SpawnEnvelope *ret_envelope)
+static void init(SpawnedCommand *command, Spawner *spawner, const SpawnCallbacks *callbacks, void *userdata)
 {
-        _cleanup_(spawned_command_freep) SpawnedCommand *command = new0(SpawnedCommand, 1);
-        const SpawnOutput *outputs[] = { &request->output, &request->error_output };
-        int write_ends[2] = { -1, -1 }, r = 0;
-
-        if (!command)
-                return -ENOMEM;
         command->spawner = spawner;
         command->n_ref = 1;
         command->slot = SPAWN_MAX_SLOTS;
@@ -309,11 +376,71 @@ int spawned_command_new(Spawner *spawner, const SpawnRequest *request, const Spa
         list_init(&command->commands);
         list_init(&command->waiting);
         for (int i = 0; i < 2; i++)
-                command->captures[i] = (SpawnCapture){ .command = command, .number = i + 1, .fd = -1 };
+                command->captures[i] = (SpawnCapture){ .command = command, .number = i + 1, .fd = -1, .saved = -1 };
+}
+
+int spawned_command_resume(Spawner *spawner, const SpawnReport *report, const SpawnExit *exit, int ends[static 2], int *captured,
+                           const size_t max_bytes[static 2], const SpawnCallbacks *callbacks, void *userdata, SpawnedCommand **ret)
+{
+        _cleanup_(spawned_command_freep) SpawnedCommand *command = new0(SpawnedCommand, 1);
+        bool uses_slot = !exit || (report->flags & SPAWN_GROUP_LEFT);
+        int r = 0;
+
+        if (!command)
+                return -ENOMEM;
+        init(command, spawner, callbacks, userdata);
+        command->captures[0].saved = TAKE_FD(*captured);
+        for (int i = 0; i < 2 && r >= 0; i++) {
+                SpawnCapture *capture = &command->captures[i];
+
+                capture->wanted = ends[i] >= 0;
+                capture->max_bytes = max_bytes[i];
+                capture->fd = TAKE_FD(ends[i]);
+                if (capture->saved >= 0)
+                        r = capture_restore(capture);
+                if (r >= 0 && capture->fd >= 0)
+                        r = io_source_new(spawner->loop, capture->fd, 0, on_output, capture, &capture->io);
+        }
+        if (r >= 0 && uses_slot)
+                r = spawner_claim(spawner, report->slot, report->serial, report->pid, command);
+        if (r < 0)
+                return r;
+        command->slot = uses_slot ? report->slot : SPAWN_MAX_SLOTS;
+        command->kept = true;
+        command->name = (SpawnName){ report->slot, report->serial };
+        command->state = SPAWN_STATE_SENT;
+        command->stopping = report->flags & SPAWN_HELD_STOPPING;
+        command->pid = report->pid;
+        list_append(&spawner->commands, &command->commands);
+        spawner->status.n_commands++;
+        if (exit) {
+                command->exit = *exit;
+                command->state = SPAWN_STATE_EXITED;
+                loop_defer(spawner->loop, &command->finish);
+        } else {
+                watch_output(command);
+        }
+        *ret = TAKE_PTR(command);
+        return 0;
+}
+
+int spawned_command_new(Spawner *spawner, const SpawnRequest *request, const SpawnCallbacks *callbacks, void *userdata,
+                        SpawnedCommand **ret, SpawnEnvelope *ret_envelope)
+{
+        _cleanup_(spawned_command_freep) SpawnedCommand *command = new0(SpawnedCommand, 1);
+        const SpawnOutput *outputs[] = { &request->output, &request->error_output };
+        int write_ends[2] = { -1, -1 }, ends[2], r = 0;
+
+        if (!command)
+                return -ENOMEM;
+        init(command, spawner, callbacks, userdata);
         for (int i = 0; i < 2 && r >= 0; i++)
                 r = capture_init(&command->captures[i], outputs[i], &write_ends[i]);
+        for (int i = 0; i < 2; i++)
+                ends[i] = command->captures[i].fd;
         if (r >= 0)
-                r = spawn_envelope_init(ret_envelope, request, &spawner->descriptors, write_ends);
+                r = spawn_envelope_init(ret_envelope, request, &spawner->descriptors, write_ends,
+                                        spawner->connected ? ends : NULL);
         safe_close(write_ends[0]);
         safe_close(write_ends[1]);
         if (r < 0)

@@ -14,6 +14,7 @@ typedef struct SpawnEnvelope {
         Buffer message;
         int fds[SPAWN_MAX_FDS];
         unsigned n_fds;
+        unsigned n_owned; /* of these, the first; the others are the command's */
 } SpawnEnvelope;
 
 /* One pipe that a command writes to. */
@@ -27,6 +28,7 @@ typedef struct SpawnCapture {
         Buffer kept;
         uint64_t dropped;
         Buffer line; /* begun, not ended */
+        int saved; /* the memory file that takt-spawn keeps for another taktd; -1: none yet */
 } SpawnCapture;
 
 typedef enum SpawnState {
@@ -45,6 +47,8 @@ struct SpawnedCommand {
         uint32_t slot; /* while SENT; after that while the slot still has this command */
         pid_t pid;
         bool stopping;
+        bool kept;      /* takt-spawn keeps what another taktd needs, under this name */
+        SpawnName name;
         SpawnEnvelope envelope; /* while WAITING */
         SpawnCapture captures[2];
         SpawnExit exit;
@@ -79,6 +83,16 @@ struct Spawner {
         usec_t started_boottime;
         usec_t backoff;
         Timer restart;
+        void (*connected)(Spawner *spawner, int fd, void *userdata); /* commands outlive this process; NULL: they don't */
+        void *connected_userdata;
+        Buffer done;   /* SpawnNames that are to be told */
+        bool resumed;  /* of an earlier taktd: starts nothing */
+        bool left;     /* to the next one */
+        List held;     /* what nobody has adopted yet */
+        uint32_t n_used; /* slots */
+        Deferred idle;
+        void (*on_idle)(Spawner *spawner, void *userdata);
+        void *idle_userdata;
         Timer ping; /* armed while there are commands */
         bool pinging;
         unsigned n_unanswered; /* pings in a row */
@@ -113,6 +127,15 @@ void spawner_stop(Spawner *spawner, uint32_t slot);
 /* The command asks for no more; what is left of its process group is ended. Harmless when repeated. */
 void spawner_release(Spawner *spawner, SpawnedCommand *command);
 
+/* What was kept of the command is not needed any more; this is told soon. */
+void spawner_done(Spawner *spawner, SpawnedCommand *command);
+void spawner_flush_done(Spawner *spawner);
+/* Has the memory file FD kept. -EAGAIN and others: it is not. */
+int spawner_send_captured(Spawner *spawner, const SpawnedCommand *command, int fd);
+/* Makes NUMBER a slot in use, of a command that the helper has. -ENOMEM. */
+int spawner_claim(Spawner *spawner, uint32_t number, uint32_t serial, pid_t pid, SpawnedCommand *command);
+/* Once there is nothing left to wait for, on_idle() is called. */
+void spawner_check_idle(Spawner *spawner);
 /* A slot that the helper has done with. */
 void spawner_give_back(Spawner *spawner, uint32_t slot);
 /* Sends what waits and fits. */
@@ -122,6 +145,8 @@ void spawner_update_io(Spawner *spawner);
 
 /* --- spawner.c --- */
 
+/* Of a helper that was started by another process; FD is taken over on success. */
+int spawner_new_resumed(Loop *loop, int fd, pid_t pid, Spawner **ret);
 /* From now on the helper has to answer, until there are no commands any more. */
 void spawner_watch_answers(Spawner *spawner);
 
@@ -135,18 +160,26 @@ void spawned_command_on_started(SpawnedCommand *command, pid_t pid, bool exited)
 void spawned_command_on_exited(SpawnedCommand *command, const SpawnExit *exit);
 /* Ends with ERROR at STAGE, in a turn of the loop of its own. */
 void spawned_command_fail(SpawnedCommand *command, int error, const char *stage);
+/* One that runs already: EXIT of one that has ended, else NULL. What was read before is in CAPTURED, -1 for none; all taken. */
+int spawned_command_resume(Spawner *spawner, const SpawnReport *report, const SpawnExit *exit, int ends[static 2], int *captured,
+                           const size_t max_bytes[static 2], const SpawnCallbacks *callbacks, void *userdata, SpawnedCommand **ret);
 /* The spawner goes away. */
 void spawned_command_orphan(SpawnedCommand *command);
+
+/* --- spawner-resume.c --- */
+
+void spawner_free_held(Spawner *spawner);
 
 /* --- spawn-envelope.c --- */
 
 /*
  * CAPTURED: the write ends for captured output and error output, taken where the request captures
  * them. Descriptors of the caller are duplicated. DESCRIPTORS: their limit where the request says none;
- * may be NULL. 0 or an error of spawner_start().
+ * may be NULL. ENDS: those that are read of the same pipes, borrowed; NULL where nothing is to be kept. 0 or an
+ * error of spawner_start().
  */
 int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, const struct rlimit *descriptors,
-                        int captured[static 2]);
+                        int captured[static 2], const int *ends);
 void spawn_envelope_deinit(SpawnEnvelope *envelope);
 void spawn_envelope_set_address(SpawnEnvelope *envelope, uint32_t slot, uint32_t serial);
 /* 0, -EAGAIN where the socket is full, -errno. */

@@ -33,7 +33,31 @@ static int slot_take(Spawner *spawner, SpawnedCommand *command)
         slot = &spawner->slots[command->slot];
         spawner->free_slot = slot->next_free;
         *slot = (SpawnSlot){ .command = command, .serial = slot->serial + 1, .used = true };
+        spawner->n_used++;
         return 0;
+}
+
+int spawner_claim(Spawner *spawner, uint32_t number, uint32_t serial, pid_t pid, SpawnedCommand *command)
+{
+        if (number >= spawner->n_slots) {
+                uint32_t n = MIN(MAX(2 * spawner->n_slots, number + 1), SPAWN_MAX_SLOTS);
+                SpawnSlot *slots = reallocarray(spawner->slots, n, sizeof(*slots));
+
+                if (!slots)
+                        return -ENOMEM;
+                memset(slots + spawner->n_slots, 0, (n - spawner->n_slots) * sizeof(*slots));
+                spawner->slots = slots;
+                spawner->n_slots = n;
+        }
+        spawner->slots[number] = (SpawnSlot){ .command = command, .serial = serial, .pid = pid, .used = true };
+        spawner->n_used++;
+        return 0;
+}
+
+void spawner_check_idle(Spawner *spawner)
+{
+        if (spawner->on_idle && spawner->n_used == 0 && spawner->status.n_commands == 0 && list_is_empty(&spawner->held))
+                loop_defer(spawner->loop, &spawner->idle);
 }
 
 void spawner_give_back(Spawner *spawner, uint32_t number)
@@ -44,6 +68,8 @@ void spawner_give_back(Spawner *spawner, uint32_t number)
                 slot->command->slot = SPAWN_MAX_SLOTS;
         *slot = (SpawnSlot){ .serial = slot->serial, .next_free = spawner->free_slot };
         spawner->free_slot = number;
+        spawner->n_used--;
+        spawner_check_idle(spawner);
 }
 
 /* --- to the helper --- */
@@ -84,6 +110,43 @@ int spawner_control(Spawner *spawner, uint32_t number, SpawnRequestType type, in
         return r == -E2BIG ? -EAGAIN : r;
 }
 
+void spawner_flush_done(Spawner *spawner)
+{
+        struct {
+                SpawnHeader header;
+                SpawnName names[SPAWN_MAX_DONE];
+        } message = { .header.type = SPAWN_DONE };
+        size_t n = spawner->done.len / sizeof(SpawnName);
+
+        if (n == 0 || spawner->fd < 0)
+                return;
+        message.header.argument = (int32_t)n;
+        memcpy(message.names, spawner->done.data, spawner->done.len);
+        /* What is not told now is freed by the slot's next use. */
+        (void)!send(spawner->fd, &message, sizeof(SpawnHeader) + n * sizeof(SpawnName), MSG_DONTWAIT | MSG_NOSIGNAL);
+        buffer_clear(&spawner->done);
+}
+
+void spawner_done(Spawner *spawner, SpawnedCommand *command)
+{
+        if (!command->kept)
+                return;
+        command->kept = false;
+        (void)buffer_append(&spawner->done, &command->name, sizeof(command->name));
+        if (spawner->done.len >= SPAWN_MAX_DONE * sizeof(SpawnName))
+                spawner_flush_done(spawner);
+}
+
+int spawner_send_captured(Spawner *spawner, const SpawnedCommand *command, int fd)
+{
+        const SpawnHeader header = { .type = SPAWN_CAPTURED, .slot = command->name.slot, .serial = command->name.serial };
+        const SpawnEnvelope envelope = {
+                .message = { .data = (char *)&header, .len = sizeof(header) }, .fds = { fd }, .n_fds = 1,
+        };
+
+        return spawner->fd < 0 ? -ENOTCONN : spawn_envelope_send(&envelope, spawner->fd);
+}
+
 void spawner_ping(Spawner *spawner)
 {
         if (spawner->controls.len == 0)
@@ -115,8 +178,11 @@ void spawner_release(Spawner *spawner, SpawnedCommand *command)
                 spawner->status.n_commands--;
         }
         spawner_unwait(spawner, command);
-        if (command->slot == SPAWN_MAX_SLOTS)
+        spawner_done(spawner, command);
+        if (command->slot == SPAWN_MAX_SLOTS) {
+                spawner_check_idle(spawner);
                 return;
+        }
         spawner_stop(spawner, command->slot);
         spawner->slots[command->slot].command = NULL;
         command->slot = SPAWN_MAX_SLOTS;
@@ -136,6 +202,8 @@ static int send_start(Spawner *spawner, SpawnedCommand *command, SpawnEnvelope *
                 return r;
         }
         command->state = SPAWN_STATE_SENT;
+        command->kept = ((const SpawnStart *)(const void *)envelope->message.data)->flags & SPAWN_KEEP;
+        command->name = (SpawnName){ command->slot, spawner->slots[command->slot].serial };
         spawner->status.n_started++;
         spawn_envelope_deinit(envelope);
         return 0;

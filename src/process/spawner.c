@@ -168,6 +168,7 @@ static void disconnect(Spawner *spawner)
         spawner->io = io_source_free(spawner->io);
         spawner->fd = safe_close(spawner->fd);
         buffer_deinit(&spawner->controls);
+        buffer_clear(&spawner->done);
         if (spawner->pid_fd >= 0)
                 (void)kill(spawner->helper_pid, SIGKILL);
 
@@ -303,7 +304,8 @@ static void on_helper_dead(_unused_ IoSource *source, _unused_ int fd, _unused_ 
                 fail_waiting(spawner);
         if (age >= SPAWNER_STABLE_USEC)
                 spawner->backoff = 0;
-        schedule_restart(spawner);
+        if (!spawner->resumed)
+                schedule_restart(spawner);
 }
 
 /* --- a helper that hangs --- */
@@ -316,6 +318,7 @@ static void on_ping(Timer *timer, _unused_ usec_t now)
         spawner->pinging = false;
         if (spawner->fd < 0)
                 return;
+        spawner_flush_done(spawner);
         if (spawner->n_unanswered >= PINGS_MAX) {
                 log_error("%s (pid %d) hangs: %u questions have no answer; it is killed", spawner->helper_path,
                           (int)spawner->helper_pid, spawner->n_unanswered);
@@ -346,6 +349,17 @@ void spawner_set_patience(Spawner *spawner, usec_t patience)
 
 /* --- the life of a helper --- */
 
+static void forget_commands(Spawner *spawner)
+{
+        SpawnedCommand *command;
+
+        while ((command = list_first(&spawner->commands, SpawnedCommand, commands))) {
+                spawner_unwait(spawner, command);
+                list_unlink(&command->commands);
+                spawned_command_orphan(command);
+        }
+}
+
 static int start_helper(Spawner *spawner)
 {
         int r;
@@ -359,8 +373,11 @@ static int start_helper(Spawner *spawner)
         r = io_source_new(spawner->loop, spawner->fd, IO_READ, on_connection, spawner, &spawner->io);
         if (r >= 0)
                 r = io_source_new(spawner->loop, spawner->pid_fd, IO_READ, on_helper_dead, spawner, &spawner->pid_io);
-        if (r >= 0)
+        if (r >= 0) {
+                if (spawner->connected)
+                        spawner->connected(spawner, spawner->fd, spawner->connected_userdata);
                 return 0;
+        }
         helper_kill(spawner->helper_pid);
         spawner->helper_pid = 0;
         spawner->io = io_source_free(spawner->io);
@@ -389,7 +406,8 @@ static void on_restart(Timer *timer, _unused_ usec_t now)
         spawner_update_io(spawner);
 }
 
-int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
+/* One without a helper. */
+static int spawner_make(Loop *loop, const char *helper_path, Spawner **ret)
 {
         _cleanup_(spawner_freep) Spawner *spawner = new0(Spawner, 1);
         int r;
@@ -405,8 +423,10 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
         spawner->orphans.callback = on_orphans;
         spawner->ping.callback = on_ping;
         spawner->patience = SPAWNER_PATIENCE_USEC;
+        spawner->done = BUFFER_WITH_MAX(SPAWN_MAX_DONE * sizeof(SpawnName));
         list_init(&spawner->commands);
         list_init(&spawner->waiting);
+        list_init(&spawner->held);
         spawner->helper_path = strdup(helper_path);
         if (!spawner->helper_path)
                 return -ENOMEM;
@@ -419,6 +439,18 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
                 return r;
         if (getrlimit(RLIMIT_NOFILE, &spawner->descriptors) < 0)
                 return negative_errno();
+        *ret = TAKE_PTR(spawner);
+        return 0;
+}
+
+int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
+{
+        _cleanup_(spawner_freep) Spawner *spawner = NULL;
+        int r;
+
+        r = spawner_make(loop, helper_path, &spawner);
+        if (r < 0)
+                return r;
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return negative_errno();
         r = start_helper(spawner);
@@ -428,26 +460,66 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
         return 0;
 }
 
+/* No child of this process: it is known by the number that it says itself. */
+int spawner_new_resumed(Loop *loop, int fd, pid_t pid, Spawner **ret)
+{
+        _cleanup_(spawner_freep) Spawner *spawner = NULL;
+        int r;
+
+        r = spawner_make(loop, "takt-spawn", &spawner);
+        if (r < 0)
+                return r;
+        spawner->resumed = spawner->said_hello = true;
+        spawner->helper_pid = pid;
+        spawner->pid_fd = pidfd_open(pid, 0);
+        if (spawner->pid_fd < 0)
+                return negative_errno();
+        r = io_source_new(loop, fd, IO_READ, on_connection, spawner, &spawner->io);
+        if (r >= 0)
+                r = io_source_new(loop, spawner->pid_fd, IO_READ, on_helper_dead, spawner, &spawner->pid_io);
+        if (r < 0)
+                return r;
+        spawner->fd = fd;
+        *ret = TAKE_PTR(spawner);
+        return 0;
+}
+
+void spawner_outlive(Spawner *spawner, void (*connected)(Spawner *spawner, int fd, void *userdata), void *userdata)
+{
+        spawner->connected = connected;
+        spawner->connected_userdata = userdata;
+        if (spawner->fd >= 0)
+                connected(spawner, spawner->fd, userdata);
+}
+
+void spawner_leave(Spawner *spawner)
+{
+        forget_commands(spawner);
+        spawner->left = true;
+        spawner->io = io_source_free(spawner->io);
+        spawner->fd = safe_close(spawner->fd);
+}
+
 Spawner *spawner_free(Spawner *spawner)
 {
-        SpawnedCommand *command;
-
         if (!spawner)
                 return NULL;
-        while ((command = list_first(&spawner->commands, SpawnedCommand, commands))) {
-                spawner_unwait(spawner, command);
-                list_unlink(&command->commands);
-                spawned_command_orphan(command);
-        }
+        forget_commands(spawner);
+        spawner_free_held(spawner);
+        deferred_cancel(spawner->loop, &spawner->idle);
         timer_disarm(loop_timers(spawner->loop), &spawner->restart);
         timer_disarm(loop_timers(spawner->loop), &spawner->orphans);
         timer_disarm(loop_timers(spawner->loop), &spawner->ping);
         spawner->io = io_source_free(spawner->io);
         spawner->pid_io = io_source_free(spawner->pid_io);
+        /* The end is to be seen whoever has a copy. */
+        if (spawner->fd >= 0)
+                (void)shutdown(spawner->fd, SHUT_RDWR);
         safe_close(spawner->fd);
-        if (spawner->pid_fd >= 0) {
+        if (spawner->left || spawner->resumed) {
+                safe_close(spawner->pid_fd);
+        } else if (spawner->pid_fd >= 0) {
                 struct pollfd pollfd = { .fd = spawner->pid_fd, .events = POLLIN };
-
                 ProcessStat stat;
 
                 /* One that is stopped can't see the end. */
@@ -457,7 +529,9 @@ Spawner *spawner_free(Spawner *spawner)
                         spawner->orphans_unseen = 0;
                 safe_close(spawner->pid_fd);
         }
-        wait_for_orphans(spawner);
+        if (!spawner->left)
+                wait_for_orphans(spawner);
+        buffer_deinit(&spawner->done);
         buffer_deinit(&spawner->controls);
         free(spawner->slots);
         free(spawner->helper_path);

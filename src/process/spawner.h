@@ -68,6 +68,8 @@ typedef struct SpawnRequest {
         const char *directory;    /* absolute; NULL: "/" */
         const char *mark;         /* one entry of ENVIRONMENT that no other command has (TAKT_RUN=17), by which
                                    * processes that left the command's session are known to be its; or NULL */
+        const char *note;         /* of the owner, for spawner_resume(): see spawner_outlive(). NULL: it ends with this
+                                   * process; at most SPAWN_NOTE_MAX bytes */
         SpawnInput input;
         SpawnOutput output;
         SpawnOutput error_output;
@@ -134,6 +136,46 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret);
  */
 Spawner *spawner_free(Spawner *spawner);
 DEFINE_CLEANUP(Spawner *, spawner_free);
+
+/* --- commands that outlive this process --- */
+
+/*
+ * From now on commands with a note outlive this process where somebody keeps a copy of the connection with
+ * the helper, which is what CONNECTED is told of: now, and for each helper that follows a dead one. Output
+ * that is read while a command runs is kept in memory files besides. Only SPAWN_CAPTURE of output FD 1 and
+ * of lines survives.
+ */
+void spawner_outlive(Spawner *spawner, void (*connected)(Spawner *spawner, int fd, void *userdata), void *userdata);
+/*
+ * Leaves commands with a note to a process to come; all handles are dead but for spawned_command_free(), and no
+ * callback is called any more.
+ */
+void spawner_leave(Spawner *spawner);
+
+/* How long spawner_resume() waits for the helper in all. */
+#define SPAWNER_RESUME_USEC (5 * USEC_PER_SEC)
+
+/* A command that another process had started. */
+typedef struct HeldCommand HeldCommand;
+
+/*
+ * Takes over the helper at the other end of FD, a copy of a connection that an earlier process had, and what
+ * it has: a spawner that starts nothing. Blocks, for a time that is bounded. FD is taken over in any case.
+ * -EPROTO for another version and -errno: the helper ends all that it has.
+ */
+int spawner_resume(Loop *loop, int fd, Spawner **ret);
+/* In no order; HELD NULL: the first. NULL at the end. */
+HeldCommand *spawner_next_held(Spawner *spawner, HeldCommand *held);
+const char *held_command_note(const HeldCommand *held);
+/* It was asked to end. */
+bool held_command_is_stopping(const HeldCommand *held);
+/* Goes on with it; HELD is freed. Captured output as in SpawnRequest. -errno: it is stopped. */
+int spawner_adopt(HeldCommand *held, size_t max_output, const SpawnCallbacks *callbacks, void *userdata, SpawnedCommand **ret);
+/*
+ * Stops what was not adopted. ON_IDLE is called from the loop once nothing is left, or the helper has died: the
+ * spawner may be freed in it.
+ */
+void spawner_settle(Spawner *spawner, void (*on_idle)(Spawner *spawner, void *userdata), void *userdata);
 
 /* Instead of SPAWNER_PATIENCE_USEC. */
 void spawner_set_patience(Spawner *spawner, usec_t patience);

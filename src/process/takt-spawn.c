@@ -37,6 +37,8 @@
 #define LANE_STACK_SIZE (256U * 1024)
 /* After the end of the connection: what is not dead by then (under another user, in the kernel) is left. */
 #define SHUTDOWN_MAX_USEC (15 * USEC_PER_SEC)
+/* A taktd that asked for a list and does not read it is taken for dead after this time. */
+#define LIST_WAIT_USEC (5 * USEC_PER_SEC)
 
 typedef struct Helper {
         pthread_mutex_t lead; /* held by the lane that waits for events, also while it does */
@@ -148,6 +150,60 @@ static void send_reports(Helper *helper)
         buffer_consume(&helper->reports, sent);
 }
 
+/* --- the list of what is kept --- */
+
+/* Sends now, and waits for room. */
+static int send_held(const SpawnReport *report, const char *note, const int *fds, unsigned n_fds, void *userdata)
+{
+        const Helper *helper = userdata;
+        union {
+                char bytes[CMSG_SPACE(SPAWN_MAX_FDS * sizeof(int))];
+                struct cmsghdr header;
+        } control = {};
+        struct iovec iov[] = {
+                { .iov_base = (void *)report, .iov_len = sizeof(*report) },
+                { .iov_base = (void *)note, .iov_len = note ? strlen(note) + 1 : 0 },
+        };
+        struct msghdr message = { .msg_iov = iov, .msg_iovlen = ARRAY_SIZE(iov) };
+        struct pollfd pollfd = { .fd = helper->fd, .events = POLLOUT };
+
+        if (n_fds > 0) {
+                control.header.cmsg_level = SOL_SOCKET;
+                control.header.cmsg_type = SCM_RIGHTS;
+                control.header.cmsg_len = CMSG_LEN(n_fds * sizeof(int));
+                memcpy(CMSG_DATA(&control.header), fds, n_fds * sizeof(int));
+                message.msg_control = &control;
+                message.msg_controllen = CMSG_SPACE(n_fds * sizeof(int));
+        }
+        while (sendmsg(helper->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) {
+                if (errno == EINTR)
+                        continue;
+                if (errno != EAGAIN)
+                        return negative_errno();
+                if (poll(&pollfd, 1, LIST_WAIT_USEC / USEC_PER_MSEC) == 0)
+                        return -ETIMEDOUT;
+        }
+        return 0;
+}
+
+/* What the last taktd did not read is not for this one, which has all of it in the list. */
+static int serve_list(Helper *helper, const SpawnHeader *header)
+{
+        const SpawnReport hello = {
+                .type = SPAWN_HELLO, .serial = header->serial, .pid = getpid(), .status = SPAWN_PROTOCOL_VERSION,
+        };
+        int r;
+
+        buffer_clear(&helper->reports);
+        helper->reports_blocked = false;
+        r = send_held(&hello, NULL, NULL, 0, helper);
+        if (r >= 0)
+                r = command_table_list(helper->table, send_held, helper);
+        if (r >= 0)
+                r = send_held(&(SpawnReport){ .type = SPAWN_LISTED }, NULL, NULL, 0, helper);
+        return r;
+}
+
 /* --- requests --- */
 
 static void descriptors_close(Descriptors *descriptors)
@@ -211,6 +267,7 @@ static int prepare_launch(Lane *lane)
         Launch *launch = &lane->launch;
         const SpawnStart *start = &launch->start;
         const char *data = lane->message + sizeof(SpawnStart);
+        int ends[2] = { -1, -1 };
         unsigned next = 0;
         int r;
 
@@ -219,15 +276,36 @@ static int prepare_launch(Lane *lane)
         for (unsigned i = 0; i < 3; i++)
                 launch->fds[i] = start->flags & (SPAWN_WITH_INPUT << i) ? launch->descriptors.fds[next++] : helper->null_fd;
         if (start->flags & SPAWN_WITH_PAYLOAD) {
-                r = read_payload(launch->descriptors.fds[next], start->payload_size, &launch->outside);
+                r = read_payload(launch->descriptors.fds[next++], start->payload_size, &launch->outside);
                 if (r < 0)
                         return r;
                 data = launch->outside;
         }
         r = spawn_payload_decode(start, data, start->payload_size, &launch->payload);
+        if (r >= 0)
+                r = command_table_enter(helper->table, start, &launch->payload, &launch->command);
         if (r < 0)
                 return r;
-        return command_table_enter(helper->table, start, &launch->payload, &launch->command);
+        for (unsigned i = 0; i < 2; i++)
+                if (start->flags & (SPAWN_WITH_OUTPUT_END << i)) {
+                        ends[i] = TAKE_FD(launch->descriptors.fds[next]);
+                        next++;
+                }
+        /* Without memory for it the command is one that ends with its taktd. */
+        (void)command_table_keep(helper->table, start, &launch->payload, &ends[0], &ends[1]);
+        safe_close(ends[0]);
+        safe_close(ends[1]);
+        return 0;
+}
+
+static void serve_done(const Lane *lane, int32_t n)
+{
+        for (int32_t i = 0; i < n; i++) {
+                SpawnName name;
+
+                memcpy(&name, lane->message + sizeof(SpawnHeader) + (size_t)i * sizeof(name), sizeof(name));
+                command_table_done(lane->helper->table, &name);
+        }
 }
 
 /* 0 once nothing is left to read, or there is a command to launch. */
@@ -254,6 +332,17 @@ static int serve_request(Lane *lane)
                 break;
         case SPAWN_PING:
                 on_report(&(SpawnReport){ .type = SPAWN_PONG, .status = launch->start.header.argument }, helper);
+                break;
+        case SPAWN_DONE:
+                serve_done(lane, launch->start.header.argument);
+                break;
+        case SPAWN_CAPTURED:
+                if (launch->descriptors.n == 1)
+                        command_table_captured(helper->table, &launch->start.header, &launch->descriptors.fds[0]);
+                break;
+        case SPAWN_LIST:
+                if (serve_list(helper, &launch->start.header) < 0)
+                        connection_lost(helper);
                 break;
         case SPAWN_STOP:
                 command_table_stop(helper->table, &launch->start.header);

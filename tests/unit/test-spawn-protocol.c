@@ -24,7 +24,7 @@ static const SpawnRequest request = {
 
 static void encode(SpawnEnvelope *envelope)
 {
-        assert_ok(spawn_envelope_init(envelope, &request, NULL, (int[]){ -1, -1 }));
+        assert_ok(spawn_envelope_init(envelope, &request, NULL, (int[]){ -1, -1 }, NULL));
         spawn_envelope_set_address(envelope, 17, 4);
 }
 
@@ -86,7 +86,7 @@ static void test_descriptor_limit(_unused_ void **state)
                 _cleanup_(spawn_payload_deinit) SpawnPayload payload = SPAWN_PAYLOAD_NULL;
                 SpawnStart start;
 
-                assert_ok(spawn_envelope_init(&envelope, &other, &(struct rlimit){ 7, 8 }, (int[]){ -1, -1 }));
+                assert_ok(spawn_envelope_init(&envelope, &other, &(struct rlimit){ 7, 8 }, (int[]){ -1, -1 }, NULL));
                 assert_int_equal(spawn_request_decode(envelope.message.data, envelope.message.len, &start), SPAWN_START);
                 assert_ok(spawn_payload_decode(&start, envelope.message.data + sizeof(start), start.payload_size, &payload));
                 assert_int_equal(start.n_limits, 2);
@@ -107,7 +107,7 @@ static void test_large_payload(_unused_ void **state)
         assert_non_null(large);
         memset(large, 'x', 100000);
         big.argv = (char *[]){ (char *)"program", large, NULL };
-        assert_ok(spawn_envelope_init(&envelope, &big, NULL, (int[]){ -1, -1 }));
+        assert_ok(spawn_envelope_init(&envelope, &big, NULL, (int[]){ -1, -1 }, NULL));
         assert_int_equal(envelope.message.len, sizeof(SpawnStart));
         assert_int_equal(envelope.n_fds, 1);
         assert_int_equal(spawn_request_decode(envelope.message.data, envelope.message.len, &start), SPAWN_START);

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A helper that was left by another process, the daemon before this one. It is asked for all that it
+ * keeps, and tells it at once: what it had said to the other one before is passed over, as the list has it
+ * too. This happens before the loop runs, so it blocks, for SPAWNER_RESUME_USEC at most.
+ */
+#include <poll.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include "base/file.h"
+#include "process/spawner-internal.h"
+
+struct HeldCommand {
+        List held;
+        Spawner *spawner;
+        SpawnReport report;
+        int ends[2];
+        int captured;
+        char note[];
+};
+
+typedef struct Reply {
+        char bytes[SPAWN_MESSAGE_MAX];
+        size_t n;
+        int fds[SPAWN_MAX_FDS];
+        unsigned n_fds;
+} Reply;
+
+static HeldCommand *held_free(HeldCommand *held)
+{
+        list_unlink(&held->held);
+        safe_close(held->ends[0]);
+        safe_close(held->ends[1]);
+        safe_close(held->captured);
+        free(held);
+        return NULL;
+}
+
+void spawner_free_held(Spawner *spawner)
+{
+        HeldCommand *held;
+
+        while ((held = list_first(&spawner->held, HeldCommand, held)))
+                held_free(held);
+}
+
+static void reply_close(Reply *reply)
+{
+        for (unsigned i = 0; i < reply->n_fds; i++)
+                safe_close(reply->fds[i]);
+        reply->n_fds = 0;
+}
+
+static int wait_for(int fd, short events, usec_t deadline)
+{
+        struct pollfd pollfd = { .fd = fd, .events = events };
+        usec_t left = usec_sub(deadline, clock_boottime(clock_system()));
+        int r = poll(&pollfd, 1, (int)(left / USEC_PER_MSEC));
+
+        if (r < 0 && errno == EINTR)
+                return 0;
+        return r < 0 ? negative_errno() : r == 0 ? -ETIMEDOUT : 0;
+}
+
+static int ask(int fd, uint32_t serial, usec_t deadline)
+{
+        const SpawnHeader header = { .type = SPAWN_LIST, .serial = serial };
+        int r = 0;
+
+        while (send(fd, &header, sizeof(header), MSG_DONTWAIT | MSG_NOSIGNAL) < 0) {
+                if (errno != EAGAIN && errno != ENOBUFS && errno != EINTR)
+                        return negative_errno();
+                r = wait_for(fd, POLLOUT, deadline);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int receive(int fd, Reply *reply, usec_t deadline)
+{
+        union {
+                char bytes[CMSG_SPACE(SPAWN_MAX_FDS * sizeof(int))];
+                struct cmsghdr header;
+        } control;
+        struct iovec iov = { .iov_base = reply->bytes, .iov_len = sizeof(reply->bytes) };
+        struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control) };
+        ssize_t n;
+        int r;
+
+        while ((n = recvmsg(fd, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT)) < 0) {
+                if (errno != EAGAIN && errno != EINTR)
+                        return negative_errno();
+                r = wait_for(fd, POLLIN, deadline);
+                if (r < 0)
+                        return r;
+        }
+        reply->n_fds = 0;
+        for (struct cmsghdr *c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+                if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+                        continue;
+                reply->n_fds = (unsigned)((c->cmsg_len - CMSG_LEN(0)) / sizeof(int));
+                memcpy(reply->fds, CMSG_DATA(c), reply->n_fds * sizeof(int));
+        }
+        if (n == 0)
+                return -EPIPE;
+        if (message.msg_flags & (MSG_CTRUNC | MSG_TRUNC))
+                return -EMFILE;
+        reply->n = (size_t)n;
+        return 0;
+}
+
+/* The helper's number; -EAGAIN: this is something of before. */
+static int decode_hello(const Reply *reply, uint32_t serial)
+{
+        SpawnReport report;
+        int n = spawn_reports_count(reply->n);
+
+        if (n < 0)
+                return n;
+        if (n > 1 || spawn_report_decode(reply->bytes, 0, &report) < 0 || report.type != SPAWN_HELLO || report.serial != serial)
+                return -EAGAIN;
+        return report.status == SPAWN_PROTOCOL_VERSION && report.pid > 1 ? report.pid : -EPROTO;
+}
+
+static int find_helper(int fd, Reply *reply, usec_t deadline)
+{
+        uint32_t serial = 0;
+        int r;
+
+        if (getrandom(&serial, sizeof(serial), GRND_NONBLOCK) < 0 || serial == 0)
+                serial = (uint32_t)clock_realtime(clock_system()) | 1;
+        r = ask(fd, serial, deadline);
+        if (r < 0)
+                return r;
+        do {
+                r = receive(fd, reply, deadline);
+                if (r >= 0)
+                        r = decode_hello(reply, serial);
+                reply_close(reply);
+        } while (r == -EAGAIN);
+        return r;
+}
+
+static int take_held(Spawner *spawner, Reply *reply, const SpawnReport *report, const char *note)
+{
+        size_t note_size = strlen(note) + 1;
+        HeldCommand *held;
+        unsigned next = 0;
+
+        if (reply->n_fds != spawn_held_n_fds(report->flags))
+                return -EBADMSG;
+        held = calloc(1, sizeof(HeldCommand) + note_size);
+        if (!held)
+                return -ENOMEM;
+        *held = (HeldCommand){ .spawner = spawner, .report = *report, .ends = { -1, -1 }, .captured = -1 };
+        memcpy(held->note, note, note_size);
+        for (unsigned i = 0; i < 2; i++)
+                if (report->flags & (SPAWN_HELD_OUTPUT << i))
+                        held->ends[i] = reply->fds[next++];
+        if (report->flags & SPAWN_HELD_CAPTURED)
+                held->captured = reply->fds[next++];
+        reply->n_fds = 0;
+        list_append(&spawner->held, &held->held);
+        return 0;
+}
+
+static int take_all_held(Spawner *spawner, Reply *reply, usec_t deadline)
+{
+        for (;;) {
+                const char *note;
+                SpawnReport report;
+                int r;
+
+                r = receive(spawner->fd, reply, deadline);
+                if (r >= 0)
+                        r = spawn_held_decode(reply->bytes, reply->n, &report, &note);
+                if (r > 0)
+                        r = take_held(spawner, reply, &report, note);
+                else if (r == 0 && spawn_report_decode(reply->bytes, 0, &report) >= 0 && report.type == SPAWN_LISTED)
+                        return 0;
+                else if (r == 0)
+                        r = -EBADMSG;
+                reply_close(reply);
+                if (r < 0)
+                        return r;
+        }
+}
+
+int spawner_resume(Loop *loop, int fd, Spawner **ret)
+{
+        usec_t deadline = usec_add(clock_boottime(clock_system()), SPAWNER_RESUME_USEC);
+        _cleanup_(spawner_freep) Spawner *spawner = NULL;
+        _cleanup_free_ Reply *reply = new0(Reply, 1);
+        int pid, r;
+
+        pid = reply ? find_helper(fd, reply, deadline) : -ENOMEM;
+        r = pid < 0 ? pid : spawner_new_resumed(loop, fd, pid, &spawner);
+        if (r < 0) {
+                /* Its end, for whoever has a copy. */
+                (void)shutdown(fd, SHUT_RDWR);
+                safe_close(fd);
+                return r;
+        }
+        r = take_all_held(spawner, reply, deadline);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(spawner);
+        return 0;
+}
+
+HeldCommand *spawner_next_held(Spawner *spawner, HeldCommand *held)
+{
+        List *next = held ? held->held.next : spawner->held.next;
+
+        return next == &spawner->held ? NULL : container_of(next, HeldCommand, held);
+}
+
+const char *held_command_note(const HeldCommand *held)
+{
+        return held->note;
+}
+
+bool held_command_is_stopping(const HeldCommand *held)
+{
+        return held->report.flags & SPAWN_HELD_STOPPING;
+}
+
+/* Ends what nobody goes on with. */
+static void reject(HeldCommand *held)
+{
+        Spawner *spawner = held->spawner;
+        const SpawnReport *report = &held->report;
+        SpawnedCommand unknown = { .kept = true, .name = { report->slot, report->serial } };
+
+        if (!(report->flags & SPAWN_HELD_EXITED) || (report->flags & SPAWN_GROUP_LEFT)) {
+                if (spawner_claim(spawner, report->slot, report->serial, report->pid, NULL) >= 0)
+                        spawner_stop(spawner, report->slot);
+        }
+        spawner_done(spawner, &unknown);
+        held_free(held);
+}
+
+int spawner_adopt(HeldCommand *held, size_t max_output, const SpawnCallbacks *callbacks, void *userdata, SpawnedCommand **ret)
+{
+        const SpawnReport *report = &held->report;
+        const size_t max_bytes[2] = { max_output, 0 };
+        const SpawnExit exit = {
+                .error = -report->error,
+                .stage = spawn_stage_to_string((SpawnStage)report->stage),
+                .code = report->code,
+                .status = report->status,
+                .user_usec = report->user_usec,
+                .system_usec = report->system_usec,
+                .max_resident = report->max_resident,
+        };
+        int r;
+
+        r = spawned_command_resume(held->spawner, report, report->flags & SPAWN_HELD_EXITED ? &exit : NULL, held->ends, &held->captured,
+                                   max_bytes, callbacks, userdata, ret);
+        if (r < 0)
+                reject(held);
+        else
+                held_free(held);
+        return r;
+}
+
+static void on_idle(Deferred *deferred)
+{
+        Spawner *spawner = container_of(deferred, Spawner, idle);
+
+        spawner->on_idle(spawner, spawner->idle_userdata);
+}
+
+void spawner_settle(Spawner *spawner, void (*callback)(Spawner *spawner, void *userdata), void *userdata)
+{
+        HeldCommand *held;
+
+        while ((held = list_first(&spawner->held, HeldCommand, held)))
+                reject(held);
+        spawner_flush_done(spawner);
+        spawner->idle.callback = on_idle;
+        spawner->on_idle = callback;
+        spawner->idle_userdata = userdata;
+        if (spawner->status.n_commands > 0)
+                spawner_watch_answers(spawner);
+        spawner_check_idle(spawner);
+}
