@@ -287,10 +287,18 @@ static void recover_one(Scheduler *scheduler, const Slot *slot)
                 log_errno(LOG_ERR, r, "%s: lost run %llu was not dealt with: %m", slot->job, (unsigned long long)slot->id);
 }
 
+bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id)
+{
+        const Slot key = { .id = id };
+
+        return active->n_left > 0 && bsearch(&key, active->left, active->n_left, sizeof(Slot), slot_compare);
+}
+
 void active_runs_recover(ActiveRuns *active, Scheduler *scheduler)
 {
         for (size_t i = 0; i < active->n_left; i++)
-                recover_one(scheduler, &active->left[i]);
+                if (!scheduler_find_run(scheduler, active->left[i].id))
+                        recover_one(scheduler, &active->left[i]);
         free(active->left);
         active->left = NULL;
         active->n_left = 0;

@@ -23,8 +23,10 @@ int active_runs_open(const char *state_directory, EventBus *bus, ActiveRuns **re
 ActiveRuns *active_runs_close(ActiveRuns *active);
 DEFINE_CLEANUP(ActiveRuns *, active_runs_close);
 
+/* Until active_runs_recover(): whether the last daemon left run ID under way. */
+bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id);
 /*
- * Ends what was left as `lost`, in the order of the ids. A run that had begun counts as a failed attempt:
+ * Ends what was left, and is not under way again, as `lost`, in the order of the ids. A run that had begun counts as a failed attempt:
  * where its job has Retries=, another run takes its place, with the same parameters and scheduled time.
  */
 void active_runs_recover(ActiveRuns *active, Scheduler *scheduler);

@@ -7,6 +7,7 @@
 #include "daemon/service-manager.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -19,6 +20,8 @@
 #include "base/string-util.h"
 
 #define LISTEN_FDS_START 3
+/* A descriptor is stored at the start of a helper only, and what depends on it is worth this. */
+#define STORE_WAIT_MSEC 100
 #define RETRY_USEC (20 * USEC_PER_MSEC)
 
 struct ServiceManager {
@@ -31,6 +34,8 @@ struct ServiceManager {
                 int fd;
         } fds[SERVICE_MAX_FDS];
         size_t n_fds;
+
+        uint64_t store_max; /* descriptors that may be stored */
 
         Loop *loop;
         usec_t watchdog; /* 0: off */
@@ -116,10 +121,12 @@ int service_manager_new(ServiceManager **ret)
         _cleanup_free_ char *socket_path = take_variable("NOTIFY_SOCKET");
         _cleanup_free_ char *watchdog = take_variable("WATCHDOG_USEC"), *watchdog_pid = take_variable("WATCHDOG_PID");
         _cleanup_(service_manager_freep) ServiceManager *m = new0(ServiceManager, 1);
+        _cleanup_free_ char *store = take_variable("FDSTORE");
         int r;
 
         if (!m)
                 return -ENOMEM;
+        m->store_max = number_or_zero(store);
         m->pending = BUFFER_WITH_MAX(SERVICE_MAX_PENDING);
         m->notify_fd = -1;
         r = take_descriptors(m);
@@ -172,6 +179,44 @@ int service_manager_take_listener(ServiceManager *m, const char *name)
                 return TAKE_FD(m->fds[i].fd);
         }
         return -ENOENT;
+}
+
+int service_manager_take(ServiceManager *m, const char *name)
+{
+        for (size_t i = 0; i < m->n_fds; i++)
+                if (m->fds[i].fd >= 0 && streq(m->fds[i].name, name))
+                        return TAKE_FD(m->fds[i].fd);
+        return -ENOENT;
+}
+
+bool service_manager_keeps_descriptors(const ServiceManager *m)
+{
+        return m->notify_fd >= 0 && m->store_max > 0;
+}
+
+int service_manager_store(ServiceManager *m, int fd, const char *name)
+{
+        union {
+                char bytes[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr header;
+        } control = { .header = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) } };
+        struct pollfd pollfd = { .fd = m->notify_fd, .events = POLLOUT };
+        char text[64];
+        struct iovec iov = { .iov_base = text };
+        const struct msghdr message = {
+                .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control),
+        };
+
+        iov.iov_len = (size_t)snprintf(text, sizeof(text), "FDSTORE=1\nFDNAME=%s", name);
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        for (int i = 0; i < 2; i++) {
+                if (sendmsg(m->notify_fd, &message, MSG_NOSIGNAL) >= 0)
+                        return 0;
+                if (errno != EAGAIN && errno != ENOBUFS)
+                        return negative_errno();
+                (void)poll(&pollfd, 1, STORE_WAIT_MSEC);
+        }
+        return -EAGAIN;
 }
 
 /* --- notifications --- */

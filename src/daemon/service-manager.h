@@ -11,7 +11,7 @@
 typedef struct ServiceManager ServiceManager;
 
 /* Descriptors that are taken over from the manager; further ones are closed. */
-#define SERVICE_MAX_FDS 16U
+#define SERVICE_MAX_FDS 32U
 /* Bytes of notifications that wait for a manager that is too busy to take them. */
 #define SERVICE_MAX_PENDING 4096U
 
@@ -29,6 +29,13 @@ DEFINE_CLEANUP(ServiceManager *, service_manager_free);
  * unit). -ENOENT: there is none; -EPROTOTYPE: it is another kind of descriptor.
  */
 int service_manager_take_listener(ServiceManager *manager, const char *name);
+
+/* Takes over a descriptor of any kind that was passed, or stored before, by NAME. -ENOENT: there is none (left). */
+int service_manager_take(ServiceManager *manager, const char *name);
+/* Whether the manager keeps descriptors over a restart. */
+bool service_manager_keeps_descriptors(const ServiceManager *manager);
+/* Has the manager keep a copy of FD, until this process stops for good or the other end hangs up. -errno: it does not. */
+int service_manager_store(ServiceManager *manager, int fd, const char *name);
 
 /* Whether all is well; else a short sentence that says what is not. */
 typedef const char *(*ServiceCheck)(void *userdata);

@@ -24,6 +24,8 @@
 #include "daemon/service-manager.h"
 #include "daemon/stall-log.h"
 #include "loop/file-watch.h"
+#include "daemon/stop-reason.h"
+#include "daemon/survivors.h"
 #include "loop/http-server.h"
 #include "when/zone.h"
 
@@ -44,6 +46,8 @@ typedef struct Daemon {
         EventLog event_log;
         StallLog stall_log;
         ActiveRuns *active_runs;
+        Survivors *survivors;
+        StopReason *stop_reason; /* while it is asked for */
         VarlinkServer *server;
         Authority authority;
         Api *api;
@@ -279,6 +283,39 @@ static void on_stop_timeout(Timer *timer, _unused_ usec_t now)
         loop_exit(d->engine.loop, EXIT_SUCCESS);
 }
 
+/* Commands, and what is noted of all other runs, are the next daemon's. */
+static void leave(Daemon *d)
+{
+        log_info("Restarting; commands of %zu runs go on", scheduler_n_running(d->engine.scheduler));
+        service_manager_stopping(d->manager, USEC_INFINITY, "restarting");
+        d->active_runs = active_runs_close(d->active_runs);
+        spawner_leave(d->engine.spawner);
+        survivors_leave(d->survivors);
+        scheduler_leave(d->engine.scheduler);
+        loop_exit(d->engine.loop, EXIT_SUCCESS);
+}
+
+static void stop(Daemon *d, int signo)
+{
+        log_info("Stopping on SIG%s; %zu runs are under way", sigabbrev_np(signo), scheduler_n_running(d->engine.scheduler));
+        service_manager_stopping(d->manager, usec_add(d->settings->stop_timeout, STOP_MARGIN_USEC), "ending %zu runs",
+                                 scheduler_n_running(d->engine.scheduler));
+        varlink_server_stop_listening(d->server);
+        d->stop_timer.callback = on_stop_timeout;
+        (void)timer_arm_after(d->engine.services.timers, &d->stop_timer, d->settings->stop_timeout);
+        scheduler_shutdown(d->engine.scheduler, on_all_ended, d);
+}
+
+static void on_stop_reason(bool restart, void *userdata)
+{
+        Daemon *d = userdata;
+
+        if (restart)
+                leave(d);
+        else
+                stop(d, SIGTERM);
+}
+
 static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
 {
         Daemon *d = userdata;
@@ -293,13 +330,9 @@ static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
                 return;
         }
         d->stopping = true;
-        log_info("Stopping on SIG%s; %zu runs are under way", sigabbrev_np(signo), scheduler_n_running(d->engine.scheduler));
-        service_manager_stopping(d->manager, usec_add(d->settings->stop_timeout, STOP_MARGIN_USEC), "ending %zu runs",
-                                 scheduler_n_running(d->engine.scheduler));
-        varlink_server_stop_listening(d->server);
-        d->stop_timer.callback = on_stop_timeout;
-        (void)timer_arm_after(d->engine.services.timers, &d->stop_timer, d->settings->stop_timeout);
-        scheduler_shutdown(d->engine.scheduler, on_all_ended, d);
+        if (signo != SIGTERM || !service_manager_keeps_descriptors(d->manager) ||
+            stop_reason_ask(d->engine.loop, d->engine.spawner, on_stop_reason, d, &d->stop_reason) < 0)
+                stop(d, signo);
 }
 
 /* --- start --- */
@@ -432,6 +465,25 @@ static int catch_signals(Daemon *d)
         return 0;
 }
 
+/* A helper is there. */
+static void on_spawner_connected(_unused_ Spawner *spawner, int fd, void *userdata)
+{
+        Daemon *d = userdata;
+        int r = service_manager_store(d->manager, fd, SURVIVORS_NAME);
+
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "Commands will not outlive a restart: the manager can't be told of their helper: %m");
+}
+
+static int prepare_restarts(Daemon *d)
+{
+        int r = survivors_new(d->manager, d->engine.loop, &d->survivors);
+
+        if (r >= 0 && service_manager_keeps_descriptors(d->manager))
+                spawner_outlive(d->engine.spawner, on_spawner_connected, d);
+        return r;
+}
+
 static int daemon_start(Daemon *d, bool live)
 {
         int r;
@@ -451,6 +503,9 @@ static int daemon_start(Daemon *d, bool live)
         if (chdir(d->environment->path) < 0 && errno != ENOENT)
                 return log_errno(LOG_ERR, negative_errno(), "%s can't be entered: %m", d->environment->path);
         descriptors_raise_limit();
+        r = prepare_restarts(d);
+        if (r < 0)
+                return r;
         event_log_init(&d->event_log, live);
         event_bus_subscribe(&d->engine.events, &d->event_log.observer);
         r = catch_signals(d);
@@ -484,9 +539,13 @@ static void daemon_deinit(Daemon *d)
                 signal_source_free(d->signals[i]);
         if (d->engine.services.timers)
                 timer_disarm(d->engine.services.timers, &d->stop_timer);
-        service_manager_free(d->manager);
+        stop_reason_free(d->stop_reason);
         safe_close(d->control_fd);
         /* Runs that are given up are still told of. */
+        if (d->engine.scheduler)
+                scheduler_abandon(d->engine.scheduler);
+        survivors_free(d->survivors);
+        service_manager_free(d->manager);
         engine_deinit(&d->engine);
         event_log_deinit(&d->event_log);
         active_runs_close(d->active_runs);
@@ -537,6 +596,7 @@ static int daemon_run(Daemon *d, bool live)
         stall_log_init(&d->stall_log, d->engine.loop);
         watch_zone(d);
         scheduler_begin(d->engine.scheduler);
+        survivors_resume(d->survivors, d->engine.scheduler, d->active_runs);
         active_runs_recover(d->active_runs, d->engine.scheduler);
         service_manager_watch(d->manager, d->engine.loop, check_health, d);
         loop_defer(d->engine.loop, &d->announce);

@@ -60,6 +60,12 @@ struct JobKind {
          */
         void (*start)(Run *run);
         /*
+         * Goes on with an attempt that a process before this one began: SURVIVOR is what is left of it there,
+         * of the kind's own type, and taken over on success. -errno: it can't. NULL: attempts of this kind end
+         * with their process.
+         */
+        int (*resume)(Run *run, void *survivor);
+        /*
          * Asks a started attempt to end soon: at most one call an attempt; the run still ends by
          * run_succeed() or run_fail(). Never called for what has ended.
          */

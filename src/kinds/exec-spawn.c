@@ -11,6 +11,7 @@
 #include "base/string-util.h"
 #include "job/expand.h"
 #include "job/job.h"
+#include "job/run-note.h"
 #include "kinds/exec.h"
 #include "kinds/kinds.h"
 #include "kinds/outcome.h"
@@ -78,14 +79,15 @@ static void on_exited(SpawnedCommand *command, const SpawnExit *exit, void *user
                 run_finish_with_bytes(run, format, output ? buffer_string(output) : "", output ? output->len : 0);
 }
 
+static const SpawnCallbacks callbacks = { .started = on_started, .line = on_line, .exited = on_exited };
+
 static void spawn_start(Run *run)
 {
-        static const SpawnCallbacks callbacks = { .started = on_started, .line = on_line, .exited = on_exited };
         const ExecConfig *config = run_config(run);
         ExecSpawnRun *state = run_state(run);
         _cleanup_(words_freep) char **argv = NULL;
         _cleanup_(string_list_deinit) StringList environment = {};
-        _cleanup_buffer_ Buffer input = BUFFER_NULL;
+        _cleanup_buffer_ Buffer input = BUFFER_NULL, note = BUFFER_NULL;
         _cleanup_free_ char *directory = NULL, *mark = NULL;
         SpawnRequest request;
         int r;
@@ -98,11 +100,15 @@ static void spawn_start(Run *run)
                 run_fail(run, "memory", "no memory for the command");
                 return;
         }
+        /* Without one the command ends with the daemon. */
+        if (run_note_write(run, &note) < 0)
+                buffer_clear(&note);
         request = (SpawnRequest){
                 .argv = argv,
                 .environment = environment.strings,
                 .directory = directory,
                 .mark = mark,
+                .note = note.len > 0 ? buffer_string(&note) : NULL,
                 .input = { .mode = exec_config_input(config) ? SPAWN_BYTES : SPAWN_NULL, .data = input.data, .n = input.len },
                 .output = { .mode = SPAWN_CAPTURE, .max_bytes = config->max_bytes },
                 .error_output = { .mode = SPAWN_CAPTURE, .max_bytes = 0 },
@@ -118,6 +124,21 @@ static void spawn_start(Run *run)
         r = spawner_start(run->services->spawner, &request, &callbacks, state, &state->command);
         if (r < 0)
                 run_fail(run, r == -EAGAIN ? "too-many-commands" : "exec", "the command could not be started: %s", strerror(-r));
+}
+
+/* SURVIVOR is the command. What decides of its output and exit status is the definition of now. */
+static int spawn_resume(Run *run, void *survivor)
+{
+        const ExecConfig *config = run_config(run);
+        ExecSpawnRun *state = run_state(run);
+        int r;
+
+        r = spawner_adopt(survivor, config->max_bytes, &callbacks, state, &state->command);
+        if (r < 0)
+                return r;
+        state->pid = spawned_command_pid(state->command);
+        state->stopped = run_is_stopping(run);
+        return 0;
 }
 
 static void spawn_cancel(Run *run)
@@ -137,6 +158,7 @@ static void spawn_reset(Run *run)
 
 const ExecMethod exec_by_spawn = {
         .start = spawn_start,
+        .resume = spawn_resume,
         .cancel = spawn_cancel,
         .reset = spawn_reset,
 };

@@ -21,6 +21,13 @@ static void exec_start(Run *run)
         method_of(run)->start(run);
 }
 
+static int exec_resume(Run *run, void *survivor)
+{
+        const ExecMethod *method = method_of(run);
+
+        return method->resume ? method->resume(run, survivor) : -EOPNOTSUPP;
+}
+
 static void exec_cancel(Run *run)
 {
         method_of(run)->cancel(run);
@@ -39,6 +46,7 @@ const JobKind exec_kind = {
         .unload = exec_config_unload,
         .run_size = EXEC_RUN_SIZE_MAX,
         .start = exec_start,
+        .resume = exec_resume,
         .cancel = exec_cancel,
         .reset = exec_reset,
 };

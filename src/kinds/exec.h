@@ -8,6 +8,7 @@
 /* Functions as in JobKind; the state of each takes at most EXEC_RUN_SIZE_MAX bytes. */
 typedef struct ExecMethod {
         void (*start)(Run *run);
+        int (*resume)(Run *run, void *survivor); /* NULL: what it began ends with the process */
         void (*cancel)(Run *run);
         void (*reset)(Run *run);
 } ExecMethod;

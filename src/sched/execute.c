@@ -178,7 +178,7 @@ static void insert(Scheduler *s, Run *run)
 }
 
 /* ID 0: the next one. */
-static int new_run(Scheduler *s, Job *job, uint64_t id, Run **ret)
+int execute_new_run(Scheduler *s, Job *job, uint64_t id, Run **ret)
 {
         Run *run;
         int r;
@@ -209,7 +209,7 @@ int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_real
                    char *details)
 {
         Run *run;
-        int r = new_run(s, job, 0, &run);
+        int r = execute_new_run(s, job, 0, &run);
 
         if (r < 0) {
                 free(details);
@@ -226,7 +226,7 @@ int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_real
 int execute_refuse(Scheduler *s, Job *job, const RunRequest *request, RunState state, const char *kind, const char *message)
 {
         Run *run;
-        int r = new_run(s, job, 0, &run);
+        int r = execute_new_run(s, job, 0, &run);
 
         if (r < 0)
                 return r;
@@ -609,7 +609,7 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
         Run *run;
         int r;
 
-        r = new_run(s, job, 0, &run);
+        r = execute_new_run(s, job, 0, &run);
         if (r < 0)
                 return r;
         run->trigger = request->trigger;
@@ -646,7 +646,7 @@ int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uin
         Run *run;
         int r;
 
-        r = new_run(s, job, id, &run);
+        r = execute_new_run(s, job, id, &run);
         if (r < 0)
                 return r;
         run->trigger = request->trigger;
@@ -750,6 +750,54 @@ void scheduler_shutdown(Scheduler *s, void (*done)(void *userdata), void *userda
                 execute_stop(s, run, RUN_STOP_SHUTDOWN);
         }
         execute_shutdown_if_idle(s);
+}
+
+void execute_go_on(Scheduler *s, Run *run)
+{
+        s->n_queued--;
+        if (takes_place(run))
+                s->n_active++;
+        run->job->n_active++;
+        run->state = RUN_RUNNING;
+        run->hold = RUN_HOLD_NONE;
+        scheduler_count_state(s, run->job);
+}
+
+void execute_went_on(Scheduler *s, Run *run, usec_t attempt_boottime)
+{
+        usec_t timeout = run->spec->job.timeout;
+
+        if (timeout != USEC_INFINITY && run->stop == RUN_STOP_NONE) {
+                run->timer.callback = on_timeout;
+                (void)timer_arm(s->services->timers, &run->timer, usec_add(attempt_boottime, timeout));
+        }
+        emit_run(s, run, EVENT_RUNNING, "goes on after a restart of the daemon", NULL);
+}
+
+void execute_drop(Scheduler *s, Run *run)
+{
+        Job *job = run->job;
+
+        if (run->state == RUN_RUNNING && takes_place(run))
+                s->n_active--;
+        if (run->state == RUN_RUNNING || run->state == RUN_RETRYING)
+                job->n_active--;
+        else
+                s->n_queued--;
+        scheduler_count_state(s, job);
+        timer_disarm(s->services->timers, &run->timer);
+        if (run->state == RUN_RUNNING && run->spec->kind->reset)
+                run->spec->kind->reset(run);
+        if (run->member)
+                run->member->run = NULL;
+        list_unlink(&run->link);
+        list_unlink(&run->queue);
+        if (run == s->newest)
+                s->newest = RB_PREV(RunTree, &s->runs, run);
+        RB_REMOVE(RunTree, &s->runs, run);
+        job->n_runs--;
+        s->n_unfinished--;
+        run_free(run);
 }
 
 void scheduler_abandon(Scheduler *s)

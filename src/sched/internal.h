@@ -114,6 +114,13 @@ int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_real
                    char *details);
 /* Records a run that REQUEST asked for and that ends as STATE, with an error of KIND, without having begun. -ENOMEM. */
 int execute_refuse(Scheduler *s, Job *job, const RunRequest *request, RunState state, const char *kind, const char *message);
+/* A run of JOB that waits. ID 0: the next one. -ENOMEM. */
+int execute_new_run(Scheduler *s, Job *job, uint64_t id, Run **ret);
+/* A new run that is in the midst of an attempt; once its kind has it, that is told, and the attempt's timeout holds. */
+void execute_go_on(Scheduler *s, Run *run);
+void execute_went_on(Scheduler *s, Run *run, usec_t attempt_boottime);
+/* Takes a run out without a word, and without asking it to end. Its job stays. */
+void execute_drop(Scheduler *s, Run *run);
 /* Asks the run to end for this reason. It may have ended, and be gone, by the time of return. */
 void execute_stop(Scheduler *s, Run *run, RunStop stop);
 void execute_on_pump(Timer *timer, usec_t now_boottime);

@@ -10,6 +10,7 @@
 #include "job/job.h"
 #include "job/resource.h"
 #include "job/member.h"
+#include "job/run-note.h"
 #include "job/services.h"
 #include "job/spec.h"
 #include "sched/run-id.h"
@@ -138,6 +139,16 @@ int scheduler_run(Scheduler *scheduler, Job *job, const RunRequest *request, uin
  */
 int scheduler_record_lost(Scheduler *scheduler, Job *job, const RunRequest *request, uint64_t id, usec_t started_realtime,
                           const char *message);
+
+/*
+ * Goes on with an attempt of a run that an earlier process began, by its kind's resume(): NOTE tells of it, and
+ * whether it was being ended says STOPPING. No rule of overlap and no cap keeps it back. -ENOENT, -EOPNOTSUPP, -EEXIST,
+ * -ENOMEM, -errno of the kind: there is no such run then.
+ */
+int scheduler_resume_run(Scheduler *scheduler, const char *job, const RunNote *note, bool stopping, void *survivor);
+
+/* Forgets all runs, without a word and without asking them to end: a process to come knows of them. Nothing begins any more. */
+void scheduler_leave(Scheduler *scheduler);
 
 /* For Services: what groups ask of the scheduler that their job belongs to. */
 extern const MemberOperations scheduler_members;

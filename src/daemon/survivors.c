@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/survivors.h"
+
+#include <sys/socket.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+struct Survivors {
+        Spawner *spawners[SURVIVORS_MAX]; /* NULL: free */
+};
+
+static void take_over(Survivors *survivors, Loop *loop, int fd)
+{
+        for (size_t i = 0; i < SURVIVORS_MAX; i++) {
+                int r;
+
+                if (survivors->spawners[i])
+                        continue;
+                r = spawner_resume(loop, fd, &survivors->spawners[i]);
+                if (r < 0)
+                        log_errno(LOG_WARNING, r, "A helper that was left can't be taken over, its commands are ended: %m");
+                return;
+        }
+        log_warning("There are more than %u helpers of earlier daemons; the commands of one are ended", SURVIVORS_MAX);
+        (void)shutdown(fd, SHUT_RDWR);
+        safe_close(fd);
+}
+
+int survivors_new(ServiceManager *manager, Loop *loop, Survivors **ret)
+{
+        Survivors *survivors = new0(Survivors, 1);
+        int fd;
+
+        if (!survivors)
+                return -ENOMEM;
+        while ((fd = service_manager_take(manager, SURVIVORS_NAME)) >= 0)
+                take_over(survivors, loop, fd);
+        *ret = survivors;
+        return 0;
+}
+
+Survivors *survivors_free(Survivors *survivors)
+{
+        if (!survivors)
+                return NULL;
+        for (size_t i = 0; i < SURVIVORS_MAX; i++)
+                spawner_free(survivors->spawners[i]);
+        free(survivors);
+        return NULL;
+}
+
+static void on_idle(Spawner *spawner, void *userdata)
+{
+        Survivors *survivors = userdata;
+
+        log_debug("All commands of an earlier daemon's helper have ended");
+        for (size_t i = 0; i < SURVIVORS_MAX; i++)
+                if (survivors->spawners[i] == spawner)
+                        survivors->spawners[i] = NULL;
+        spawner_free(spawner);
+}
+
+/* 1: it goes on, 0: nobody waits for it. */
+static int resume_one(HeldCommand *held, Scheduler *scheduler, const ActiveRuns *active)
+{
+        _cleanup_free_ char *name = NULL;
+        RunNote note;
+        int r;
+
+        r = run_note_parse(held_command_note(held), &note);
+        if (r < 0)
+                return r;
+        if (!active_runs_was_under_way(active, note.id))
+                return 0;
+        name = strndup(note.job, note.job_len);
+        if (!name)
+                return -ENOMEM;
+        r = scheduler_resume_run(scheduler, name, &note, held_command_is_stopping(held), held);
+        /* What becomes of the run without a job is told by who ends it as lost. */
+        if (r == -EOPNOTSUPP)
+                log_warning("%s: run %llu can't go on, as the job is of another kind now", name, (unsigned long long)note.id);
+        else if (r < 0 && r != -ENOENT)
+                log_errno(LOG_WARNING, r, "%s: run %llu can't go on: %m", name, (unsigned long long)note.id);
+        return r < 0 ? 0 : 1;
+}
+
+void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active)
+{
+        unsigned n = 0;
+
+        for (size_t i = 0; i < SURVIVORS_MAX; i++) {
+                Spawner *spawner = survivors->spawners[i];
+                HeldCommand *held, *next;
+
+                if (!spawner)
+                        continue;
+                for (held = spawner_next_held(spawner, NULL); held; held = next) {
+                        next = spawner_next_held(spawner, held);
+                        n += resume_one(held, scheduler, active) > 0;
+                }
+                spawner_settle(spawner, on_idle, survivors);
+        }
+        if (n > 0)
+                log_info("%u runs of the daemon before go on", n);
+}
+
+void survivors_leave(Survivors *survivors)
+{
+        for (size_t i = 0; i < SURVIVORS_MAX; i++)
+                if (survivors->spawners[i])
+                        spawner_leave(survivors->spawners[i]);
+}

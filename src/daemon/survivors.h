@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * Commands that outlive a restart of taktd: the service manager keeps a copy of each connection with
+ * takt-spawn, so that neither a restart nor a crash ends it. The next taktd gets those connections, and
+ * goes on with the runs. New commands are started by a helper of its own, of its own version and in its
+ * own sandbox; an old one only sees its commands to their end.
+ */
+
+#include "daemon/active-runs.h"
+#include "daemon/service-manager.h"
+#include "process/spawner.h"
+
+typedef struct Survivors Survivors;
+
+/* Helpers of earlier daemons at a time; the commands of further ones are ended. */
+#define SURVIVORS_MAX 8U
+/* FDNAME= of the connections. */
+#define SURVIVORS_NAME "spawn"
+
+/*
+ * Takes over what the manager kept. Blocks, SPAWNER_RESUME_USEC for a helper that does not answer; what can't
+ * be taken over is logged and ended. -ENOMEM.
+ */
+int survivors_new(ServiceManager *manager, Loop *loop, Survivors **ret);
+/* What is left of their commands ends, but for survivors_leave(). */
+Survivors *survivors_free(Survivors *survivors);
+DEFINE_CLEANUP(Survivors *, survivors_free);
+
+/* Goes on with the runs that ACTIVE has as left under way; all other commands are ended. */
+void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active);
+/* Leaves them to the next daemon. */
+void survivors_leave(Survivors *survivors);

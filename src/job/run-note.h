@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#pragma once
+/*
+ * What a daemon has to know of an attempt that was begun by an earlier one, in order to go on with it: a
+ * line of text that stays with the attempt's command. Boot-time values hold as long as that command does.
+ */
+
+#include "base/buffer.h"
+#include "job/run.h"
+
+#define RUN_NOTE_MAX 32768U
+
+typedef struct RunNote {
+        uint64_t id;
+        RunTrigger trigger;
+        unsigned attempts;
+        uid_t uid;
+        uint64_t origin;
+        usec_t scheduled_realtime;
+        usec_t created_realtime;
+        usec_t started_realtime;
+        usec_t due_boottime;
+        usec_t started_boottime;
+        usec_t attempt_boottime;
+        const char *params; /* in the text; NULL: {} */
+        size_t job_len;
+        const char *job; /* in the text, not terminated */
+} RunNote;
+
+/*
+ * Of an attempt that begins now. -EOPNOTSUPP: nobody could go on with it, as it is the member of a group, or secrets
+ * were put in for it, which can't be known again in what it prints; -E2BIG: its parameters are too long; -ENOMEM.
+ */
+int run_note_write(const Run *run, Buffer *text);
+/* -EBADMSG for any other text. */
+int run_note_parse(const char *text, RunNote *ret);

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Runs that go on from one daemon to the next: left by the one, taken up by the other. */
+#include "sched/internal.h"
+#include "sched/keep.h"
+
+static int take_note(Run *run, const RunNote *note)
+{
+        run->trigger = note->trigger;
+        run->attempts = note->attempts;
+        run->uid = note->uid;
+        run->origin = note->origin;
+        run->scheduled_realtime = note->scheduled_realtime;
+        run->created_realtime = note->created_realtime;
+        run->started_realtime = note->started_realtime;
+        run->due_boottime = note->due_boottime;
+        run->started_boottime = note->started_boottime;
+        if (!note->params)
+                return 0;
+        run->params = strdup(note->params);
+        return run->params ? json_parse(run->params, strlen(run->params), NULL, &run->params_doc, NULL) : -ENOMEM;
+}
+
+static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, void *survivor)
+{
+        usec_t over = usec_add(note->attempt_boottime, job->spec->job.timeout);
+        Run *run;
+        int r;
+
+        if (!job->spec->kind->resume)
+                return -EOPNOTSUPP;
+        r = execute_new_run(s, job, note->id, &run);
+        if (r < 0)
+                return r;
+        execute_go_on(s, run);
+        /* Who had it ended is known no more; where its time is over, that. */
+        if (stopping)
+                run->stop = over <= scheduler_boottime(s) ? RUN_STOP_TIMEOUT : RUN_STOP_CANCEL;
+        r = take_note(run, note);
+        if (r >= 0)
+                r = run->spec->kind->resume(run, survivor);
+        if (r < 0) {
+                execute_drop(s, run);
+                return r;
+        }
+        schedule_run_started(&job->schedule);
+        keep(s, job);
+        execute_went_on(s, run, note->attempt_boottime);
+        return 0;
+}
+
+int scheduler_resume_run(Scheduler *s, const char *name, const RunNote *note, bool stopping, void *survivor)
+{
+        Job *job;
+        int r;
+
+        if (scheduler_find_run(s, note->id))
+                return -EEXIST;
+        r = scheduler_find_or_make_job(s, name, &job);
+        if (r < 0)
+                return r;
+        r = resume(s, job, note, stopping, survivor);
+        if (r < 0)
+                scheduler_release_job(s, job);
+        return r;
+}
+
+void scheduler_leave(Scheduler *s)
+{
+        Run *run;
+
+        s->shutting_down = true;
+        s->shutdown_done = NULL;
+        timer_disarm(s->services->timers, &s->pump);
+        while ((run = RB_MIN(RunTree, &s->runs))) {
+                Job *job = run->job;
+
+                execute_drop(s, run);
+                if (job->removed && job->n_runs == 0)
+                        job_free(job);
+        }
+}
