@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Commands outlive a crash of taktd where a service manager keeps the connection with their helper: here a
+# small program does. systemd-restart.sh is the same with the real one.
+. "${TAKT_SRCDIR:?}/tests/behaviour/lib.sh"
+new_environment
+mkfifo "$dir/commands"
+: >"$dir/log"
+
+# manager WORD: what it answers
+manager() {
+        rm -f "$dir/answer"
+        echo "$1" >"$dir/commands"
+        eventually "the manager's answer to $1" test -s "$dir/answer" || exit 1
+        answer=$(cat "$dir/answer")
+}
+
+store_start() {
+        manager start
+        taktd_pid=$answer
+        eventually "the daemon answers" answers || { cat "$log"; exit 1; }
+}
+
+# crash: taktd is killed and started again
+crash() {
+        kill -KILL "$taktd_pid"
+        manager wait
+        store_start
+}
+
+# of RUN EXPRESSION: of its Run object r
+of() {
+        runs "[$2 for r in rs if r['run'] == $1][0]"
+}
+
+log=$dir/log
+python3 "$TAKT_SRCDIR/tests/behaviour/descriptor-store.py" "$dir/notify" "$dir/commands" "$dir/answer" \
+        taktd --log-target console >>"$log" 2>&1 &
+helper $!
+
+job lines <<'J'
+[Job]
+Type=exec
+[Exec]
+Output=lines
+Command=/bin/sh -c 'echo one; until test -e "$1"; do sleep 0.05; done; echo two; until test -e "$2"; do sleep 0.05; done; echo three' sh ${env:TAKT_TEST_DIR}/go1 ${env:TAKT_TEST_DIR}/go2
+J
+job status <<'J'
+[Job]
+Type=exec
+Parameter=text:string=none
+[Exec]
+Command=/bin/sh -c 'echo "$1"; echo "last words" >&2; while test -e "$2"; do sleep 0.05; done; exit 7' sh ${text} ${env:TAKT_TEST_DIR}/hold
+J
+job large <<'J'
+[Job]
+Type=exec
+[Exec]
+MaxBytes=200000
+Command=/bin/sh -c 'head -c 150000 /dev/zero | tr "\\0" x; until test -e "$1"; do sleep 0.05; done; head -c 100000 /dev/zero | tr "\\0" y' sh ${env:TAKT_TEST_DIR}/go2
+J
+job short <<'J'
+[Job]
+Type=exec
+TimeoutSec=2s
+[Exec]
+Command=/bin/sleep 1000
+J
+job gone <<'J'
+[Job]
+Type=exec
+[Exec]
+Command=/bin/sh -c 'echo $$$$ >"$1"; exec sleep 1000' sh ${env:TAKT_TEST_DIR}/gone.pid
+J
+job nap <<'J'
+[Job]
+Type=sleep
+Retries=1
+[Sleep]
+Duration=1000s
+J
+export TAKT_TEST_DIR=$dir
+sed -i "s|\${env:TAKT_TEST_DIR}|$dir|g" "$dir"/env/jobs/*.job
+touch "$dir/hold"
+store_start
+
+lines=$(taktctl run lines)
+status=$(taktctl run status -p 'text=some text')
+large=$(taktctl run large)
+gone_run=$(taktctl run gone)
+nap=$(taktctl run nap)
+eventually "the start" has_run "r['run'] == $lines and r['started']"
+started=$(of "$lines" "r['started']")
+eventually "the command that will have no job" test -s "$dir/gone.pid"
+gone_pid=$(cat "$dir/gone.pid")
+rm "$dir/env/jobs/gone.job"
+
+crash
+eventually "the runs go on" grep -q "3 runs of the daemon before go on" "$log"
+has_run "r['run'] == $lines and r['state'] == 'running'" || fail "run $lines does not go on: $(runs '[(r["run"], r["state"]) for r in rs]')"
+eventually "the command without a job is ended" gone "$gone_pid"
+grep -q "Run $gone_run of gone, a job that is no more, was lost" "$log" || fail "nothing is said of the run without a job"
+eventually "what can't go on is lost" has_run "r['run'] == $nap and r['state'] == 'lost'"
+eventually "and tried again" has_run "r['job'] == 'nap' and r['state'] == 'running'"
+manager count
+is "connections that are kept" 2 "$answer"
+
+# Ends while the daemon is away, and is told of all the same.
+touch "$dir/go1"
+kill -KILL "$taktd_pid"
+manager wait
+taktd_pid=
+rm "$dir/hold"
+touch "$dir/go2"
+store_start
+for run in $lines $status $large; do
+        eventually "the end of run $run" has_run "r['run'] == $run and r['finished']"
+done
+is "lines" "(['one', 'two', 'three'], 'succeeded', 1)" "$(of "$lines" "(r['result'], r['state'], r['attempts'])")"
+is "its start" "$started" "$(of "$lines" "r['started']")"
+is "status" "('failed', 'exit-status', {'text': 'some text'})" "$(of "$status" "(r['state'], r['error']['kind'], r['params'])")"
+is "large" "(True, 50000)" "$(of "$large" "(r['result'] == 'x' * 150000 + 'y' * 50000, r['details']['droppedBytes'])")"
+
+# Timeouts and cancellation hold across it.
+rm "$dir/go1"
+short=$(taktctl run short)
+lines=$(taktctl run lines)
+crash
+eventually "the timeout" has_run "r['run'] == $short and r['state'] == 'timeout'"
+
+touch "$dir/go1"
+eventually "the last of its lines" has_run "r['run'] == $lines and r['state'] == 'succeeded'"
+# The old helpers go when what they had is over.
+one_is_kept() {
+        manager count
+        [ "$answer" = 1 ]
+}
+eventually "only the connection with the new helper is kept" one_is_kept
+
+# A helper that hangs is given up in a bounded time.
+rm -f "$dir/go1" "$dir/go2"
+lines=$(taktctl run lines)
+old=
+for pid in $(children_of "$taktd_pid"); do
+        [ "$(cat "/proc/$pid/comm")" = takt-spawn ] && old=$pid
+done
+kill -STOP "$old"
+crash
+eventually "its run is lost" has_run "r['run'] == $lines and r['state'] == 'lost'"
+grep -q "can't be taken over" "$log" || fail "nothing is said of a helper that hangs"
+kill -CONT "$old"
+eventually "it ends then" gone "$old"
+
+# Without the store all ends.
+lines=$(taktctl run lines)
+for pid in $(children_of "$taktd_pid"); do
+        [ "$(cat "/proc/$pid/comm")" = takt-spawn ] && old=$pid
+done
+manager drop
+kill -KILL "$taktd_pid"
+manager wait
+eventually "the helper ends with the last connection" gone "$old"
+store_start
+eventually "its run is lost" has_run "r['run'] == $lines and r['state'] == 'lost'"
+
+# A stop ends all, also what an earlier daemon had.
+lines=$(taktctl run lines)
+crash
+has_run "r['run'] == $lines and r['state'] == 'running'" || fail "run $lines does not go on"
+kill -TERM "$taktd_pid"
+manager wait
+is "exit status of taktd" 0 "$answer"
+taktd_pid=
+none_is_kept() {
+        manager count
+        [ "$answer" = 0 ]
+}
+eventually "no connection is left" none_is_kept
+grep -q "lines\[$lines\]: cancelled" "$log" || fail "the stop does not cancel run $lines"
+echo quit >"$dir/commands"
+look_for_sanitizers
+check_end
