@@ -15,7 +15,7 @@ int run_note_write(const Run *run, Buffer *text)
 {
         int r;
 
-        if (run->member || run->secrets.n > 0)
+        if (run->member || run->secrets.n > 0 || job_spec_is_guarded(run->spec))
                 return -EOPNOTSUPP;
         if (run->params && strlen(run->params) > RUN_NOTE_MAX / 2)
                 return -E2BIG;

@@ -28,7 +28,7 @@ typedef struct RunNote {
 } RunNote;
 
 /*
- * Of an attempt that begins now. -EOPNOTSUPP: nobody could go on with it, as it is the member of a group, or secrets
+ * Of an attempt that begins now. -EOPNOTSUPP: nobody could go on with it, as it is the member of a group, holds resources, or secrets
  * were put in for it, which can't be known again in what it prints; -E2BIG: its parameters are too long; -ENOMEM.
  */
 int run_note_write(const Run *run, Buffer *text);

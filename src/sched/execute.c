@@ -788,6 +788,8 @@ void execute_drop(Scheduler *s, Run *run)
         timer_disarm(s->services->timers, &run->timer);
         if (run->state == RUN_RUNNING && run->spec->kind->reset)
                 run->spec->kind->reset(run);
+        if (run->guard)
+                guard_abandon(s, run);
         if (run->member)
                 run->member->run = NULL;
         list_unlink(&run->link);

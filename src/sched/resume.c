@@ -26,7 +26,7 @@ static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, vo
         Run *run;
         int r;
 
-        if (!job->spec->kind->resume)
+        if (!job->spec->kind->resume || job_spec_is_guarded(job->spec))
                 return -EOPNOTSUPP;
         r = execute_new_run(s, job, note->id, &run);
         if (r < 0)
