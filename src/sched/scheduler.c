@@ -174,13 +174,20 @@ void scheduler_begin(Scheduler *s)
                 stamp_store_settle(s->services->stamps);
 }
 
-/* Unless an occurrence of JOB waits, put off or because the loop was held up. */
+/* Settles what was due before the occurrence that waits, put off or because the loop was held up; else all. */
 static void settle(Job *job, const ScheduleNow *now)
 {
-        bool waits = timer_is_armed(&job->timer) && job->next_boottime <= now->boottime;
+        ScheduleNow until = *now;
 
-        if (!waits && job->paused_realtime == 0)
-                schedule_settle(job_schedule(job), &job->schedule, now);
+        if (job->paused_realtime > 0)
+                return;
+        if (timer_is_armed(&job->timer) && job->next_boottime <= now->boottime) {
+                usec_t back = now->boottime - job->next_boottime + 1;
+
+                until.boottime = usec_sub(until.boottime, back);
+                until.realtime = usec_sub(until.realtime, back);
+        }
+        schedule_settle(job_schedule(job), &job->schedule, &until);
 }
 
 /* Computes JOB's next occurrence anew. What is overdue now is so because of the step. */

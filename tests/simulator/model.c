@@ -88,8 +88,10 @@ void model_changed(Model *m, bool same, bool was_enabled)
 
 void model_settle(Model *m)
 {
-        if (!m->paused && m->n_dues == 0)
-                m->wall_last = MAX(m->wall_last, world_boottime(m->world) + world_offset(m->world));
+        int64_t now = world_boottime(m->world) + world_offset(m->world);
+
+        if (!m->paused)
+                m->wall_last = MAX(m->wall_last, m->n_dues > 0 ? m->dues[0].scheduled - 1 : now);
 }
 
 void model_clock_stepped(Model *m, bool set_first)
@@ -328,7 +330,8 @@ void model_check(Model *m, int64_t to)
 
         if (m->paused)
                 return;
-        get_pending(m, to - model_spread(m), &p);
+        /* What was due before the boot counts from there. */
+        get_pending(m, to < model_spread(m) ? INT64_MIN : to - model_spread(m), &p);
         if (in_force(m) && p.total > 0)
                 world_fail(m->world, m, "%zu occurrences were lost, the first due at %lld, the last scheduled for %lld", p.distinct,
                            (long long)p.first, (long long)p.scheduled);
