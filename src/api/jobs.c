@@ -110,7 +110,7 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         json_begin_object(w);
         for (int state = RUN_SUCCEEDED; state < _RUN_STATE_MAX; state++) {
                 json_key(w, run_state_to_string((RunState)state));
-                json_uint(w, job->n_ended[state - RUN_SUCCEEDED]);
+                json_uint(w, job_n_ended(job, (RunState)state));
         }
         json_end_object(w);
         json_end_object(w);

@@ -55,7 +55,8 @@ struct Job {
         bool is_template;          /* "NAME@": it never runs, its instances do */
         bool on_demand;            /* an instance made for runs by hand: no schedule, gone with its last run */
 
-        uint64_t n_ended[_RUN_STATE_MAX - RUN_SUCCEEDED]; /* runs that ended, by state */
+        uint64_t n_succeeded; /* runs that ended so, and by the other states: these stop at UINT32_MAX */
+        uint32_t n_otherwise[_RUN_STATE_MAX - RUN_SUCCEEDED - 1];
         char *last_outputs; /* JSON text: of the last run that succeeded */
         JsonDoc *last_outputs_doc; /* made when somebody asks */
         void *memo; /* what the kind keeps from run to run: one block, freed with free() */
@@ -76,6 +77,20 @@ DEFINE_CLEANUP(Job *, job_free);
 static inline bool job_has_schedule(const Job *job)
 {
         return !job->is_template && !job->on_demand;
+}
+
+/* Runs that ended in STATE, a final one. */
+static inline uint64_t job_n_ended(const Job *job, RunState state)
+{
+        return state == RUN_SUCCEEDED ? job->n_succeeded : job->n_otherwise[state - RUN_SUCCEEDED - 1];
+}
+
+static inline void job_count_end(Job *job, RunState state)
+{
+        if (state == RUN_SUCCEEDED)
+                job->n_succeeded++;
+        else if (job->n_otherwise[state - RUN_SUCCEEDED - 1] < UINT32_MAX)
+                job->n_otherwise[state - RUN_SUCCEEDED - 1]++;
 }
 
 JobState job_state(const Job *job);

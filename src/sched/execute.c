@@ -139,7 +139,7 @@ static void finish(Scheduler *s, Run *run, RunState state)
         run->finished_boottime = scheduler_boottime(s);
         run->finished_realtime = scheduler_realtime(s);
         s->statistics.by_state[state]++;
-        job->n_ended[state - RUN_SUCCEEDED]++;
+        job_count_end(job, state);
         if (state == RUN_SUCCEEDED && run->outputs) {
                 changed = !job->last_outputs || !streq(job->last_outputs, run->outputs);
                 keep_outputs(run);
@@ -309,6 +309,7 @@ static void begin(Scheduler *s, Run *run)
         }
         activity_note_job("the start of a run", run->job->name);
         run->starting = true;
+        scheduler_end_instant(s);
         run->spec->kind->start(run);
         run->starting = false;
         if (run->ended)

@@ -139,7 +139,9 @@ void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
         keep(s, job);
         s->statistics.n_due++;
         job->away = MISSED_AWAY;
+        scheduler_begin_instant(s, &now);
         r = scheduler_run(s, job, &request, NULL);
+        scheduler_end_instant(s);
         if (r < 0) {
                 log_errno(LOG_ERR, r, "%s: an occurrence was lost: %m", job->name);
                 scheduler_job_run_ended(s, job);
