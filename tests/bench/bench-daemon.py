@@ -247,6 +247,131 @@ def bench_watchers(_nginx, _odd):
            f"{missing + overflows + ended} lost", "0 of 1000 /s", events >= 950 and missing + overflows + ended == 0)
 
 
+MILLION = 1000000
+
+
+def instances(n, schedule, duration="0"):
+    return job("sleep", schedule, "[Sleep]", f"Duration={duration}").replace("[Job]", f"[Job]\nInstances=1..{n}", 1)
+
+
+def load(daemon, n, text):
+    """Adds the template; returns the seconds of the reload, and bytes a job."""
+    before = daemon.memory("Pss")
+    with open(f"{daemon.directory}/jobs/x@.job", "w", encoding="ascii") as file:
+        file.write(text)
+    begin = time.monotonic()
+    daemon.control.call("io.takt.Manager.Reload")
+    seconds = time.monotonic() - begin
+    return seconds, (daemon.memory("Pss") - before) / n
+
+
+def script(name, *arguments):
+    output = subprocess.run(["/usr/bin/python3", f"{HERE}/{name}", *map(str, arguments)], check=False,
+                            capture_output=True, text=True)
+    if not output.stdout:
+        print(output.stderr.strip(), file=sys.stderr)
+    return [float(word) for word in output.stdout.split()]
+
+
+def bench_million(_nginx, _odd):
+    """A million instances of the empty job, a sleep of 0, each at 1 Hz: all of it is the daemon's own work. What one
+    core can't do of it is missed, and recorded as such."""
+    seconds = 5
+    with takt.Daemon({"tick": job("sleep", "Every=10ms", "[Sleep]", "Duration=0")}) as daemon:
+        loaded, size = load(daemon, MILLION, instances(MILLION, "Every=1s"))
+        begin = time.monotonic()
+        daemon.control.call("io.takt.Manager.Reload")
+        report("load of 1,000,000 instances", f"{loaded:.2f} s", "-", "-", "-", None)
+        report("reload of 1,000,000 instances", f"{time.monotonic() - begin:.2f} s", "-", "-", "-", None)
+        runs = []
+        connection = daemon.connect()
+        connection.send("io.takt.Runs.Watch", more=True, jobs=["tick"], events=["succeeded"])
+        threading.Thread(target=watch, args=(connection, runs), daemon=True).start()
+        before, cpu, begin = daemon.runs(), daemon.cpu_seconds(), time.monotonic()
+        p50, p99, _ = peer("timer", 10000, seconds)
+        after, cpu, span = daemon.runs(), daemon.cpu_seconds() - cpu, time.monotonic() - begin
+        fires = after["succeeded"] - before["succeeded"]
+        records = fires + after["missed"] - before["missed"]
+        size = max(size, daemon.memory("Pss") / MILLION)
+    late = sorted(run["latenessUsec"] for run in runs)
+    report("1,000,000 jobs at 1 Hz, runs /s", f"{fires / span:.0f}", f"{records / span:.0f} with misses", "-", "-", None)
+    report("1,000,000 jobs at 1 Hz, of one core", f"{100 * cpu / span:.0f} %", f"{1e6 * cpu / fires:.2f} us a run", "-", "-", None)
+    report("1,000,000 jobs, bytes of PSS a job", f"{size:.0f}", "-", "-", "<= 400", size <= 400)
+    if late:
+        report("10 ms job beside them, late at p50, timerfd", f"{late[len(late) // 2]} us", f"{p50:.0f} us", "-", "-", None)
+        report("10 ms job beside them, late at p99, timerfd", f"{late[len(late) * 99 // 100]} us", f"{p99:.0f} us", "-", "-", None)
+
+
+def bench_jobs(_nginx, _odd):
+    """10,000 empty jobs at 1 Hz, and 10,000 that begin anew as soon as they end, beside APScheduler."""
+    n, seconds = 10000, 5
+    peers = {"APScheduler": script("apscheduler-jobs.py", "threads", n, 1, seconds),
+             "APScheduler on asyncio": script("apscheduler-jobs.py", "asyncio", n, 1, seconds)}
+    for name, schedule in (("at 1 Hz", "Every=1s"), ("flat out", "After=1us")):
+        with takt.Daemon({}) as daemon:
+            load(daemon, n, instances(n, schedule))
+            time.sleep(1)
+            before, cpu, begin = daemon.ended(), daemon.cpu_seconds(), time.monotonic()
+            time.sleep(seconds)
+            fires, cpu, span = daemon.ended() - before, daemon.cpu_seconds() - cpu, time.monotonic() - begin
+        ours = (fires / span, fires / max(cpu, 1 / takt.TICK))
+        for who, theirs in peers.items():
+            target = 200 if who == "APScheduler" else None
+            if not theirs:
+                report(f"10,000 jobs {name}, runs a CPU second, {who}", f"{ours[1]:.0f}", "missing", "-", "-", None)
+                continue
+            report(f"10,000 jobs {name}, runs /s, {who} at 1 Hz", f"{ours[0]:.0f}", f"{theirs[0]:.0f}",
+                   f"{ours[0] / theirs[0]:.1f}", "-", None)
+            report(f"10,000 jobs {name}, runs a CPU second, {who}", f"{ours[1]:.0f}", f"{theirs[1]:.0f}",
+                   f"{ours[1] / theirs[1]:.0f}", str(target or "-"), ours[1] >= target * theirs[1] if target else None)
+
+
+def bench_tasks(_nginx, _odd):
+    """A million tasks of a second, started together; asyncio with a tenth of them, as a million take it 40 s."""
+    start = time.time() + 20
+    at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(start))
+    limits = (f"MaxRuns={MILLION}", f"MaxQueued={MILLION}")
+    with takt.Daemon({}, limits) as daemon:
+        load(daemon, MILLION, instances(MILLION, f"At={at}", "1s"))
+        if time.time() > start:
+            raise SystemExit("loading took longer than was left until the start")
+        time.sleep(max(int(start) - 0.5 - time.time(), 0))
+        cpu = daemon.cpu_seconds()
+        time.sleep(max(int(start) + 1.5 - time.time(), 0))
+        while daemon.ended() < MILLION:
+            time.sleep(0.05)
+        seconds, cpu = time.time() - int(start), daemon.cpu_seconds() - cpu
+        with open(f"/proc/{daemon.process.pid}/status", encoding="ascii") as file:
+            peak = next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM:"))
+    theirs = script("asyncio-sleep.py", MILLION // 10)
+    report("1,000,000 tasks of 1 s, asyncio with 100,000", f"{seconds:.2f} s", f"{theirs[0]:.2f} s",
+           f"{(theirs[0] - 1) * 10 / max(seconds - 1, 1e-3):.1f}", "<= 2 s", seconds <= 2)
+    report("1,000,000 tasks, CPU seconds, of 100,000 in asyncio", f"{cpu:.2f} s", f"{theirs[2]:.2f} s",
+           f"{theirs[2] * 10 / cpu:.1f}", "-", None)
+    report("1,000,000 tasks, bytes a task, asyncio", f"{peak / MILLION:.0f}", f"{theirs[1] / (MILLION // 10):.0f}",
+           f"{peak / MILLION / (theirs[1] / (MILLION // 10)):.2f}", "-", None)
+
+
+def switches(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("voluntary_ctxt_switches"))
+
+
+def bench_rest(_nginx, _odd):
+    """100,000 jobs every 60 s: how much of a core, and how often the daemon wakes up."""
+    n, seconds = 100000, 10
+    for accuracy in ("1ms", "1s"):
+        with takt.Daemon({}) as daemon:
+            load(daemon, n, instances(n, f"Every=60s\nAccuracySec={accuracy}\nRandomizedDelaySec=60s\nFixedRandomDelay=yes"))
+            time.sleep(1)
+            cpu, before, begin = daemon.cpu_seconds(), switches(daemon.process.pid), time.monotonic()
+            time.sleep(seconds)
+            span = time.monotonic() - begin
+            cpu, wakes = daemon.cpu_seconds() - cpu, switches(daemon.process.pid) - before
+        report(f"100,000 jobs every 60 s, AccuracySec={accuracy}, of one core", f"{100 * cpu / span:.2f} %",
+               f"{wakes / span:.1f} wake-ups /s", "-", "-", None)
+
+
 BENCHES = {
     "slow": bench_slow,
     "polls": bench_polls,
@@ -257,6 +382,10 @@ BENCHES = {
     "many": bench_many,
     "ping": bench_ping,
     "watchers": bench_watchers,
+    "million": bench_million,
+    "jobs": bench_jobs,
+    "tasks": bench_tasks,
+    "rest": bench_rest,
 }
 
 
