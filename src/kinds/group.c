@@ -10,15 +10,12 @@
  * that all moves are made in one place, advance(), which is never entered twice. It starts and ends at
  * most so many members a turn of the loop: the rest waits for a timer that is due at once.
  */
-#include <assert.h>
-
 #include "base/string-util.h"
 #include "job/expand.h"
 #include "job/job.h"
 #include "job/member.h"
 #include "kinds/group.h"
 #include "kinds/kinds.h"
-#include "kinds/outcome.h"
 
 #define STARTS_A_TURN 128U
 #define CANCELS_A_TURN 1024U
@@ -30,45 +27,12 @@
 static const char *const placeholders[] = { "item", "index", "input", NULL };
 #define N_PLACEHOLDERS 3
 
-typedef struct Track {
-        Member member;
-        char *text;     /* the result of the last step, or the error that ended it; NULL: null */
-        size_t len;
-        uint32_t step;  /* the one under way, or the next */
-        uint32_t next_ready;
-        bool failed;
-        bool told; /* it ended because the group told it to: that is no error of its own */
-} Track;
-
-typedef struct GroupRun {
-        Timer turn;
-        Track *tracks;
-        size_t n;         /* tracks */
-        size_t n_begun;
-        size_t n_active;  /* begun and not ended */
-        size_t n_failed;  /* of those that were not told to end */
-        size_t n_bytes;   /* of all texts */
-        size_t n_cancelled;       /* tracks that were told to end, from the first */
-        size_t first_failed;
-        uint32_t ready_head, ready_tail; /* tracks whose next step is due */
-        unsigned n_steps;
-        bool advancing;
-        bool ending;      /* nothing more is begun, what is under way is told to end */
-        bool too_large;
-        GroupItems items;
-} GroupRun;
-
 static void advance(Run *run);
-
-static const GroupConfig *config_of(const Run *run)
-{
-        return run_config(run);
-}
 
 /* The line that a track runs, by its step. */
 static const CommandLine *line_of(const Run *run, const GroupRun *g, const Track *track)
 {
-        const GroupConfig *config = config_of(run);
+        const GroupConfig *config = group_config(run);
         size_t i = (size_t)(track - g->tracks);
 
         return config->runs.lines[config->mode == GROUP_CHAIN ? track->step : i % config->runs.n];
@@ -76,7 +40,7 @@ static const CommandLine *line_of(const Run *run, const GroupRun *g, const Track
 
 static const JsonValue *item_of(const Run *run, const GroupRun *g, const Track *track)
 {
-        const GroupConfig *config = config_of(run);
+        const GroupConfig *config = group_config(run);
         size_t i = (size_t)(track - g->tracks);
 
         return g->items.n == 0 ? NULL : &g->items.items[config->mode == GROUP_CHAIN ? i : i / config->runs.n];
@@ -159,7 +123,7 @@ static void track_failed(Run *run, GroupRun *g, Track *track, char *error, size_
                 return;
         if (g->n_failed++ == 0)
                 g->first_failed = (size_t)(track - g->tracks);
-        if (config_of(run)->mode == GROUP_TASKGROUP)
+        if (group_config(run)->mode == GROUP_TASKGROUP)
                 g->ending = true;
 }
 
@@ -285,7 +249,7 @@ static void step_values(const Run *run, const GroupRun *g, const Track *track, J
                         const JsonValue **values)
 {
         static const JsonValue null = { .type = JSON_NULL };
-        const GroupConfig *config = config_of(run);
+        const GroupConfig *config = group_config(run);
         size_t i = (size_t)(track - g->tracks);
 
         *index = (JsonValue){ .type = JSON_INT, .integer = (int64_t)(config->mode == GROUP_CHAIN ? i : i / config->runs.n) };
@@ -338,7 +302,7 @@ static int start_step(Run *run, GroupRun *g, Track *track, bool may_wait)
 /* Begins what may begin, at most STARTS_A_TURN steps. 0, or when to go on: -EAGAIN soon, -EBUSY later. */
 static int start_steps(Run *run, GroupRun *g)
 {
-        size_t most = config_of(run)->concurrency ?: SIZE_MAX;
+        size_t most = group_config(run)->concurrency ?: SIZE_MAX;
 
         for (unsigned n = 0; !g->ending; n++) {
                 Track *track = pop_ready(g);
@@ -383,111 +347,6 @@ static int cancel_members(Run *run, GroupRun *g)
         return 0;
 }
 
-/* --- the end of the group --- */
-
-static void write_details(const GroupRun *g, JsonWriter *w)
-{
-        size_t shown = 0;
-
-        json_begin_object(w);
-        json_key(w, "members");
-        json_uint(w, g->n);
-        json_key(w, "failed");
-        json_uint(w, g->n_failed);
-        json_key(w, "errors");
-        json_begin_array(w);
-        for (size_t i = 0; i < g->n && shown < MIN(g->n_failed, (size_t)GROUP_ERRORS_SHOWN_MAX); i++)
-                if (g->tracks[i].failed && !g->tracks[i].told && g->tracks[i].text) {
-                        json_raw(w, g->tracks[i].text, g->tracks[i].len);
-                        shown++;
-                }
-        json_end_array(w);
-        json_end_object(w);
-}
-
-static void set_details(Run *run, const GroupRun *g)
-{
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        JsonWriter w;
-
-        json_writer_init(&w, &text, 0);
-        write_details(g, &w);
-        if (json_writer_end(&w) >= 0)
-                run_set_details(run, buffer_steal(&text));
-}
-
-/* The results in the order named; null, or the error, for those that have none. */
-static int format_results(const Run *run, const GroupRun *g, Buffer *out)
-{
-        bool keep = config_of(run)->errors == GROUP_KEEP;
-        bool single = config_of(run)->mode == GROUP_CHAIN && config_of(run)->items.n == 0;
-        int r = buffer_reserve(out, g->n_bytes + 5 * g->n + 2);
-
-        if (r >= 0 && !single)
-                r = buffer_append_char(out, '[');
-        for (size_t i = 0; i < g->n && r >= 0; i++) {
-                const Track *track = &g->tracks[i];
-                bool shown = track->text && (keep || !track->failed);
-
-                if (i > 0)
-                        r = buffer_append_char(out, ',');
-                if (r >= 0)
-                        r = shown ? buffer_append(out, track->text, track->len) : buffer_append_string(out, "null");
-        }
-        return r >= 0 && !single ? buffer_append_char(out, ']') : r;
-}
-
-/* "2 of 5 members failed; the first: JOB (run 12): KIND: MESSAGE" */
-static void fail_by_member(Run *run, const GroupRun *g)
-{
-        const Track *track = &g->tracks[g->first_failed];
-        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
-        const JsonValue *root, *error, *id;
-        char of_run[32] = "";
-
-        if (!track->text || json_parse(track->text, track->len, NULL, &doc, NULL) < 0) {
-                run_fail(run, "memory", "no memory for the error of a member");
-                return;
-        }
-        root = json_root(doc);
-        error = json_get(root, "error");
-        id = json_get(root, "run");
-        if (json_is(id, JSON_INT))
-                (void)snprintf(of_run, sizeof(of_run), " (run %lld)", (long long)id->integer);
-        run_fail(run, "member-failed", "%zu of %zu members failed; the first: %s%s: %s: %s", g->n_failed, g->n,
-                 json_string_or_null(json_get(root, "job")) ?: "", of_run,
-                 json_string_or_null(json_get(error, "kind")) ?: "", json_string_or_null(json_get(error, "message")) ?: "");
-}
-
-static void end_group(Run *run, GroupRun *g)
-{
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        size_t len;
-
-        set_details(run, g);
-        if (g->too_large) {
-                run_fail(run, "too-large", "the results of the members are larger than %u bytes", GROUP_RESULT_MAX);
-                return;
-        }
-        if (run_is_stopping(run)) {
-                run_fail(run, "cancelled", "ended before its time");
-                return;
-        }
-        if (format_results(run, g, &text) < 0) {
-                run_fail(run, "memory", "no memory for the results");
-                return;
-        }
-        len = text.len;
-        if (g->n_failed > 0 && config_of(run)->errors == GROUP_RAISE) {
-                run_set_result(run, buffer_steal(&text), len);
-                fail_by_member(run, g);
-        } else if (output_set_size(run->spec->result.outputs) > 0) {
-                run_finish_with_bytes(run, RESULT_JSON, text.data, len);
-        } else {
-                run_succeed(run, buffer_steal(&text), len);
-        }
-}
-
 /* RUN may be gone afterwards. */
 static void advance(Run *run)
 {
@@ -503,7 +362,7 @@ static void advance(Run *run)
                 r = cancel_members(run, g);
         g->advancing = false;
         if (r == 0 && g->n_active == 0) {
-                end_group(run, g);
+                group_end(run, g);
                 return;
         }
         if (r < 0)
@@ -519,7 +378,7 @@ static void on_turn(Timer *timer, _unused_ usec_t now)
 
 static void group_start(Run *run)
 {
-        const GroupConfig *config = config_of(run);
+        const GroupConfig *config = group_config(run);
         GroupRun *g = run_state(run);
         size_t n_items;
 
@@ -545,7 +404,7 @@ static void group_start(Run *run)
                 return;
         }
         timer_disarm(run->services->timers, &g->turn);
-        set_details(run, g);
+        group_set_details(run, g);
         advance(run);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* What the configuration of groups (group-config.c) and their runs (group.c) share. */
+/* What the configuration of groups (group-config.c), their runs (group.c) and the ends of these (group-result.c) share. */
 
+#include "job/member.h"
 #include "job/run.h"
 #include "job/spec.h"
 #include "job/types.h"
@@ -49,3 +50,42 @@ void group_items_deinit(GroupItems *items);
  * array for its elements. On an error the run has been ended as failed, and may be gone: -EBADMSG.
  */
 int group_items_expand(Run *run, GroupItems *ret);
+
+/* A line or chain on its way: group.c. */
+typedef struct Track {
+        Member member;
+        char *text;     /* the result of the last step, or the error that ended it; NULL: null */
+        size_t len;
+        uint32_t step;  /* the one under way, or the next */
+        uint32_t next_ready;
+        bool failed;
+        bool told; /* it ended because the group told it to: that is no error of its own */
+} Track;
+
+typedef struct GroupRun {
+        Timer turn;
+        Track *tracks;
+        size_t n;         /* tracks */
+        size_t n_begun;
+        size_t n_active;  /* begun and not ended */
+        size_t n_failed;  /* of those that were not told to end */
+        size_t n_bytes;   /* of all texts */
+        size_t n_cancelled;       /* tracks that were told to end, from the first */
+        size_t first_failed;
+        uint32_t ready_head, ready_tail; /* tracks whose next step is due */
+        unsigned n_steps;
+        bool advancing;
+        bool ending;      /* nothing more is begun, what is under way is told to end */
+        bool too_large;
+        GroupItems items;
+} GroupRun;
+
+static inline const GroupConfig *group_config(const Run *run)
+{
+        return run_config(run);
+}
+
+/* What there is to tell of the members so far becomes the run's details. */
+void group_set_details(Run *run, const GroupRun *g);
+/* All members have ended: so does RUN, which may be gone afterwards. */
+void group_end(Run *run, GroupRun *g);
