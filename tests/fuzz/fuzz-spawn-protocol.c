@@ -26,6 +26,7 @@ static void check_payload(const SpawnStart *start, const char *data, size_t size
         for (uint32_t i = 0; i < start->n_limits; i++)
                 FUZZ_CHECK(payload.limits[i].resource < RLIM_NLIMITS);
         FUZZ_CHECK(start->n_arguments > 0 && payload.directory[0] == '/');
+        FUZZ_CHECK(payload.note + strlen(payload.note) < data + size && strlen(payload.note) <= SPAWN_NOTE_MAX);
         FUZZ_CHECK(payload.mark + strlen(payload.mark) < data + size);
         check_vector(payload.argv, start->n_arguments, data, size);
         check_vector(payload.environment, start->n_environment, data, size);
@@ -41,6 +42,8 @@ static void check_request(const uint8_t *data, size_t size)
         FUZZ_CHECK(start.header.slot < SPAWN_MAX_SLOTS);
         if (r == SPAWN_SIGNAL)
                 FUZZ_CHECK(start.header.argument > 0 && start.header.argument < NSIG);
+        if (r == SPAWN_DONE)
+                FUZZ_CHECK(start.header.argument > 0 && (size_t)start.header.argument * sizeof(SpawnName) + sizeof(SpawnHeader) == size);
         if (r != SPAWN_START)
                 return;
         FUZZ_CHECK(spawn_flags_n_fds(start.flags) <= SPAWN_MAX_FDS);
@@ -76,9 +79,21 @@ static void check_reports(const uint8_t *data, size_t size)
         }
 }
 
+static void check_held(const uint8_t *data, size_t size)
+{
+        SpawnReport report;
+        const char *note;
+
+        if (spawn_held_decode(data, size, &report, &note) <= 0)
+                return;
+        FUZZ_CHECK(report.type == SPAWN_HELD && report.slot < SPAWN_MAX_SLOTS);
+        FUZZ_CHECK(note + strlen(note) + 1 == (const char *)data + size);
+        FUZZ_CHECK(spawn_held_n_fds(report.flags) <= SPAWN_MAX_FDS);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static void (*const ways[])(const uint8_t *data, size_t size) = { check_request, check_outside_payload, check_reports };
+        static void (*const ways[])(const uint8_t *data, size_t size) = { check_request, check_outside_payload, check_reports, check_held };
         _cleanup_free_ uint8_t *message = NULL;
 
         if (size == 0)

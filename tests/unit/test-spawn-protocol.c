@@ -133,6 +133,10 @@ static void test_controls(_unused_ void **state)
         assert_int_equal(spawn_request_decode(&header, sizeof(header), &start), -EBADMSG);
         header = (SpawnHeader){ .type = SPAWN_PING, .argument = -1 };
         assert_int_equal(spawn_request_decode(&header, sizeof(header), &start), SPAWN_PING);
+        header.type = SPAWN_LIST;
+        assert_int_equal(spawn_request_decode(&header, sizeof(header), &start), SPAWN_LIST);
+        header.type = SPAWN_CAPTURED;
+        assert_int_equal(spawn_request_decode(&header, sizeof(header), &start), SPAWN_CAPTURED);
         header = (SpawnHeader){ .type = 99 };
         assert_int_equal(spawn_request_decode(&header, sizeof(header), &start), -EBADMSG);
 }
@@ -158,6 +162,77 @@ static void test_reports(_unused_ void **state)
         assert_int_equal(spawn_report_decode(reports, 0, &report), -EBADMSG);
 }
 
+static void test_done(_unused_ void **state)
+{
+        struct {
+                SpawnHeader header;
+                SpawnName names[2];
+        } message = { .header = { .type = SPAWN_DONE, .argument = 2 } };
+        SpawnStart start;
+
+        assert_int_equal(spawn_request_decode(&message, sizeof(message), &start), SPAWN_DONE);
+        assert_int_equal(spawn_request_decode(&message, sizeof(message) - 1, &start), -EBADMSG);
+        message.header.argument = 1;
+        assert_int_equal(spawn_request_decode(&message, sizeof(message), &start), -EBADMSG);
+        message.header.argument = 0;
+        assert_int_equal(spawn_request_decode(&message, sizeof(message.header), &start), -EBADMSG);
+        message.header.argument = INT32_MIN;
+        assert_int_equal(spawn_request_decode(&message, sizeof(message), &start), -EBADMSG);
+        message.header.argument = SPAWN_MAX_DONE + 1;
+        assert_int_equal(spawn_request_decode(&message, sizeof(message), &start), -EBADMSG);
+}
+
+static void test_held(_unused_ void **state)
+{
+        struct {
+                SpawnReport report;
+                char note[8];
+        } message = { .report = { .type = SPAWN_HELD, .slot = 3, .serial = 9, .pid = 42, .flags = SPAWN_HELD_OUTPUT }, .note = "my note" };
+        SpawnReport report;
+        const char *note;
+
+        assert_int_equal(spawn_held_decode(&message, sizeof(message), &report, &note), 1);
+        assert_string_equal(note, "my note");
+        assert_int_equal(report.pid, 42);
+        assert_int_equal(spawn_held_n_fds(report.flags), 1);
+        assert_int_equal(spawn_held_n_fds(~0U), 3);
+        /* A note that is not ended, one that is ended twice, none at all, half a report. */
+        assert_int_equal(spawn_held_decode(&message, sizeof(message) - 1, &report, &note), -EBADMSG);
+        message.note[2] = '\0';
+        assert_int_equal(spawn_held_decode(&message, sizeof(message), &report, &note), -EBADMSG);
+        assert_int_equal(spawn_held_decode(&message, sizeof(message.report), &report, &note), -EBADMSG);
+        assert_int_equal(spawn_held_decode(&message, sizeof(message.report) - 1, &report, &note), -EBADMSG);
+        /* One that has ended says how. */
+        message.report.flags |= SPAWN_HELD_EXITED;
+        message.report.error = EPERM;
+        assert_int_equal(spawn_held_decode(&message, sizeof(message.report) + 3, &report, &note), -EBADMSG);
+        message.report.stage = SPAWN_STAGE_EXEC;
+        assert_int_equal(spawn_held_decode(&message, sizeof(message.report) + 3, &report, &note), 1);
+        message.report.type = SPAWN_LISTED;
+        assert_int_equal(spawn_held_decode(&message, sizeof(message.report), &report, &note), 0);
+}
+
+/* The ends that are read go along where there is a note, and stay the caller's. */
+static void test_ends(_unused_ void **state)
+{
+        _cleanup_(spawn_envelope_deinit) SpawnEnvelope envelope = {};
+        _cleanup_(spawn_payload_deinit) SpawnPayload payload = SPAWN_PAYLOAD_NULL;
+        SpawnRequest other = request;
+        int ends[2] = { 700, -1 };
+        SpawnStart start;
+
+        other.note = "note of run 17";
+        assert_ok(spawn_envelope_init(&envelope, &other, NULL, (int[]){ -1, -1 }, ends));
+        assert_int_equal(envelope.n_fds, 1);
+        assert_int_equal(envelope.fds[0], 700);
+        assert_int_equal(envelope.n_owned, 0);
+        assert_int_equal(spawn_request_decode(envelope.message.data, envelope.message.len, &start), SPAWN_START);
+        assert_int_equal(start.flags, SPAWN_SET_UMASK | SPAWN_KEEP | SPAWN_WITH_OUTPUT_END);
+        assert_int_equal(spawn_flags_n_fds(start.flags), 1);
+        assert_ok(spawn_payload_decode(&start, envelope.message.data + sizeof(start), start.payload_size, &payload));
+        assert_string_equal(payload.note, "note of run 17");
+}
+
 static void test_stages(_unused_ void **state)
 {
         assert_null(spawn_stage_to_string(SPAWN_STAGE_NONE));
@@ -170,7 +245,8 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 RUN(test_start_round_trip), RUN(test_start_damaged), RUN(test_large_payload),
                 RUN(test_controls),         RUN(test_reports),       RUN(test_stages),
-                RUN(test_descriptor_limit),
+                RUN(test_descriptor_limit), RUN(test_done),         RUN(test_held),
+                RUN(test_ends),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
