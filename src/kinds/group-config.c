@@ -77,19 +77,31 @@ void group_items_deinit(GroupItems *items)
         *items = (GroupItems){};
 }
 
+/* Makes room for N items more. */
+static int reserve_items(GroupItems *items, uint64_t n)
+{
+        JsonValue *grown;
+        size_t allocated;
+
+        if (n > GROUP_MEMBERS_MAX - items->n)
+                return -E2BIG;
+        if (items->n + n <= items->allocated)
+                return 0;
+        allocated = MAX(n > 1 ? items->n + n : items->allocated * 2, (size_t)16);
+        grown = reallocarray(items->items, allocated, sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        items->items = grown;
+        items->allocated = allocated;
+        return 0;
+}
+
 static int add_item(GroupItems *items, const JsonValue *value)
 {
-        if (items->n >= GROUP_MEMBERS_MAX)
-                return -E2BIG;
-        if (items->n == items->allocated) {
-                size_t allocated = MAX(items->allocated * 2, (size_t)16);
-                JsonValue *grown = reallocarray(items->items, allocated, sizeof(*grown));
+        int r = reserve_items(items, 1);
 
-                if (!grown)
-                        return -ENOMEM;
-                items->items = grown;
-                items->allocated = allocated;
-        }
+        if (r < 0)
+                return r;
         items->items[items->n++] = *value;
         return 0;
 }
@@ -109,6 +121,8 @@ static int add_range(GroupItems *items, const char *word)
         if (parse_int64(first, &from) < 0 || parse_int64(dots + 2, &to) < 0)
                 return 0;
         /* Counted without overflow; an empty range is no item. */
+        if (from <= to)
+                r = reserve_items(items, MAX((uint64_t)to - (uint64_t)from, (uint64_t)to - (uint64_t)from + 1));
         for (int64_t i = from; i <= to && r >= 0; i++) {
                 r = add_item(items, &(JsonValue){ .type = JSON_INT, .integer = i });
                 if (i == INT64_MAX)
