@@ -29,6 +29,7 @@ static void on_started(_unused_ SpawnedCommand *command, pid_t pid, void *userda
         ExecSpawnRun *state = userdata;
 
         state->pid = pid;
+        run_set_details(run_from_state(state), xasprintf("{\"pid\":%d}", (int)pid));
 }
 
 static void on_line(_unused_ SpawnedCommand *command, int fd, const char *line, size_t n, void *userdata)
