@@ -85,6 +85,14 @@ _taktctl () {
                 esac
         done
 
+        if [[ $verb == run && ${arguments[0]-} ]]; then
+                if [[ $prev == --* ]]; then
+                        mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_values "$prev" "${where[@]}" run "${arguments[0]}")" -- "$cur")
+                        return
+                fi
+                common+=" $(_taktctl_parameters "${where[@]}" run "${arguments[0]}" | sed 's/ .*//' | tr '\n' ' ')"
+        fi
+
         case $prev in
         --env)
                 compopt -o filenames
@@ -117,13 +125,6 @@ _taktctl () {
                 ;;
         esac
 
-        if [[ $verb == run && ${arguments[0]-} ]]; then
-                if [[ $prev == --* ]]; then
-                        mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_values "$prev" "${where[@]}" run "${arguments[0]}")" -- "$cur")
-                        return
-                fi
-                common+=" $(_taktctl_parameters "${where[@]}" run "${arguments[0]}" | sed 's/ .*//' | tr '\n' ' ')"
-        fi
         if [[ $cur == -* ]]; then
                 mapfile -t COMPREPLY < <(compgen -W "$common ${verbs[${verb:-list}]-}" -- "$cur")
                 return

@@ -15,7 +15,11 @@ static void on_stall(usec_t duration, const Activity *activity, void *userdata)
         const char *subject = activity->doing && activity->subject[0] ? activity->subject : NULL;
         char span[TIMESPAN_MAX], folded[64] = "";
 
-        if (log->logged_boottime > 0 && usec_sub(now, log->logged_boottime) < STALL_LOG_INTERVAL) {
+        if (usec_sub(now, log->began_boottime) >= STALL_LOG_INTERVAL) {
+                log->began_boottime = now;
+                log->n_logged = 0;
+        }
+        if (++log->n_logged > STALL_LOG_BURST) {
                 log->n_folded++;
                 return;
         }
@@ -31,7 +35,6 @@ static void on_stall(usec_t duration, const Activity *activity, void *userdata)
                  },
                  "The loop was held up for %s by %s%s%s%s", span, activity->doing ?: "a callback", subject ? ": " : "",
                  subject ?: "", folded);
-        log->logged_boottime = now;
         log->n_folded = 0;
 }
 

@@ -4,12 +4,14 @@
 
 #include "loop/loop.h"
 
-/* One message in this time; the next one tells how many were left out. */
+/* So many messages in this time; the first one after it tells how many were left out. */
+#define STALL_LOG_BURST 5U
 #define STALL_LOG_INTERVAL (10 * USEC_PER_SEC)
 
 typedef struct StallLog {
         Loop *loop;
-        usec_t logged_boottime; /* 0: never */
+        usec_t began_boottime; /* of the interval */
+        unsigned n_logged;     /* in it */
         uint64_t n_folded;
 } StallLog;
 

@@ -352,12 +352,24 @@ static void test_bad_values(_unused_ void **state)
         assert_problem(&l.report, 9, "f:14:6: Duty=: 'nan' is no number");
 }
 
+/* "blink, countdown, … or worker" */
+static char *list_kinds(void)
+{
+        Buffer list = BUFFER_NULL;
+
+        for (size_t i = 0; job_kinds[i]; i++)
+                assert_ok(buffer_appendf(&list, "%s%s", i == 0 ? "" : job_kinds[i + 1] ? ", " : " or ", job_kinds[i]->name));
+        return buffer_steal(&list);
+}
+
 static void test_type_is_needed(_unused_ void **state)
 {
+        _cleanup_free_ char *kinds = list_kinds(), *missing = xasprintf("f: [Job] has no Type=; say %s", kinds),
+                            *misspelt = xasprintf("f:2:6: Type=: 'htpp' is no kind of job; say %s", kinds);
         _cleanup_loaded_ Loaded none = load("[Job]\nDescription=x\n"), wrong = load("[Job]\nType=htpp\n"), nothing = load("");
 
-        assert_problem(&none.report, 0, "f: [Job] has no Type=; say blink, countdown, exec, http or sleep");
-        assert_problem(&wrong.report, 0, "f:2:6: Type=: 'htpp' is no kind of job; say blink, countdown, exec, http or sleep");
+        assert_problem(&none.report, 0, missing);
+        assert_problem(&wrong.report, 0, misspelt);
         assert_int_equal(nothing.r, -EBADMSG);
         assert_int_equal(nothing.report.n, 1);
 }
