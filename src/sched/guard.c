@@ -95,7 +95,7 @@ static void resource_grant(Scheduler *s, Resource *resource)
                         take(run->guard, resource);
                 r = guard_acquire(s, run);
                 if (r != 0)
-                        execute_guarded(s, run, r);
+                        admit_guarded(s, run, r);
         }
 }
 
@@ -215,7 +215,7 @@ static void on_wait_over(Timer *timer, _unused_ usec_t now)
         assert(resource);
         message = xasprintf("the resource %s was not free within %s (WaitSec=)", resource->spec->name,
                             timespan_format(resource->spec->wait, span));
-        execute_gave_up(guard_scheduler(g), run, "resource", message);
+        admit_gave_up(guard_scheduler(g), run, "resource", message);
 }
 
 static int wait_for(Scheduler *s, Run *run, Resource *resource)
@@ -235,7 +235,7 @@ static int wait_for(Scheduler *s, Run *run, Resource *resource)
                 (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), resource->spec->wait));
         }
         message = xasprintf("waits for the resource %s, which run %" PRIu64 " has", resource->spec->name, resource->holder);
-        execute_tell_queued(s, run, message);
+        execute_emit(s, run, EVENT_QUEUED, message, NULL);
         return 0;
 }
 
@@ -394,7 +394,7 @@ static void on_exited(Run *run, const char *error)
         if (error)
                 note_exit_error(g, error);
         free_command(g);
-        execute_exited(guard_scheduler(g), run, g->final);
+        execute_finish(guard_scheduler(g), run, g->final);
 }
 
 void guard_abandon(Scheduler *s, Run *run)

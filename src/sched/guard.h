@@ -9,7 +9,7 @@
 
 /*
  * Takes what RUN, which is queued, has to hold. 1: it has all. 0: it waits, in the queue of a resource,
- * which was told; execute_guarded() is called once that is over. -errno: its error is set; -EBUSY: as many wait
+ * which was told; admit_guarded() is called once that is over. -errno: its error is set; -EBUSY: as many wait
  * as may, and it is to end as skipped; else as failed.
  */
 int guard_acquire(Scheduler *s, Run *run);
@@ -22,7 +22,7 @@ bool guard_is_exiting(const Run *run);
 void guard_stop_entering(Run *run);
 /*
  * RUN has come to its end in *STATE. True: commands are under way, and finish() is to be called again by
- * execute_exited(). False: it holds nothing any more; *STATE may have become RUN_FAILED.
+ * execute_finish(). False: it holds nothing any more; *STATE may have become RUN_FAILED.
  */
 bool guard_leave(Scheduler *s, Run *run, RunState *state);
 /* Gives back what RUN holds, without commands. */

@@ -2,9 +2,12 @@
 #pragma once
 /*
  * What the files of sched/ share. scheduler.c: the jobs. occurrence.c: a job's timer. spread.c: delays on
- * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. keep.c: from one daemon
- * to the next. execute.c: runs, from admission to end. guard.c: what is taken and done around them.
- * members.c: those of groups. triggers.c: On=. zones.c: when those change.
+ * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. keep.c and resume.c: from
+ * one daemon to the next. triggers.c: On=. zones.c: when those change.
+ *
+ * Runs: runs.c has those that have not ended. A new one goes through admit.c (may it begin, and when), which
+ * guard.c helps with what it has to take, and then through execute.c (attempts, retries, the end). stop.c: how
+ * they are asked to end. record.c: those that never began. members.c: those of groups. bind.c: parameters.
  */
 
 #include "sched/scheduler.h"
@@ -119,43 +122,77 @@ static inline int scheduler_reserve_timers(Scheduler *s)
         return timer_queue_reserve(s->services->timers, s->n_jobs + s->n_unfinished + s->n_catch_ups + 2);
 }
 
-/* --- execute.c --- */
+/* Whether RUN counts under max_runs while it is running. */
+static inline bool run_takes_place(const Run *run)
+{
+        return !run->spec->kind->only_waits;
+}
+
+/* --- runs.c --- */
+
+/* A run of JOB that waits. ID 0: the next one. -ENOMEM. */
+int runs_new(Scheduler *s, Job *job, uint64_t id, Run **ret);
+/* RUN is no longer counted as what its state says. */
+void runs_uncount(Scheduler *s, Run *run);
+/* Takes out and frees a run that was uncounted. Its job stays. */
+void runs_free(Scheduler *s, Run *run);
+/* Takes a run out without a word, and without asking it to end. Its job stays. */
+void runs_drop(Scheduler *s, Run *run);
+
+/* --- record.c --- */
 
 /*
  * Records an occurrence, or several that MESSAGE and DETAILS (JSON text, taken over) count, that did not
  * become a run. STATE is RUN_SKIPPED or RUN_MISSED, KIND the word of its error. -ENOMEM.
  */
-int execute_record(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind, const char *message,
-                   char *details);
+int record_occurrence(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind,
+                      const char *message, char *details);
 /* Records a run that REQUEST asked for and that ends as STATE, with an error of KIND, without having begun. -ENOMEM. */
-int execute_refuse(Scheduler *s, Job *job, const RunRequest *request, RunState state, const char *kind, const char *message);
-/* A run of JOB that waits. ID 0: the next one. -ENOMEM. */
-int execute_new_run(Scheduler *s, Job *job, uint64_t id, Run **ret);
+int record_refused(Scheduler *s, Job *job, const RunRequest *request, RunState state, const char *kind,
+                   const char *message);
+
+/* --- admit.c --- */
+
+void admit_on_pump(Timer *timer, usec_t now_boottime);
+/* What waits for a place may have one. */
+void admit_pump_soon(Scheduler *s);
+/* The next run that waited for one of JOB that ended may start. */
+void admit_next_of_job(Scheduler *s, Job *job);
+/* RUN is to be tried again: now, or first of all that wait. */
+void admit_retry(Scheduler *s, Run *run);
+/* Called by guard.c: R is what guard_acquire() says after all, not 0. */
+void admit_guarded(Scheduler *s, Run *run, int r);
+/* It waited too long. */
+void admit_gave_up(Scheduler *s, Run *run, const char *kind, const char *message);
+
+/* --- execute.c --- */
+
+/* How a kind's code reaches its run's scheduler. */
+extern const RunOwner execute_owner;
+
+/* RUN has its place and all that it has to hold. It may have ended, and be gone, by the time of return. */
+void execute_attempt(Scheduler *s, Run *run);
+/* The run is over: told to everyone and freed, once it has left what it entered. The job may be gone as well afterwards. */
+void execute_finish(Scheduler *s, Run *run, RunState state);
+void execute_emit(Scheduler *s, Run *run, EventType type, const char *message, const char *data);
+/* KIND is one of the stable words of takt.job(5), the message is for people; both are copied. */
+void execute_set_error(Run *run, const char *kind, const char *message);
+/* Its Enter= commands are through (ERROR NULL), or one failed. */
+void execute_entered(Scheduler *s, Run *run, const char *error);
 /* A new run that is in the midst of an attempt; once its kind has it, that is told, and the attempt's timeout holds. */
 void execute_go_on(Scheduler *s, Run *run);
 void execute_went_on(Scheduler *s, Run *run, usec_t attempt_boottime);
-/* Takes a run out without a word, and without asking it to end. Its job stays. */
-void execute_drop(Scheduler *s, Run *run);
-/* Asks the run to end for this reason. It may have ended, and be gone, by the time of return. */
-void execute_stop(Scheduler *s, Run *run, RunStop stop);
-void execute_on_pump(Timer *timer, usec_t now_boottime);
-/* Ends those runs of the job that wait for their turn. */
-void execute_cancel_waiting(Scheduler *s, Job *job, RunStop stop);
-/* The next run that waited for one of JOB that ended may start. */
-void execute_job_advance(Scheduler *s, Job *job);
-void execute_shutdown_if_idle(Scheduler *s);
-/* KIND is one of the stable words of takt.job(5), the message is for people; both are copied. */
-void execute_set_error(Run *run, const char *kind, const char *message);
-void execute_tell_queued(Scheduler *s, Run *run, const char *message);
 
-/* Called by guard.c: R is what guard_acquire() says after all, not 0. */
-void execute_guarded(Scheduler *s, Run *run, int r);
-/* Its Enter= commands are through (ERROR NULL), or one failed. */
-void execute_entered(Scheduler *s, Run *run, const char *error);
-/* An Exit= command is through. */
-void execute_exited(Scheduler *s, Run *run, RunState state);
-/* It waited too long. */
-void execute_gave_up(Scheduler *s, Run *run, const char *kind, const char *message);
+/* --- stop.c --- */
+
+/* Asks the run to end for this reason. It may have ended, and be gone, by the time of return. */
+void stop_run(Scheduler *s, Run *run, RunStop stop);
+/* Ends those runs of the job that wait for their turn. */
+void stop_waiting(Scheduler *s, Job *job, RunStop stop);
+/* The error of a run that was ended for this reason; MESSAGE NULL: the usual one. */
+void stop_set_error(Run *run, RunStop stop, const char *message);
+/* The last run has ended: who asked for the end of all is told. */
+void stop_tell_if_idle(Scheduler *s);
 
 /* --- members.c --- */
 

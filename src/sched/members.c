@@ -94,7 +94,7 @@ static void member_cancel(Member *member)
         Run *run = member->run;
 
         if (run)
-                execute_stop(run->job->scheduler, run, RUN_STOP_GROUP);
+                stop_run(run->job->scheduler, run, RUN_STOP_GROUP);
 }
 
 const MemberOperations scheduler_members = {

@@ -56,8 +56,8 @@ void missed_record(Scheduler *s, Job *job, const MissedRun *missed)
                 message = xasprintf("%s%llu occurrences %s, noticed %s after the last", missed->more ? "more than " : "",
                                     (unsigned long long)missed->n, missed->why, span);
         details = format_details(missed, late);
-        r = execute_record(s, job, missed->state, missed->last_realtime, missed->kind, message ?: missed->why,
-                           TAKE_PTR(details));
+        r = record_occurrence(s, job, missed->state, missed->last_realtime, missed->kind, message ?: missed->why,
+                              TAKE_PTR(details));
         if (r < 0)
                 log_errno(LOG_ERR, r, "%s: %llu occurrences are in no record: %m", job->name, (unsigned long long)missed->n);
 }

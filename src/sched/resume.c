@@ -28,7 +28,7 @@ static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, vo
 
         if (!job->spec->kind->resume || job_spec_is_guarded(job->spec))
                 return -EOPNOTSUPP;
-        r = execute_new_run(s, job, note->id, &run);
+        r = runs_new(s, job, note->id, &run);
         if (r < 0)
                 return r;
         execute_go_on(s, run);
@@ -39,7 +39,7 @@ static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, vo
         if (r >= 0)
                 r = run->spec->kind->resume(run, survivor);
         if (r < 0) {
-                execute_drop(s, run);
+                runs_drop(s, run);
                 return r;
         }
         schedule_run_started(&job->schedule);
@@ -74,7 +74,7 @@ void scheduler_leave(Scheduler *s)
         while ((run = RB_MIN(RunTree, &s->runs))) {
                 Job *job = run->job;
 
-                execute_drop(s, run);
+                runs_drop(s, run);
                 if (job->removed && job->n_runs == 0)
                         job_free(job);
         }

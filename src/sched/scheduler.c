@@ -35,7 +35,7 @@ int scheduler_new(const Services *services, EventBus *events, RunIds *ids, const
         s->services = services;
         s->events = events;
         s->ids = ids;
-        s->pump.callback = execute_on_pump;
+        s->pump.callback = admit_on_pump;
         set_limits(s, limits);
         s->random = s->limits.seed ?: 1;
         RB_INIT(&s->jobs);
@@ -131,7 +131,7 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
                 return;
         }
         if (job->n_runs > 0) {
-                execute_job_advance(s, job);
+                admit_next_of_job(s, job);
                 return;
         }
         if (job->spec->schedule.counts_from_end)
@@ -380,7 +380,7 @@ void scheduler_remove_job(Scheduler *s, Job *job)
 {
         catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job was removed");
         triggers_remove(s, job);
-        execute_cancel_waiting(s, job, RUN_STOP_REMOVED);
+        stop_waiting(s, job, RUN_STOP_REMOVED);
         forget(s, job);
         keep_drop(s, job);
         occurrence_arm(s, job);

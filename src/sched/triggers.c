@@ -240,7 +240,7 @@ static Pending *take_pending(TriggerTarget *target)
 
 static void refuse(Scheduler *s, Job *job, const Pending *pending, RunState state, const char *kind, const char *message)
 {
-        (void)execute_refuse(s, job,
+        (void)record_refused(s, job,
                              &(RunRequest){
                                      .trigger = RUN_TRIGGER_EVENT,
                                      .origin = pending->input->run,

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What never began, or ended with an earlier daemon, is told and kept like any run. */
+#include "sched/internal.h"
+
+int record_occurrence(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind,
+                      const char *message, char *details)
+{
+        Run *run;
+        int r = runs_new(s, job, 0, &run);
+
+        if (r < 0) {
+                free(details);
+                return r;
+        }
+        run_set_details(run, details);
+        run->trigger = RUN_TRIGGER_SCHEDULE;
+        run->scheduled_realtime = scheduled_realtime;
+        execute_set_error(run, kind, message);
+        execute_finish(s, run, state);
+        return 0;
+}
+
+int record_refused(Scheduler *s, Job *job, const RunRequest *request, RunState state, const char *kind,
+                   const char *message)
+{
+        Run *run;
+        int r = runs_new(s, job, 0, &run);
+
+        if (r < 0)
+                return r;
+        run->trigger = request->trigger;
+        run->scheduled_realtime = request->scheduled_realtime;
+        run->cause = request->cause;
+        run->origin = request->origin;
+        run->event_depth = request->event_depth;
+        execute_set_error(run, kind, message);
+        execute_finish(s, run, state);
+        return 0;
+}
+
+int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uint64_t id, usec_t started_realtime,
+                          const char *message)
+{
+        usec_t since_start = usec_sub(scheduler_realtime(s), started_realtime);
+        Run *run;
+        int r;
+
+        r = runs_new(s, job, id, &run);
+        if (r < 0)
+                return r;
+        run->trigger = request->trigger;
+        run->origin = request->origin;
+        run->scheduled_realtime = request->scheduled_realtime;
+        run->started_realtime = started_realtime;
+        run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
+        run->attempts = started_realtime > 0;
+        run->params = request->params ? strdup(request->params) : NULL;
+        execute_set_error(run, "lost", message);
+        execute_finish(s, run, RUN_LOST);
+        return 0;
+}

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Why a run may be asked to end, and the end of all of them. */
+#include "sched/internal.h"
+
+#include <assert.h>
+
+#include "sched/catch-up.h"
+#include "sched/guard.h"
+
+static const struct {
+        const char *kind;
+        const char *message;
+} reasons[_RUN_STOP_MAX] = {
+        [RUN_STOP_CANCEL] = { "cancelled", "cancelled on request" },
+        [RUN_STOP_TIMEOUT] = { "timeout", NULL }, /* says how long it took */
+        [RUN_STOP_REPLACED] = { "replaced", "replaced by a newer run of the job" },
+        [RUN_STOP_REMOVED] = { "removed", "the job was removed before its turn came" },
+        [RUN_STOP_SHUTDOWN] = { "shutdown", "the daemon was stopped" },
+        [RUN_STOP_GROUP] = { "group", "ended with the group whose member it was" },
+};
+
+void stop_set_error(Run *run, RunStop stop, const char *message)
+{
+        execute_set_error(run, reasons[stop].kind, message ?: reasons[stop].message);
+}
+
+void stop_run(Scheduler *s, Run *run, RunStop stop)
+{
+        if (guard_is_exiting(run))
+                return; /* it has its state already */
+        switch (run->state) {
+        case RUN_QUEUED:
+        case RUN_RETRYING:
+                run->stop = stop;
+                stop_set_error(run, stop, NULL);
+                execute_finish(s, run, RUN_CANCELLED);
+                break;
+        case RUN_RUNNING:
+                /* The first reason stands; a timed-out run that is cancelled as well is still a timeout. */
+                if (run->stop != RUN_STOP_NONE || run->ended)
+                        break;
+                run->stop = stop;
+                timer_disarm(s->services->timers, &run->timer);
+                if (guard_is_entering(run))
+                        guard_stop_entering(run);
+                else
+                        run->spec->kind->cancel(run);
+                break;
+        default:
+                assert(false);
+        }
+}
+
+void scheduler_cancel(Scheduler *s, Run *run)
+{
+        stop_run(s, run, RUN_STOP_CANCEL);
+}
+
+void stop_waiting(Scheduler *s, Job *job, RunStop stop)
+{
+        Run *run;
+
+        list_foreach(run, &job->runs, Run, link)
+                if (run->state == RUN_QUEUED)
+                        stop_run(s, run, stop);
+}
+
+void stop_tell_if_idle(Scheduler *s)
+{
+        void (*done)(void *) = s->shutdown_done;
+
+        if (!s->shutting_down || s->n_unfinished > 0 || !done)
+                return;
+        s->shutdown_done = NULL;
+        done(s->shutdown_userdata);
+}
+
+void scheduler_shutdown(Scheduler *s, void (*done)(void *userdata), void *userdata)
+{
+        Run *run;
+        uint64_t after = 0;
+
+        s->shutting_down = true;
+        s->shutdown_done = done;
+        s->shutdown_userdata = userdata;
+        timer_disarm(s->services->timers, &s->pump);
+        triggers_shutdown(s);
+        catch_up_drop_all(s, "stopped", "had not been caught up on when the daemon was stopped");
+        /* A run may take others with it: the next one is looked up by its id. */
+        while ((run = RB_NFIND(RunTree, &s->runs, &(Run){ .id = after + 1 }))) {
+                after = run->id;
+                stop_run(s, run, RUN_STOP_SHUTDOWN);
+        }
+        stop_tell_if_idle(s);
+}
+
+void scheduler_abandon(Scheduler *s)
+{
+        Run *run;
+
+        scheduler_shutdown(s, NULL, NULL);
+        while ((run = RB_MIN(RunTree, &s->runs))) {
+                /* What is left is an attempt that was asked to end and takes its time. */
+                if (run->spec->kind->reset)
+                        run->spec->kind->reset(run);
+                guard_abandon(s, run);
+                stop_set_error(run, RUN_STOP_SHUTDOWN, "the daemon was stopped and did not wait for the end");
+                execute_finish(s, run, RUN_CANCELLED);
+        }
+}
