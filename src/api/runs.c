@@ -106,6 +106,8 @@ static size_t write_active(Api *api, const StoreQuery *query, ListState *list)
                 runs[n] = run;
         while (n-- > 0 && written < query->limit) {
                 run = runs[n];
+                if (query->parent > 0 && !store_is_member(query->parent, run->trigger, run->origin))
+                        continue;
                 if ((query->states != 0 && !(query->states & (1U << run->state))) ||
                     (query->before > 0 && run->id >= query->before) || !api_matches(query->jobs, query->n_jobs, run->job->name))
                         continue;
@@ -156,7 +158,7 @@ static int method_list(VarlinkCall *call, const JsonValue *parameters, void *use
 {
         Api *api = userdata;
         const JsonValue *before = json_get(parameters, "before"), *limit = json_get(parameters, "limit"),
-                        *omit = json_get(parameters, "omitResults");
+                        *omit = json_get(parameters, "omitResults"), *parent = json_get(parameters, "parent");
         _cleanup_free_ const char **patterns = NULL;
         ListState list = { .omit_results = json_is(omit, JSON_BOOL) && omit->boolean };
         StoreQuery query = { .states = read_states(json_get(parameters, "states")), .limit = RUNS_LIST_DEFAULT };
@@ -172,6 +174,10 @@ static int method_list(VarlinkCall *call, const JsonValue *parameters, void *use
                 return varlink_call_invalid_parameter(call, "limit");
         if (json_is(before, JSON_INT))
                 query.before = (uint64_t)before->integer;
+        if (json_is(parent, JSON_INT) && parent->integer < 1)
+                return varlink_call_invalid_parameter(call, "parent");
+        if (json_is(parent, JSON_INT))
+                query.parent = (uint64_t)parent->integer;
         if (json_is(limit, JSON_INT))
                 query.limit = (size_t)limit->integer;
         if (refuse_unheard_of(api, call, patterns, query.n_jobs))

@@ -23,6 +23,7 @@ struct Table {
         Cell *cells;
         size_t n_cells;
         size_t allocated;
+        size_t *order; /* NULL: as they were added */
         int error;
 };
 
@@ -44,6 +45,7 @@ Table *table_free(Table *table)
         for (size_t i = 0; i < table->n_cells; i++)
                 free(table->cells[i].text);
         free(table->cells);
+        free(table->order);
         free(table);
         return NULL;
 }
@@ -105,6 +107,25 @@ void table_addf(Table *table, Style style, const char *format, ...)
 size_t table_rows(const Table *table)
 {
         return table->n_cells / table->n_columns;
+}
+
+int table_prefix(Table *table, size_t row, size_t column, const char *prefix)
+{
+        Cell *cell = &table->cells[row * table->n_columns + column];
+        char *text = xasprintf("%s%s", prefix, cell->text);
+
+        if (!text)
+                return -ENOMEM;
+        free(cell->text);
+        cell->text = text;
+        cell->width = text_width(text);
+        return 0;
+}
+
+void table_set_order(Table *table, size_t *order)
+{
+        free(table->order);
+        table->order = order;
 }
 
 /* Takes the columns that are too many from the widest that may be cut, one by one. */
@@ -179,8 +200,10 @@ int table_print(Table *table, size_t width, bool header, bool colour, FILE *file
         if (header)
                 fputc('\n', file);
         for (size_t r = 0; r < rows; r++) {
+                const Cell *cells = &table->cells[(table->order ? table->order[r] : r) * table->n_columns];
+
                 for (size_t c = 0; c < table->n_columns; c++)
-                        print_cell(table, c, &table->cells[r * table->n_columns + c], widths[c], colour, file);
+                        print_cell(table, c, &cells[c], widths[c], colour, file);
                 fputc('\n', file);
         }
         return 0;

@@ -24,6 +24,11 @@ void table_add(Table *table, Style style, const char *text);
 void table_addf(Table *table, Style style, const char *format, ...) _printf_(3, 4);
 size_t table_rows(const Table *table);
 
+/* Puts PREFIX before the text of a cell. -ENOMEM. */
+int table_prefix(Table *table, size_t row, size_t column, const char *prefix);
+/* The rows are printed in this ORDER, an array of their numbers that is taken over. */
+void table_set_order(Table *table, size_t *order);
+
 /*
  * Prints it WIDTH columns wide at most (0: as wide as it is) by cutting down columns that have a
  * minimum; where that is not enough, lines are longer. -ENOMEM where a cell could not be added.

@@ -4,12 +4,14 @@
 #include <stdio.h>
 
 #include "ctl/run-text.h"
+#include "ctl/run-tree.h"
 #include "ctl/verb.h"
 
 #define RUNS_DEFAULT 20U
 
 typedef struct Runs {
         Table *table;
+        RunTree tree;
         JsonArray array;
         size_t n;
 } Runs;
@@ -21,7 +23,7 @@ static int list_run(Ctl *ctl, const JsonValue *run, void *userdata)
         runs->n++;
         if (ctl->options.json)
                 return json_array_add(&runs->array, run);
-        return run_add_row(ctl, runs->table, run) < 0 ? ctl_oom() : 0;
+        return run_tree_add(ctl, &runs->tree, runs->table, run);
 }
 
 static const char *const run_states[] = {
@@ -50,6 +52,9 @@ int verb_runs(Ctl *ctl, char **args, size_t n)
                 r = ctl_oom();
         if (r == 0)
                 r = ctl_each(ctl, "io.takt.Runs.List", parameters, "runs", list_run, &runs);
+        if (r == 0 && run_tree_arrange(&runs.tree, table) < 0)
+                r = ctl_oom();
+        run_tree_deinit(&runs.tree);
         if (r != 0)
                 return r;
         if (o->json) {

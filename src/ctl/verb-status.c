@@ -7,9 +7,11 @@
 #include "ctl/logs.h"
 #include "ctl/overview.h"
 #include "ctl/run-text.h"
+#include "ctl/run-tree.h"
 #include "ctl/verb.h"
 
 #define RUNS_SHOWN 5U
+#define MEMBERS_SHOWN 20U /* of each of these, where it is a group */
 #define TIMES_SHOWN 3U
 #define LOG_LINES_DEFAULT 10U /* as systemctl status has it */
 
@@ -168,26 +170,49 @@ static void status_deinit(Status *status)
         free(status->replies);
 }
 
+typedef struct RunsShown {
+        Table *table;
+        RunTree tree;
+        int64_t groups[RUNS_SHOWN]; /* whose members are asked for next */
+        size_t n_groups;
+} RunsShown;
+
 static int add_run(Ctl *ctl, const JsonValue *run, void *userdata)
 {
-        return run_add_row(ctl, userdata, run) < 0 ? ctl_oom() : 0;
+        RunsShown *shown = userdata;
+
+        if (shown->n_groups < RUNS_SHOWN)
+                shown->groups[shown->n_groups++] = json_get_int(run, "run", 0);
+        return run_tree_add(ctl, &shown->tree, shown->table, run);
 }
 
-static int print_runs(Ctl *ctl, const char *job)
+static int add_runs(Ctl *ctl, const char *job, int64_t parent, int64_t limit, RunsShown *shown)
 {
-        _cleanup_(table_freep) Table *table = table_new(run_columns, RUN_COLUMNS);
         _cleanup_params_ Params params = PARAMS_NULL;
         const char *parameters;
         int r;
 
         params_init(&params);
-        params_strings(&params, "jobs", &job, 1);
-        params_int(&params, "limit", RUNS_SHOWN);
+        if (parent > 0)
+                params_int(&params, "parent", parent);
+        else
+                params_strings(&params, "jobs", &job, 1);
+        params_int(&params, "limit", limit);
         r = params_end(&params, &parameters);
-        if (r == 0 && !table)
+        return r == 0 ? ctl_each(ctl, "io.takt.Runs.List", parameters, "runs", add_run, shown) : r;
+}
+
+static int print_runs(Ctl *ctl, const char *job, bool group)
+{
+        _cleanup_(table_freep) Table *table = table_new(run_columns, RUN_COLUMNS);
+        RunsShown shown = { .table = table };
+        int r = table ? add_runs(ctl, job, 0, RUNS_SHOWN, &shown) : ctl_oom();
+
+        for (size_t i = 0, n = shown.n_groups; i < n && group && r == 0; i++)
+                r = add_runs(ctl, NULL, shown.groups[i], MEMBERS_SHOWN, &shown);
+        if (r == 0 && run_tree_arrange(&shown.tree, table) < 0)
                 r = ctl_oom();
-        if (r == 0)
-                r = ctl_each(ctl, "io.takt.Runs.List", parameters, "runs", add_run, table);
+        run_tree_deinit(&shown.tree);
         if (r != 0 || table_rows(table) == 0)
                 return r;
         putchar('\n');
@@ -248,7 +273,7 @@ static int print_all(Ctl *ctl, const Status *status)
                                 putchar('\n');
                         r = print_job(ctl, &jobs->items[i]);
                         if (r == 0)
-                                r = print_runs(ctl, job);
+                                r = print_runs(ctl, job, streq(json_get_string(&jobs->items[i], "kind", ""), "group"));
                         if (r == 0)
                                 print_log(ctl, job, &unread);
                 }

@@ -238,6 +238,8 @@ static bool matches(const StoreQuery *query, const Record *record)
 {
         if (query->states != 0 && !(query->states & (1U << record->run.state)))
                 return false;
+        if (query->parent > 0 && !store_is_member(query->parent, record->run.trigger, record->run.origin))
+                return false;
         if (query->n_jobs == 0)
                 return true;
         for (size_t i = 0; i < query->n_jobs; i++)
@@ -289,7 +291,8 @@ static void memory_query(Store *store, const StoreQuery *query, const StoreAnswe
                 query_job(m, query, answer);
         } else {
                 for (Record *record = newest_before(m, query->before); record; record = RB_PREV(RecordTree, &m->records, record)) {
-
+                        if (query->parent > 0 && record->run.id <= query->parent)
+                                break; /* members begin after their group */
                         if (!matches(query, record))
                                 continue;
                         if (!answer->found(&record->run, answer->userdata) || ++n == query->limit)

@@ -15,8 +15,15 @@ typedef struct StoreQuery {
         size_t n_jobs;             /* 0: all */
         unsigned states;           /* a bit a RunState; 0: any */
         uint64_t before;           /* ids below this; 0: no limit */
+        uint64_t parent;           /* members of this group; 0: any */
         size_t limit;              /* 0: no limit */
 } StoreQuery;
+
+/* Whether a run with this TRIGGER and ORIGIN is a member of the group PARENT. */
+static inline bool store_is_member(uint64_t parent, RunTrigger trigger, uint64_t origin)
+{
+        return trigger == RUN_TRIGGER_GROUP && origin == parent;
+}
 
 typedef struct StoreAnswer {
         /* Newest first; RECORD lives for the call only. Returns whether to go on. */

@@ -10,6 +10,18 @@ waited() {
 print([eval(sys.argv[1]) for r in json.load(sys.stdin)])' "$expression"
 }
 
+# varlink_runs PARAMETERS: the parents of what io.takt.Runs.List says
+varlink_runs() {
+        python3 -c 'import json, socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(json.dumps({"method": "io.takt.Runs.List", "parameters": json.loads(sys.argv[2])}).encode() + b"\0")
+data = b""
+while not data.endswith(b"\0"):
+    data += s.recv(1 << 16)
+print(*[r.get("parent") for r in json.loads(data[:-1])["parameters"]["runs"]])' "$TAKT_ENV/run/takt.sock" "$1"
+}
+
 new_environment
 job countdown <<'JOB'
 [Job]
@@ -170,4 +182,13 @@ is "the group" "lost" "$(runs 'next(r["state"] for r in rs if r["run"] == '"$id"
 eventually "all of it again" has_run 'r["trigger"] == "group" and r["state"] == "running"' nap
 is "naps under way" "2 0" "$(runs 'str(sum(r["state"] == "running" for r in rs)) + " " + str(sum(r["state"] == "lost" for r in rs))' nap)"
 taktctl -q cancel again
+# Members are shown under their group.
+run=$(field "r['run']" taktctl run --wait --json both)
+rows() {
+        sed -n "s/^ *[0-9]*  \([^ ]*\)  *succeeded .*/\1/p" | head -n 3 | tr '\n' ' '
+}
+is "runs as a tree" "both ├─countdown └─countdown " "$(taktctl runs | rows)"
+is "status as a tree" "both ├─countdown └─countdown " "$(taktctl status both -n 0 | rows)"
+is "members alone" "$run $run" "$(varlink_runs "{\"parent\": $run}")"
+
 check_end
