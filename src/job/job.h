@@ -59,7 +59,7 @@ struct Job {
         uint32_t n_otherwise[_RUN_STATE_MAX - RUN_SUCCEEDED - 1];
         char *last_outputs; /* JSON text: of the last run that succeeded */
         JsonDoc *last_outputs_doc; /* made when somebody asks */
-        void *memo; /* what the kind keeps from run to run: one block, freed with free() */
+        void *memo; /* what the kind keeps from run to run: one block; see run_memo() */
         struct TriggerTarget *triggers; /* the scheduler's: what On= listens for; NULL: nothing */
         struct Scheduler *scheduler;
         char name[];

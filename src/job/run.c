@@ -99,6 +99,22 @@ void run_redact(const Run *run, char *text, size_t *n)
         secret_set_redact(&run->secrets, text, n);
 }
 
+void *run_memo(const Run *run)
+{
+        return run->spec->kind == run->job->spec->kind ? run->job->memo : NULL;
+}
+
+void run_set_memo(Run *run, void *memo)
+{
+        /* A run may begin or end after a reload made another kind of job out of its own, whose memo is that kind's. */
+        if (run->spec->kind == run->job->spec->kind) {
+                free(run->job->memo);
+                run->job->memo = memo;
+        } else {
+                free(memo);
+        }
+}
+
 /* TEXT may be NULL. Returns its length. */
 static size_t redact_json(const Run *run, char *text, size_t n, const char *otherwise)
 {

@@ -147,6 +147,11 @@ Run *run_from_state(void *kind_state);
 /* The parameters as an object; NULL where there are none. */
 const JsonValue *run_params(const Run *run);
 
+/* What the kind has kept of the job from earlier runs; NULL: nothing, or the job became one of another kind. */
+void *run_memo(const Run *run);
+/* Keeps MEMO, a block for free() that is taken over, in its place. */
+void run_set_memo(Run *run, void *memo);
+
 /*
  * Ends the attempt well. RESULT is JSON text that is taken over, NULL for null. Outputs, where the
  * kind has made them, are set before with run_set_outputs().

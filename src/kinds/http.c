@@ -179,8 +179,7 @@ static void remember(Run *run, const HttpResponse *response)
         memo->body = strings + etag + modified + 2;
         memo->body_len = response->body->len;
         memcpy(strings + etag + modified + 2, buffer_string(response->body), response->body->len + 1);
-        free(run->job->memo);
-        run->job->memo = memo;
+        run_set_memo(run, memo);
 }
 
 static void finish_many(Run *run, const HttpConfig *config)
@@ -233,7 +232,7 @@ static void on_response(_unused_ HttpTransfer *transfer, const HttpResponse *res
         Run *run = slot->run;
         const HttpConfig *config = run_config(run);
         HttpRun *state = run_state(run);
-        const HttpMemo *memo = run->job->memo;
+        const HttpMemo *memo = run_memo(run);
 
         slot->transfer = NULL;
         state->n_ended++;
@@ -298,7 +297,7 @@ static int note_secrets(Run *run, const HttpConfig *config, const char *url, con
 static int start_one(Run *run, const HttpConfig *config, Slot *slot)
 {
         HttpRun *state = run_state(run);
-        const HttpMemo *memo = config->conditional ? run->job->memo : NULL;
+        const HttpMemo *memo = config->conditional ? run_memo(run) : NULL;
         _cleanup_(string_list_deinit) StringList headers = {};
         _cleanup_buffer_ Buffer url = BUFFER_WITH_MAX(HTTP_URL_MAX), secret = BUFFER_NULL;
         HttpStart start = {};
