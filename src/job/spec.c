@@ -99,6 +99,8 @@ static const ConfigKey job_keys[] = {
         { "Parameter", JOB(parameters, parameter), .help = "A value that a run is given: its name, type and default." },
         { "Instances", JOB(instances, instances),
           .help = "Of a template NAME@.job: names of its instances, a range as 1..100, or the path of a file with a name a line." },
+        { "Condition", JOB(condition, condition),
+          .help = "What has to hold for a run to begin, such as @.params.temp > 30; else it is skipped." },
         { "Use", .type = &type_use, .offset = offsetof(JobSettings, uses),
           .help = "A resource of takt.conf that a run holds from before its beginning to its end; it waits until it is free." },
         { "Enter", JOB(enter, command), .help = "A command that is run before the run begins; where it fails, so does the run." },

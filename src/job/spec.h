@@ -6,6 +6,7 @@
  */
 
 #include "config/key.h"
+#include "job/condition.h"
 #include "job/event-trigger.h"
 #include "job/instance.h"
 #include "job/kind.h"
@@ -47,6 +48,7 @@ typedef struct JobSettings {
         ParameterSet *parameters; /* NULL: none */
         int log_level_success; /* index of its choices */
         InstanceSet *instances; /* Instances= of a template; NULL: none */
+        JobCondition condition;
         JobUses uses;
         CommandLine *enter; /* run before it begins and after it ended, however it did; NULL: nothing */
         CommandLine *exit;

@@ -9,5 +9,6 @@ extern const JobKind countdown_kind;
 extern const JobKind exec_kind;
 extern const JobKind group_kind;
 extern const JobKind http_kind;
+extern const JobKind sensor_kind;
 extern const JobKind sleep_kind;
 extern const JobKind worker_kind;

@@ -2,7 +2,7 @@
 #include "kinds/kinds.h"
 
 const JobKind *const job_kinds[] = {
-        &blink_kind, &countdown_kind, &exec_kind, &group_kind, &http_kind, &sleep_kind, &worker_kind, NULL,
+        &blink_kind, &countdown_kind, &exec_kind, &group_kind, &http_kind, &sensor_kind, &sleep_kind, &worker_kind, NULL,
 };
 
 const JobKind *job_kind_find(const char *name)

@@ -2,9 +2,9 @@
 /*
  * A run from its request to its first attempt:
  *
- *      scheduler_run ─ overlap ─┬─ skipped
- *                               ├─ waits in its job (Overlap=queue, replace)
- *                               └─ waits for resources (Use=) ─ waits for a place under max_runs ─ execute.c
+ *      scheduler_run ─ condition, overlap ─┬─ skipped
+ *                                          ├─ waits in its job (Overlap=queue, replace)
+ *                                          └─ waits for resources (Use=) ─ waits for a place under max_runs ─ execute.c
  *
  * What waits is moved on by the pump, a timer that is due at once, and not by the run that ended:
  * thousands of runs that end in their own start() would else nest as deep.
@@ -212,6 +212,23 @@ static bool take_params(Scheduler *s, Run *run, const char *text)
         return false;
 }
 
+/* Whether Condition= lets RUN begin; else it ends. */
+static bool meets_condition(Scheduler *s, Run *run)
+{
+        const JobCondition *condition = &run->spec->job.condition;
+        _cleanup_free_ char *message = NULL;
+        bool met = true;
+        int r = condition->compiled ? job_condition_test(condition, run, &met) : 0;
+
+        if (r >= 0 && met)
+                return true;
+        message = r < 0 ? xasprintf("Condition= can't be evaluated: %s", r == -E2BIG ? "it takes too long" : strerror(-r)) :
+                          xasprintf("its condition does not hold: %s", condition->text);
+        execute_set_error(run, "condition", message ?: "Condition=");
+        execute_finish(s, run, r < 0 ? RUN_FAILED : RUN_SKIPPED);
+        return false;
+}
+
 int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *ret_id)
 {
         Run *run;
@@ -243,7 +260,8 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
                 execute_finish(s, run, RUN_CANCELLED);
                 return 0;
         }
-        admit(s, run);
+        if (meets_condition(s, run))
+                admit(s, run);
         return 0;
 }
 
