@@ -55,7 +55,7 @@ JobState job_state(const Job *job)
                 return JOB_DISABLED;
         if (job->paused_realtime > 0)
                 return JOB_PAUSED;
-        if (job->next_realtime != USEC_INFINITY)
+        if (job->next_realtime != USEC_INFINITY || timer_is_armed(&job->timer))
                 return JOB_WAITING;
         return job->spec->schedule.schedule.n_triggers == 0 || job->on_demand ? JOB_IDLE : JOB_FINISHED;
 }

@@ -34,7 +34,7 @@ struct Job {
 
         ScheduleState schedule;
         Timer timer;               /* armed for the next occurrence */
-        usec_t next_realtime;      /* scheduled time of that occurrence, USEC_INFINITY: never again */
+        usec_t next_realtime;      /* scheduled time of that occurrence, USEC_INFINITY: none is known; where TIMER is armed then, it is to look again */
         usec_t next_boottime;      /* when it is due on the boot clock … */
         usec_t next_jitter;        /* … and by how much RandomizedDelaySec= puts it off */
         struct ScheduleStamp *stamp; /* what is kept of all this; NULL: nothing */

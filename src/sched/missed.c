@@ -106,6 +106,7 @@ static size_t fit_count(const Job *job, bool latest_runs, usec_t *times, size_t 
 static void count_before(const Job *job, const ScheduleNow *now, usec_t cut, const ScheduleMissed *due, MissedRun *ret)
 {
         const Schedule *schedule = &job->spec->schedule.schedule;
+        ScheduleState state = job->schedule;
         ScheduleMissed missed = *due;
         Occurrence first;
 
@@ -123,7 +124,7 @@ static void count_before(const Job *job, const ScheduleNow *now, usec_t cut, con
         ret->n = missed.n;
         ret->more = missed.more;
         ret->first_realtime = ret->last_realtime = missed.last.scheduled_realtime;
-        if (missed.n > 0 && schedule_next(schedule, &job->schedule, now, &first) > 0)
+        if (missed.n > 0 && schedule_find(schedule, &state, now, &first) > 0)
                 ret->first_realtime = MIN(first.scheduled_realtime, ret->last_realtime);
 }
 

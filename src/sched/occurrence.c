@@ -27,6 +27,7 @@ static usec_t gap_after(const Job *job, const ScheduleNow *now, const Occurrence
 
         schedule_take(job_schedule(job), &state, now, next);
         state.count++;
+        /* Where the search gave up, it is no less than that. */
         if (schedule_next(job_schedule(job), &state, now, &after) == 0)
                 return USEC_INFINITY;
         return usec_sub(after.due_boottime, next->due_boottime);
@@ -57,6 +58,18 @@ static void arm_for(Scheduler *s, Job *job, const ScheduleNow *now, const Occurr
         scheduler_count_state(s, job);
 }
 
+/* So much is excluded that the search gave up at FROM: it goes on when that time comes. */
+static void arm_to_look_again(Scheduler *s, Job *job, const Occurrence *from)
+{
+        job->next_realtime = USEC_INFINITY;
+        job->next_boottime = from->due_boottime;
+        job->next_jitter = 0;
+        job->next_trigger = (uint8_t)from->trigger;
+        job->next_on_wall = from->clock == SCHEDULE_CLOCK_WALL;
+        (void)timer_arm(s->services->timers, &job->timer, from->due_boottime);
+        scheduler_count_state(s, job);
+}
+
 static void disarm(Scheduler *s, Job *job)
 {
         job->next_realtime = USEC_INFINITY;
@@ -64,16 +77,27 @@ static void disarm(Scheduler *s, Job *job)
         scheduler_count_state(s, job);
 }
 
+/* R is what schedule_next() said. */
+static void arm(Scheduler *s, Job *job, const ScheduleNow *now, int r, const Occurrence *next)
+{
+        if (r > 0)
+                arm_for(s, job, now, next);
+        else if (r < 0)
+                arm_to_look_again(s, job, next);
+        else
+                disarm(s, job);
+}
+
 void occurrence_arm(Scheduler *s, Job *job)
 {
         ScheduleNow now = scheduler_now(s);
         Occurrence next;
+        int r = 0;
 
-        if (!s->begun || s->shutting_down || job->removed || !job_has_schedule(job) || !job->spec->job.enabled ||
-            job->paused_realtime > 0 || schedule_next(job_schedule(job), &job->schedule, &now, &next) == 0)
-                disarm(s, job);
-        else
-                arm_for(s, job, &now, &next);
+        if (s->begun && !s->shutting_down && !job->removed && job_has_schedule(job) && job->spec->job.enabled &&
+            job->paused_realtime == 0)
+                r = schedule_next(job_schedule(job), &job->schedule, &now, &next);
+        arm(s, job, &now, r, &next);
 }
 
 /* What the timer is armed for. */
@@ -98,6 +122,21 @@ static int next_instant(Job *job, const ScheduleNow *now, const Occurrence *due,
         return r;
 }
 
+/* What lies before the place where the search gave up is none of the schedule's. */
+static void look_again(Scheduler *s, Job *job, const ScheduleNow *now)
+{
+        Occurrence from = armed(job);
+        int64_t offset = (int64_t)(now->realtime - now->boottime);
+
+        /* Where the wall clock was set and nobody has told yet, less is sure. */
+        from.scheduled_realtime = from.due_boottime + (usec_t)MIN(offset, s->wall_offset);
+        if (from.clock != SCHEDULE_CLOCK_WALL || from.scheduled_realtime > job->schedule.last_realtime)
+                schedule_pass(job_schedule(job), &job->schedule, now, &from);
+        keep(s, job);
+        occurrence_arm(s, job);
+        occurrence_tell_end(s, job);
+}
+
 void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
 {
         Job *job = container_of(timer, Job, timer);
@@ -118,6 +157,10 @@ void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
 
         if (s->shutting_down)
                 return;
+        if (job->next_realtime == USEC_INFINITY) {
+                look_again(s, job, &now);
+                return;
+        }
         /* The wall clock was set back. */
         if (due.clock == SCHEDULE_CLOCK_WALL && now.realtime < due.scheduled_realtime) {
                 occurrence_arm(s, job);
@@ -126,10 +169,8 @@ void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
         schedule_take(job_schedule(job), &job->schedule, &now, &due);
         job->schedule.count++;
         schedule_run_started(&job->schedule);
-        if (next_instant(job, &now, &due, &next) > 0)
-                arm_for(s, job, &now, &next);
-        else
-                disarm(s, job);
+        r = next_instant(job, &now, &due, &next);
+        arm(s, job, &now, r, &next);
         if ((timer_is_armed(timer) && timer->due_boottime <= now.boottime) ||
             usec_sub(missed_lateness(&due, &now), delay) > usec_add(MISSED_GRACE, job->spec->schedule.accuracy)) {
                 job->schedule = before;
@@ -154,7 +195,7 @@ void occurrence_tell_end(Scheduler *s, Job *job)
         OutlookEnd end;
         ScheduleNow now;
 
-        if (job->finished || job->next_realtime != USEC_INFINITY || job->n_runs > 0 || job->catch_up || job->deciding ||
+        if (job->finished || timer_is_armed(&job->timer) || job->n_runs > 0 || job->catch_up || job->deciding ||
             job_schedule(job)->n_triggers == 0 || !job_has_schedule(job) || !job->spec->job.enabled || job->paused_realtime > 0 ||
             !s->begun || s->shutting_down || job->removed)
                 return;

@@ -125,21 +125,77 @@ int calendar_next(const Calendar *calendar, const DstRules *rules, usec_t after_
         return dst_next(calendar_local_next, calendar, calendar->fixed, &own, after_realtime, ret_realtime);
 }
 
-/* The first instant after REALTIME at which the day that follows DAYS begins in ZONE. */
-static usec_t end_of_day(const Zone *zone, int64_t days, usec_t realtime)
+/* The minutes or seconds of an hour or minute that are not in SET, from FROM on; 60: none. */
+static int first_not_in(uint64_t set, int from)
 {
-        int64_t first, second;
+        int i = bits_next(~set, from);
 
-        (void)zone_resolve(zone, (days + 1) * SEC_PER_DAY, &first, &second);
-        if (first * LOCAL_PER_SEC <= (int64_t)realtime)
-                first = second;
-        return MAX((usec_t)(first * LOCAL_PER_SEC), realtime + 1);
+        return i >= 0 && i < 60 ? i : 60;
+}
+
+/* The seconds of a minute in which some time lies. */
+static uint64_t seconds_of(const Calendar *calendar)
+{
+        const CalendarChain *chain = &calendar->chains[CALENDAR_SECOND];
+        uint64_t set = 0;
+
+        for (int32_t s = calendar_chain_next(chain, 0, SECOND_MAX); s >= 0;
+             s = calendar_chain_next(chain, (s / (int32_t)LOCAL_PER_SEC + 1) * (int32_t)LOCAL_PER_SEC, SECOND_MAX))
+                set |= BIT(s / (int32_t)LOCAL_PER_SEC);
+        return set;
+}
+
+/* The first time of day after that of FROM (microseconds) which is not covered, on a day that is; LOCAL_PER_DAY: none. */
+static int64_t time_not_covered(const Calendar *calendar, int64_t from)
+{
+        bool by_minute = calendar->precision == CALENDAR_PRECISION_MINUTE;
+        uint64_t seconds = by_minute ? bits_range(0, 59) : seconds_of(calendar);
+        int64_t t = from - from % (by_minute ? LOCAL_PER_MINUTE : LOCAL_PER_SEC);
+
+        if (calendar->precision == CALENDAR_PRECISION_DAY)
+                return LOCAL_PER_DAY;
+        /* By whole hours and minutes, where these are covered whole. */
+        while (t < LOCAL_PER_DAY) {
+                int minute = (int)(t / LOCAL_PER_MINUTE % 60), second = (int)(t / LOCAL_PER_SEC % 60);
+
+                if (!(calendar->hours & BIT(t / LOCAL_PER_HOUR)) || !(calendar->minutes & BIT(minute)))
+                        return t;
+                second = first_not_in(seconds, second);
+                if (second < 60)
+                        return t - t % LOCAL_PER_MINUTE + second * LOCAL_PER_SEC;
+                minute = first_not_in(seconds, 0) < 60 ? minute + 1 : first_not_in(calendar->minutes, minute);
+                t = t - t % LOCAL_PER_HOUR + minute * LOCAL_PER_MINUTE;
+        }
+        return LOCAL_PER_DAY;
+}
+
+/* The first day at or after DAYS that is not covered at all, or WHEN_YEAR_MAX's end. */
+static int64_t day_not_covered(const Calendar *calendar, int64_t days)
+{
+        CivilDate date = civil_from_days(days);
+
+        while (date.year <= WHEN_YEAR_MAX) {
+                int day;
+
+                if (calendar_chain_next(&calendar->chains[CALENDAR_YEAR], date.year, WHEN_YEAR_MAX) != date.year ||
+                    !(calendar->months & BIT(date.month)))
+                        break;
+                day = bits_next(~days_of(calendar, date.year, date.month), date.day);
+                if (day <= civil_days_in_month(date.year, date.month))
+                        return civil_to_days(date.year, date.month, day);
+                date.day = 1;
+                if (++date.month > 12) {
+                        date.month = 1;
+                        date.year++;
+                }
+        }
+        return civil_to_days(date.year, date.month, date.day);
 }
 
 bool calendar_covers(const Calendar *calendar, const DstRules *rules, usec_t realtime, usec_t *ret_end)
 {
         const Zone *zone = calendar->zone ?: rules->zone ?: zone_utc();
-        int64_t utc = (int64_t)realtime, local, days, time, length, match;
+        int64_t utc = (int64_t)realtime, local, days, time, length, match, end;
         CivilDate date;
         ZoneSpan span;
 
@@ -152,17 +208,28 @@ bool calendar_covers(const Calendar *calendar, const DstRules *rules, usec_t rea
         if (calendar_chain_next(&calendar->chains[CALENDAR_YEAR], date.year, WHEN_YEAR_MAX) != date.year ||
             !(calendar->months & BIT(date.month)) || !(days_of(calendar, date.year, date.month) & BIT(date.day)))
                 return false;
-        if (calendar->precision == CALENDAR_PRECISION_DAY) {
-                *ret_end = end_of_day(zone, days, realtime);
-                return true;
+        time = local - days * LOCAL_PER_DAY;
+        if (calendar->precision != CALENDAR_PRECISION_DAY) {
+                length = calendar->precision == CALENDAR_PRECISION_MINUTE ? LOCAL_PER_MINUTE : LOCAL_PER_SEC;
+                match = next_time(calendar, time - time % length);
+                if (match < 0 || match >= time - time % length + length)
+                        return false;
         }
 
-        length = calendar->precision == CALENDAR_PRECISION_MINUTE ? LOCAL_PER_MINUTE : LOCAL_PER_SEC;
-        time = local - days * LOCAL_PER_DAY;
-        match = next_time(calendar, time - time % length);
-        if (match < 0 || match >= time - time % length + length)
-                return false;
-        *ret_end = realtime + (usec_t)(length - time % length);
+        end = time_not_covered(calendar, time);
+        if (end == LOCAL_PER_DAY) {
+                int64_t start = time_not_covered(calendar, 0), day = day_not_covered(calendar, ++days);
+
+                if (start == LOCAL_PER_DAY)
+                        days = day;
+                end = start < LOCAL_PER_DAY && day > days ? start : 0;
+        }
+        end += days * LOCAL_PER_DAY;
+        /* Where the offset changes before that, the caller asks again. */
+        *ret_end = (usec_t)(end - span.offset * LOCAL_PER_SEC);
+        if (span.end < INT64_MAX / LOCAL_PER_SEC)
+                *ret_end = MIN(*ret_end, (usec_t)(span.end * LOCAL_PER_SEC));
+        *ret_end = MAX(*ret_end, realtime + 1);
         return true;
 }
 

@@ -31,7 +31,8 @@ int calendar_next(const Calendar *calendar, const DstRules *rules, usec_t after_
 
 /*
  * Whether the local time of REALTIME lies in what the expression covers as a stretch: the whole day
- * where it names no time, the whole minute where it names no second. Then *RET_END is where the
- * day, minute or second ends, so that a caller can skip over it.
+ * where it names no time, the whole minute where it names no second. Then *RET_END is where all ends that
+ * is covered without a break from there, or the zone's offset changes before that: what is covered for years is
+ * skipped in a few steps.
  */
 bool calendar_covers(const Calendar *calendar, const DstRules *rules, usec_t realtime, usec_t *ret_end);

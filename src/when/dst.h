@@ -36,6 +36,8 @@ typedef struct DstRules {
 /* Years that schedules can name; no search goes past the end of the last. As in systemd. */
 #define WHEN_YEAR_MIN 1970
 #define WHEN_YEAR_MAX 2199
+/* Where the last one ends: local microseconds. */
+#define WHEN_END (INT64_C(7258118400) * (int64_t)USEC_PER_SEC)
 
 /*
  * The first local time (microseconds as if UTC) at or after LOCAL that PATTERN matches.

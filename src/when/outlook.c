@@ -100,7 +100,7 @@ int outlook_next(const Schedule *schedule, ScheduleState *state, const ScheduleN
 {
         Occurrence o;
 
-        if (schedule_next(schedule, state, now, &o) == 0)
+        if (schedule_find(schedule, state, now, &o) <= 0)
                 return 0;
         *ret = (OutlookTime){
                 .occurrence = o,
@@ -116,7 +116,7 @@ static bool goes_on(const Schedule *schedule, const ScheduleState *state, const 
 {
         Occurrence o;
 
-        return schedule_next(schedule, state, now, &o) > 0;
+        return schedule_next(schedule, state, now, &o) != 0;
 }
 
 OutlookEnd outlook_end(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now)

@@ -204,9 +204,9 @@ static bool excluded(const Schedule *schedule, usec_t realtime, usec_t *ret_end)
 
 /*
  * The same with Exclude= applied: the grid goes on to its first point behind what is excluded, a
- * delay waits until the end of it, a one-time trigger is dropped.
+ * delay waits until the end of it, a one-time trigger is dropped. 1 found, 0 never, -EAGAIN: nothing before *RET.
  */
-static usec_t boot_next(const Schedule *schedule, size_t i, const ScheduleState *state, const ScheduleNow *now)
+static int boot_search(const Schedule *schedule, size_t i, const ScheduleState *state, const ScheduleNow *now, usec_t *ret)
 {
         const Trigger *trigger = &schedule->triggers[i];
         usec_t due = boot_due(schedule, i, state, now);
@@ -214,17 +214,29 @@ static usec_t boot_next(const Schedule *schedule, size_t i, const ScheduleState 
         for (unsigned n = 0; due != USEC_INFINITY; n++) {
                 usec_t realtime = to_realtime(now, due), end;
 
-                if (realtime > schedule->until_realtime || n == SCHEDULE_EXCLUDED_MAX)
-                        return USEC_INFINITY;
+                *ret = due;
+                if (realtime > schedule->until_realtime)
+                        return 0;
+                if (n == SCHEDULE_EXCLUDED_MAX)
+                        return -EAGAIN;
                 if (!excluded(schedule, realtime, &end))
-                        return due;
-                if (trigger->type == TRIGGER_STARTUP)
-                        return USEC_INFINITY;
+                        return 1;
+                /* In whatever zone, the end of all time. */
+                if (trigger->type == TRIGGER_STARTUP || end >= (usec_t)WHEN_END - 2 * USEC_PER_DAY)
+                        return 0;
                 due = usec_add(due, end - realtime);
                 if (trigger->type == TRIGGER_EVERY)
                         due = every_from(state, trigger->span, due);
         }
-        return USEC_INFINITY;
+        return 0;
+}
+
+/* USEC_INFINITY where it is not known, too. */
+static usec_t boot_next(const Schedule *schedule, size_t i, const ScheduleState *state, const ScheduleNow *now)
+{
+        usec_t due;
+
+        return boot_search(schedule, i, state, now, &due) > 0 ? due : USEC_INFINITY;
 }
 
 /* --- the wall clock --- */
@@ -238,7 +250,6 @@ typedef struct Grid {
 
 static int grid_next(const void *pattern, int64_t local, int64_t *ret)
 {
-        static const int64_t end = INT64_C(7258118400) * (int64_t)USEC_PER_SEC; /* of WHEN_YEAR_MAX */
         const Grid *grid = pattern;
         int64_t distance = local - grid->origin, k;
 
@@ -247,10 +258,10 @@ static int grid_next(const void *pattern, int64_t local, int64_t *ret)
                 k++;
         if (k < 0 && grid->from_origin)
                 k = 0;
-        if (local >= end || (k > 0 && grid->span > (end - grid->origin) / k))
+        if (local >= WHEN_END || (k > 0 && grid->span > (WHEN_END - grid->origin) / k))
                 return 0;
         *ret = grid->origin + k * grid->span;
-        return *ret < end;
+        return *ret < WHEN_END;
 }
 
 static int every_wall_next(const Schedule *schedule, const Trigger *trigger, usec_t after, usec_t *ret)
@@ -291,7 +302,7 @@ static int wall_trigger_next(const Schedule *schedule, size_t i, const ScheduleS
         }
 }
 
-/* The earliest instant after AFTER that some trigger asks for and no exclusion covers. */
+/* The earliest instant after AFTER that some trigger asks for and no exclusion covers. -EAGAIN: none before *RET. */
 static int wall_next(const Schedule *schedule, const ScheduleState *state, usec_t after, usec_t *ret,
                      uint32_t *ret_trigger)
 {
@@ -307,15 +318,15 @@ static int wall_next(const Schedule *schedule, const ScheduleState *state, usec_
                         earliest = t;
                         *ret_trigger = (uint32_t)i;
                 }
+                *ret = earliest;
                 if (earliest == USEC_INFINITY || earliest > schedule->until_realtime)
                         return 0;
-                if (!excluded(schedule, earliest, &end)) {
-                        *ret = earliest;
+                if (!excluded(schedule, earliest, &end))
                         return 1;
-                }
                 after = end - 1;
         }
-        return 0;
+        *ret = after + 1;
+        return -EAGAIN;
 }
 
 /* --- both together --- */
@@ -325,6 +336,7 @@ static int next_of(const Schedule *schedule, uint64_t mask, const ScheduleState 
                    Occurrence *ret)
 {
         Occurrence best = { .due_boottime = USEC_INFINITY };
+        int best_r = 0, r;
         bool wall = false;
         uint32_t trigger;
         usec_t t;
@@ -336,9 +348,10 @@ static int next_of(const Schedule *schedule, uint64_t mask, const ScheduleState 
                         wall = true;
                         continue;
                 }
-                t = boot_next(schedule, i, state, now);
-                if (t >= best.due_boottime)
+                r = boot_search(schedule, i, state, now, &t);
+                if (r == 0 || t > best.due_boottime || (t == best.due_boottime && r <= best_r))
                         continue;
+                best_r = r;
                 best = (Occurrence){
                         .due_boottime = t,
                         .scheduled_realtime = to_realtime(now, t),
@@ -346,18 +359,19 @@ static int next_of(const Schedule *schedule, uint64_t mask, const ScheduleState 
                         .clock = SCHEDULE_CLOCK_BOOT,
                 };
         }
-        if (wall && wall_next(schedule, state, wall_cursor(state, now), &t, &trigger) > 0 &&
-            to_boottime(now, t) < best.due_boottime)
+        r = wall ? wall_next(schedule, state, wall_cursor(state, now), &t, &trigger) : 0;
+        if (r != 0 && to_boottime(now, t) < best.due_boottime) {
+                best_r = r;
                 best = (Occurrence){
                         .due_boottime = to_boottime(now, t),
                         .scheduled_realtime = t,
                         .trigger = trigger,
                         .clock = SCHEDULE_CLOCK_WALL,
                 };
-        if (best.due_boottime == USEC_INFINITY)
-                return 0;
-        *ret = best;
-        return 1;
+        }
+        if (best_r != 0)
+                *ret = best;
+        return best_r;
 }
 
 int schedule_next(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, Occurrence *ret)
@@ -365,6 +379,28 @@ int schedule_next(const Schedule *schedule, const ScheduleState *state, const Sc
         if (schedule->max_count > 0 && state->count >= schedule->max_count)
                 return 0;
         return next_of(schedule, UINT64_MAX, state, now, ret);
+}
+
+/* As next_of(), but goes on where that gives up, which is marked in STATE. */
+static int find_of(const Schedule *schedule, uint64_t mask, ScheduleState *state, const ScheduleNow *now, usec_t until_boottime,
+                   Occurrence *ret)
+{
+        int r = 0;
+
+        for (unsigned n = 0; n < SCHEDULE_LOOKS_MAX; n++) {
+                r = next_of(schedule, mask, state, now, ret);
+                if (r != -EAGAIN || ret->due_boottime > until_boottime)
+                        break;
+                schedule_pass(schedule, state, now, ret);
+        }
+        return r;
+}
+
+int schedule_find(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now, Occurrence *ret)
+{
+        if (schedule->max_count > 0 && state->count >= schedule->max_count)
+                return 0;
+        return find_of(schedule, UINT64_MAX, state, now, USEC_INFINITY, ret);
 }
 
 void schedule_state_init(ScheduleState *state, const ScheduleNow *now)
@@ -392,6 +428,22 @@ static void pass_boot(ScheduleState *state, usec_t boottime)
 {
         if (state->last_boottime == USEC_INFINITY || state->last_boottime < boottime)
                 state->last_boottime = boottime;
+}
+
+void schedule_pass(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now, const Occurrence *occurrence)
+{
+        const Trigger *trigger = &schedule->triggers[occurrence->trigger];
+        usec_t due = occurrence->due_boottime;
+
+        if (occurrence->clock == SCHEDULE_CLOCK_WALL) {
+                state->last_realtime = occurrence->scheduled_realtime - 1;
+                state->ahead = state->last_realtime > now->realtime;
+        } else if (trigger->type == TRIGGER_AFTER) {
+                /* As if the run had ended so late that only now it were over. Soon after boot it waits for longer than it needs to. */
+                schedule_run_ended(state, usec_sub(due, trigger->span));
+        } else if (due > 0) {
+                pass_boot(state, due - 1);
+        }
 }
 
 void schedule_take(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now,
@@ -538,7 +590,7 @@ static void find_last(const Schedule *schedule, uint64_t mask, ScheduleState *st
                         state->last_realtime = middle;
                 else
                         state->last_boottime = middle;
-                if (next_of(schedule, mask, state, now, &o) > 0 && position(&o) <= limit) {
+                if (find_of(schedule, mask, state, now, now->boottime, &o) > 0 && position(&o) <= limit) {
                         *last = o;
                         low = position(&o);
                 } else {
@@ -554,8 +606,9 @@ static void missed_walk(const Schedule *schedule, uint64_t mask, const ScheduleS
         ScheduleState cursor = *state;
         Occurrence o, last;
         uint64_t n = 0;
+        int r;
 
-        while (next_of(schedule, mask, &cursor, now, &o) > 0 && o.due_boottime <= now->boottime) {
+        while ((r = find_of(schedule, mask, &cursor, now, now->boottime, &o)) > 0 && o.due_boottime <= now->boottime) {
                 last = o;
                 if (n == max) {
                         missed->more = true;
@@ -566,6 +619,8 @@ static void missed_walk(const Schedule *schedule, uint64_t mask, const ScheduleS
                 n++;
                 schedule_take(schedule, &cursor, now, &o);
         }
+        if (r < 0 && o.due_boottime <= now->boottime)
+                missed->more = true;
         if (n > 0)
                 missed_add(missed, n, &last);
 }
@@ -603,13 +658,11 @@ static size_t younger_than(const Schedule *schedule, const ScheduleState *state,
         Occurrence o;
         size_t n = 0;
 
-        cursor.count = 0;
         cursor.last_realtime = MAX(wall_cursor(state, now), usec_sub(from_realtime, 1));
         if (from_boottime > 0 && (cursor.last_boottime == USEC_INFINITY || cursor.last_boottime < from_boottime))
                 cursor.last_boottime = from_boottime - 1;
-        while (schedule_next(schedule, &cursor, now, &o) > 0 && o.due_boottime <= now->boottime) {
+        while (find_of(schedule, UINT64_MAX, &cursor, now, now->boottime, &o) > 0 && o.due_boottime <= now->boottime) {
                 schedule_take(schedule, &cursor, now, &o);
-                cursor.count = 0;
                 /* A delay is due since whenever; and both clocks may have one at the same instant. */
                 if (o.scheduled_realtime < from_realtime || (n > 0 && times[n - 1] == o.scheduled_realtime))
                         continue;
@@ -660,15 +713,16 @@ int schedule_check(const Schedule *schedule, const ScheduleNow *now, WhenError *
         if (schedule->n_triggers == 0)
                 return 0;
         schedule_state_init(&state, now);
-        if (schedule_next(schedule, &state, now, &o) > 0)
+        if (schedule_find(schedule, &state, now, &o) != 0)
                 return 0;
         if (now->realtime > schedule->until_realtime)
                 return when_error(error, -ETIME, 0, "the time in Until= has passed");
         schedule_state_init(&state, &epoch);
-        if (schedule_next(schedule, &state, &epoch, &o) > 0)
+        if (schedule_find(schedule, &state, &epoch, &o) > 0)
                 return when_error(error, -ETIME, 0, "every time in this schedule has passed");
         endless.until_realtime = USEC_INFINITY;
-        if (schedule_next(&endless, &state, &epoch, &o) > 0)
+        schedule_state_init(&state, &epoch);
+        if (schedule_find(&endless, &state, &epoch, &o) > 0)
                 return when_error(error, -EINVAL, 0, "Until= comes before every time of this schedule");
         if (schedule->n_excludes > 0)
                 return when_error(error, -EINVAL, 0, "Exclude= leaves nothing of this schedule");

@@ -25,8 +25,10 @@
 #define SCHEDULE_EXCLUDES_MAX 64 /* per job */
 /* The least period and delay: what is asked for more often is a loop, not a schedule. */
 #define SCHEDULE_PERIOD_MIN USEC_PER_MSEC
-/* Excluded stretches that one search steps over before it answers "never". */
-#define SCHEDULE_EXCLUDED_MAX 20000
+/* Excluded stretches that one search steps over before it says how far it came. */
+#define SCHEDULE_EXCLUDED_MAX 5000
+/* Such searches that follow each other at once: when a schedule is loaded or shown, and through what has passed. */
+#define SCHEDULE_LOOKS_MAX 20
 /*
  * A wall clock that goes back to no more than this before what has run is taken as corrected: that does
  * not run again. One that goes back further was wrong before, and counting starts from where it is.
@@ -140,8 +142,15 @@ typedef struct Occurrence {
  * and overdue where it was due before now. 1 found, 0 none: as things stand the job never runs
  * again by time (After= may start anew when the run under way ends). To look ahead, call this and
  * schedule_take() in turn on a copy of the state.
+ *
+ * -EAGAIN: all that the search came across is excluded, and it has come as far as *RET. Nothing is due before
+ * that; then schedule_pass() and look again.
  */
 int schedule_next(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, Occurrence *ret);
+/* Marks what lies before OCCURRENCE, at which a search gave up, as looked through. */
+void schedule_pass(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now, const Occurrence *occurrence);
+/* Both together: as schedule_next(), -EAGAIN only after SCHEDULE_LOOKS_MAX searches. */
+int schedule_find(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now, Occurrence *ret);
 
 /* Marks OCCURRENCE as taken, and with it each trigger that falls on the same instant. Not counted in count. */
 void schedule_take(const Schedule *schedule, ScheduleState *state, const ScheduleNow *now,
@@ -169,13 +178,14 @@ void schedule_run_ended(ScheduleState *state, usec_t boottime);
 
 typedef struct ScheduleMissed {
         uint64_t n;      /* occurrences */
-        bool more;       /* there were more: what is not O(1) to count was counted up to MAX */
+        bool more;       /* there were more: what is not O(1) to count was counted up to MAX, or SCHEDULE_LOOKS_MAX */
         Occurrence last; /* the latest of all, where N > 0 */
 } ScheduleMissed;
 
 /*
  * What STATE has not taken and was due up to and including NOW. O(1) for EVERY with no Exclude=,
- * O(MAX) searches for the rest; the latest one is exact also where there were more than MAX.
+ * O(MAX) searches for the rest; the latest one is exact also where there were more than MAX. Behind more
+ * than SCHEDULE_LOOKS_MAX × SCHEDULE_EXCLUDED_MAX excluded stretches in a row it does not look.
  */
 void schedule_missed(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now,
                      uint64_t max, ScheduleMissed *ret);

@@ -216,7 +216,18 @@ static void test_covers(_unused_ void **state)
                 /* Berlin's days of 23 and of 25 hours */
                 { "Sun", "2026-03-29 00:00", "2026-03-30 00:00" },
                 { "Sun", "2026-10-25 00:00", "2026-10-26 00:00" },
-                { "*-*-* 02:*", "2026-10-25 01:30 UTC", "2026-10-25 01:31 UTC" },
+                { "*-*-* 02:*", "2026-10-25 01:30 UTC", "2026-10-25 02:00 UTC" },
+                /* All without a break */
+                { "*-07-* *:*", "2026-07-02 10:00:30", "2026-08-01" },
+                { "*-*-1..30 *:*:*", "2026-10-20 10:00:30", "2026-10-31" },
+                { "22..23,0..5:*", "2026-11-22 22:30", "2026-11-23 06:00" },
+                { "Sun 22..23,0..5:*", "2026-11-22 22:30", "2026-11-23" },
+                { "12:30..59:30..59", "2026-11-22 12:59:30", "2026-11-22 13:00" },
+                { "12:30..59:30..59", "2026-11-22 12:58:30", "2026-11-22 12:59:00" },
+                { "12:30..59:*", "2026-11-22 12:30:30", "2026-11-22 13:00" },
+                { "*-*-* *:*:0/2", "2026-11-22 12:58:30", "2026-11-22 12:58:31" },
+                { "*:0/2", "2026-11-22 12:58:30", "2026-11-22 12:59" },
+                { "2026..2199-*-*", "2026-11-22 12:58:30", "2200-01-01" },
         };
         _cleanup_zone_ Zone *zone = NULL;
         DstRules rules = {};
@@ -232,6 +243,9 @@ static void test_covers(_unused_ void **state)
                 assert_int_equal(calendar_covers(calendar, &rules, at, &end), table[i].end != NULL);
                 if (!table[i].end)
                         continue;
+                /* A change of offset is a break. */
+                for (unsigned n = 0; n < 400 && calendar_covers(calendar, &rules, end, &at); n++)
+                        end = at;
                 assert_ok(timestamp_parse(table[i].end, zone, &expected, NULL));
                 assert_true(end == expected);
         }

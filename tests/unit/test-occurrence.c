@@ -941,6 +941,29 @@ static void test_many_kept(_unused_ void **state)
 
 /* --- the end --- */
 
+/* 11,520 times that are excluded one by one are more than one search looks through. */
+static void test_long_exclusion(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *comb = add(f, "comb", "TimeZone=UTC\nOnCalendar=*:0/2\nExclude=*-01-16..31 *:0/2\n");
+        Job *month = add(f, "month", "TimeZone=UTC\nOnCalendar=*:*\nExclude=*-01-16..31 *:*\nMissed=all\n");
+        const usec_t midnight = 16 * USEC_PER_HOUR, february = midnight + 16 * USEC_PER_DAY;
+
+        advance_to(f, midnight + 1);
+        assert_int_equal(f->n, 16 * 30 - 1 + 16 * 60 - 1);
+        f->n = f->n_wakes = 0;
+        assert_string_equal(job_state_to_string(job_state(comb)), "waiting");
+        assert_int_equal(since_start(month->next_realtime), february);
+        advance_to(f, february);
+        assert_in_range(f->n_wakes, 3, 5);
+        assert_int_equal(f->n, 2);
+        assert_non_null(find_record(f, "comb", 0));
+        assert_record(f, 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, february, 1);
+        assert_record(f, 1, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, february, 1);
+        assert_int_equal(f->n_finished, 0);
+        fixture_free(f);
+}
+
 static void test_end_is_told_once(_unused_ void **state)
 {
         Fixture *f = fixture_new(NULL);
@@ -1012,6 +1035,7 @@ int main(void)
                 RUN(test_forgotten),
                 RUN(test_garbage),
                 RUN(test_many_kept),
+                RUN(test_long_exclusion),
                 RUN(test_end_is_told_once),
                 RUN(test_bad_keys),
         };

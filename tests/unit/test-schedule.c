@@ -336,6 +336,59 @@ static void test_exclude_intervals(_unused_ void **state)
         assert_non_null(strstr(error.message, "Exclude="));
 }
 
+/* What is excluded for long is skipped in a few steps; what is excluded in many pieces is looked through in turns. */
+static void test_exclude_long(_unused_ void **state)
+{
+        _cleanup_schedule_ Schedule every = SCHEDULE_NULL, comb = SCHEDULE_NULL, delay = SCHEDULE_NULL;
+        ScheduleNow now = { .boottime = 400 * USEC_PER_DAY };
+        ScheduleMissed missed;
+        ScheduleState s;
+        Occurrence o;
+        unsigned n;
+
+        add_every(&every, USEC_PER_MINUTE);
+        add_exclude(&every, "*-07-* *:*");
+        assert_times(&every, "2026-06-30 23:59", TIMES("2026-06-30 23:59", "2026-08-01 00:00", "2026-08-01 00:01"));
+
+        /* Odd minutes and even ones are excluded by two. */
+        add_calendar(&comb, "*:0/2");
+        add_exclude(&comb, "*-07-* *:0/2");
+        now.realtime = parse_time(&comb, "2026-06-30 23:58");
+        schedule_state_init(&s, &now);
+        for (n = 0; schedule_next(&comb, &s, &now, &o) == -EAGAIN; n++) {
+                assert_true(o.scheduled_realtime < parse_time(&comb, "2026-08-01 00:00"));
+                schedule_pass(&comb, &s, &now, &o);
+        }
+        assert_int_equal(n, 22320 / SCHEDULE_EXCLUDED_MAX);
+        assert_true(o.scheduled_realtime == parse_time(&comb, "2026-08-01 00:00"));
+        assert_ok(schedule_check(&comb, &now, NULL));
+        schedule_state_init(&s, &now);
+        assert_int_equal(schedule_find(&comb, &s, &now, &o), 1);
+        assert_true(o.scheduled_realtime == parse_time(&comb, "2026-08-01 00:00"));
+
+        /* Of what has passed the same is seen. */
+        schedule_state_init(&s, &now);
+        now.boottime += 40 * USEC_PER_DAY;
+        now.realtime += 40 * USEC_PER_DAY;
+        schedule_missed(&comb, &s, &now, 10000, &missed);
+        assert_int_equal(missed.n, (24 * 60 * 9 - 2) / 2 + 1);
+        assert_false(missed.more);
+        schedule_missed(&comb, &s, &now, 2, &missed);
+        assert_true(missed.more);
+        assert_true(missed.last.scheduled_realtime == parse_time(&comb, "2026-08-09 23:58"));
+
+        assert_ok(schedule_add_trigger(&delay, (Trigger)AFTER(USEC_PER_HOUR)));
+        add_exclude(&delay, "*-07-* *:0/2");
+        add_exclude(&delay, "*-07-* *:1/2");
+        schedule_state_init(&s, &now);
+        now.realtime = parse_time(&delay, "2026-07-01 00:00");
+        schedule_run_ended(&s, now.boottime);
+        for (n = 0; schedule_next(&delay, &s, &now, &o) == -EAGAIN; n++)
+                schedule_pass(&delay, &s, &now, &o);
+        assert_int_equal(n, (31 * 24 - 1) * 60 / SCHEDULE_EXCLUDED_MAX);
+        assert_true(o.scheduled_realtime == parse_time(&delay, "2026-08-01 00:00"));
+}
+
 static void test_missed_calendar(_unused_ void **state)
 {
         _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
@@ -542,6 +595,7 @@ int main(void)
                 RUN(test_calendars),
                 RUN(test_align),
                 RUN(test_exclude_intervals),
+                RUN(test_exclude_long),
                 RUN(test_missed_calendar),
                 RUN(test_step_back),
                 RUN(test_clock_set_far_back),
