@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Makes a manual of a draft: key-list <draft >page. A line "@KEYS Section@" becomes the list of the
- * section's keys, from the tables that read the files. A table of which the draft says nothing is an
+ * section's keys, from the tables that read the files, "@UNIT-PROPERTIES@" that of the properties of units. A table of which the draft says nothing is an
  * error, so that no key goes undocumented.
  */
 
@@ -12,6 +12,7 @@
 #include "job/kind.h"
 #include "job/resource.h"
 #include "job/spec.h"
+#include "process/unit-property.h"
 #include "when/timespan.h"
 
 #define SECTIONS_MAX 64U
@@ -117,6 +118,16 @@ static int check_complete(void)
         return r;
 }
 
+static int print_unit_properties(void)
+{
+        _cleanup_free_ char *names = unit_property_names();
+
+        if (!names)
+                return -ENOMEM;
+        printf("%s.\n", names);
+        return 0;
+}
+
 int main(void)
 {
         char line[1024], name[64];
@@ -133,6 +144,9 @@ int main(void)
                 end = -1;
                 if (sscanf(line, "@KEYS %63[A-Za-z]@%n", name, &end) == 1 && end > 0) {
                         if (print_section(name) < 0)
+                                return EXIT_FAILURE;
+                } else if (streq(line, "@UNIT-PROPERTIES@\n")) {
+                        if (print_unit_properties() < 0)
                                 return EXIT_FAILURE;
                 } else {
                         fputs(line, stdout);

@@ -33,6 +33,8 @@ static int start_spawner(Engine *engine)
         if (r < 0)
                 return log_errno(LOG_ERR, r, "%s could not be started: %m", helper);
         r = pool_set_new(engine->loop, engine->spawner, &engine->pools);
+        if (r >= 0)
+                r = unit_manager_new(engine->loop, &engine->units);
         return r < 0 ? log_errno(LOG_ERR, r, "No memory for pools of processes: %m") : 0;
 }
 
@@ -119,6 +121,7 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
                 .http = engine->http,
                 .spawner = engine->spawner,
                 .pools = engine->pools,
+                .units = engine->units,
                 .leds = engine->leds,
                 .members = &scheduler_members,
                 .guards = &guard_commands,
@@ -158,6 +161,7 @@ void engine_deinit(Engine *engine)
         run_ids_close(engine->ids);
         led_set_free(engine->leds);
         http_client_free(engine->http);
+        unit_manager_free(engine->units);
         pool_set_free(engine->pools);
         spawner_free(engine->spawner);
         loop_free(engine->loop);

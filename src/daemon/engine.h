@@ -9,6 +9,7 @@
 #include "job/stamp.h"
 #include "loop/loop.h"
 #include "process/pool-set.h"
+#include "process/transient-unit.h"
 #include "sched/scheduler.h"
 #include "store/store.h"
 
@@ -19,6 +20,7 @@ typedef struct Engine {
         HttpClient *http;
         Spawner *spawner;
         PoolSet *pools;
+        UnitManager *units;
         LedSet *leds;
         RunIds *ids;
         Store *store;

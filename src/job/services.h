@@ -11,6 +11,7 @@
 struct Loop;
 struct HttpClient;
 struct PoolSet;
+struct UnitManager;
 struct Spawner;
 struct LedSet;
 struct Environment;
@@ -25,6 +26,7 @@ typedef struct Services {
         struct HttpClient *http;
         struct Spawner *spawner;
         struct PoolSet *pools;
+        struct UnitManager *units;
         struct LedSet *leds;
         const struct MemberOperations *members; /* of groups: the scheduler's */
         const struct GuardOperations *guards; /* of Enter= and Exit= */

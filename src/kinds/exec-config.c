@@ -8,11 +8,13 @@
 
 #include "base/string-util.h"
 #include "process/pool-set.h"
+#include "process/unit-property.h"
 
 #define EXEC_POOL_QUEUED_MAX 100000U
+#define EXEC_PROPERTIES_MAX 256U
 
 /* In the order of ExecStartMethod and ExecProtocol. */
-static const char *const start_methods[] = { "spawn", "pool", NULL };
+static const char *const start_methods[] = { "spawn", "pool", "unit", NULL };
 static const char *const protocols[] = { "json", "lines", NULL };
 static const char *const output_names[] = { "json", "text", "lines", "number", "none", NULL };
 const ResultFormat exec_output_formats[] = { RESULT_JSON, RESULT_TEXT, RESULT_LINES, RESULT_NUMBER, RESULT_NONE };
@@ -86,12 +88,70 @@ const ConfigType config_type_umask = { .metavar = "MODE", .parse = parse_umask }
 const ConfigType config_type_nice = { .metavar = "NUMBER", .parse = parse_nice };
 const ConfigType config_type_limit = { .metavar = "LIMIT=NUMBER", .repeatable = true, .parse = parse_limit, .clear = clear_limit };
 
+static int add_property(const char *assignment, const ConfigSite *site, StringList *list)
+{
+        _cleanup_free_ char *error = NULL;
+        int r = unit_property_append(NULL, assignment, &error);
+
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0)
+                return config_item_error(site->item, site->report, 0, "%s", error ?: "can't be passed on");
+        if (list->n >= EXEC_PROPERTIES_MAX)
+                return config_item_error(site->item, site->report, 0, "given too often");
+        return string_list_append(list, assignment);
+}
+
+static int parse_properties(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        return add_property(value, site, target);
+}
+
+static void clear_properties(_unused_ const ConfigKey *key, void *target)
+{
+        string_list_deinit(target);
+}
+
+static void clear_property(const ConfigKey *key, void *target)
+{
+        size_t n = strlen(key->name), kept = 0;
+        StringList *list = target;
+
+        for (size_t i = 0; i < list->n; i++)
+                if (strncmp(list->strings[i], key->name, n) == 0 && list->strings[i][n] == '=')
+                        free(list->strings[i]);
+                else
+                        list->strings[kept++] = list->strings[i];
+        list->n = kept;
+        if (kept == 0)
+                string_list_deinit(list);
+        else
+                list->strings[kept] = NULL;
+}
+
+/* "MemoryMax=1G" is what "Property=MemoryMax=1G" is, but that the last one counts. */
+static int parse_property(const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        _cleanup_free_ char *assignment = xasprintf("%s=%s", key->name, value);
+
+        if (!assignment)
+                return -ENOMEM;
+        clear_property(key, target);
+        return add_property(assignment, site, target);
+}
+
+static const ConfigType config_type_property = { .metavar = "VALUE", .parse = parse_property, .clear = clear_property };
+static const ConfigType config_type_properties = {
+        .metavar = "NAME=VALUE", .repeatable = true, .parse = parse_properties, .clear = clear_properties,
+};
+
 #define EXEC(member, type_) .type = &config_type_##type_, .offset = offsetof(ExecConfig, member)
 
 static const ConfigKey exec_keys[] = {
         { "Command", EXEC(command, command), .help = "The program and its arguments; no shell, one argument a word." },
         { "StartMethod", EXEC(start_method, choice), .choices = start_methods, .default_value = "spawn",
-          .help = "Whether each run has a process of its own (spawn), or processes are kept that take one run after another (pool)." },
+          .help = "Whether each run has a process of its own (spawn), processes are kept that take one run after another (pool), "
+                  "or each run is a transient service of systemd (unit)." },
         { "WorkingDirectory", EXEC(working_directory, template), .data = TEMPLATE_PLAIN,
           .help = "Where it runs; relative to the environment's directory, which it is unless it is said here." },
         { "Environment", EXEC(environment, templates), .data = TEMPLATE_PLAIN, .help = "NAME=VALUE, beside PATH, HOME, LANG and TAKT_*." },
@@ -118,6 +178,12 @@ static const ConfigKey exec_keys[] = {
           .help = "After so many runs a process of a pool is replaced; 0: never." },
         { "IdleSec", EXEC(pool.idle, span), .default_value = "1min",
           .help = "A process of a pool above MinProcesses= that had nothing to do for so long is ended; infinity: never." },
+        { "User", EXEC(unit_keys, property), .help = "The user that a unit runs as; root, or the user whose systemd it is, unless it is said." },
+        { "Group", EXEC(unit_keys, property), .help = "The group that a unit runs as." },
+        { "MemoryMax", EXEC(unit_keys, property), .help = "The most memory of a unit, such as 512M; what takes more is killed." },
+        { "CPUQuota", EXEC(unit_keys, property), .help = "The processor time of a unit, such as 50% of one processor." },
+        { "TasksMax", EXEC(unit_keys, property), .help = "The most processes and threads of a unit." },
+        { "Property", EXEC(properties, properties), .help = "NAME=VALUE, a property of a unit as its unit file would have it." },
         {},
 };
 
@@ -184,22 +250,28 @@ static void clear_limit(_unused_ const ConfigKey *key, void *target)
         *(LimitSet *)target = (LimitSet){};
 }
 
-/* The first key of a table that only one start method knows, where the job has another. */
+/* The first key of a table that the job's start method does not know. */
 static int check_foreign_keys(const ExecConfig *c, const ConfigItems *items, ConfigReport *report)
 {
+        enum { SPAWN = 1 << EXEC_SPAWN, POOL = 1 << EXEC_POOL, UNIT = 1 << EXEC_UNIT };
         static const struct {
                 const char *key;
-                ExecStartMethod method;
+                unsigned methods;
         } keys[] = {
-                { "Protocol", EXEC_POOL },   { "Processes", EXEC_POOL },   { "MinProcesses", EXEC_POOL },
-                { "MaxQueued", EXEC_POOL },  { "MaxRequests", EXEC_POOL }, { "IdleSec", EXEC_POOL },
-                { "SuccessExitStatus", EXEC_SPAWN },
+                { "Protocol", POOL },    { "Processes", POOL },  { "MinProcesses", POOL },
+                { "MaxQueued", POOL },   { "MaxRequests", POOL }, { "IdleSec", POOL },
+                { "User", UNIT },        { "Group", UNIT },      { "MemoryMax", UNIT },
+                { "CPUQuota", UNIT },    { "TasksMax", UNIT },   { "Property", UNIT },
+                { "SuccessExitStatus", SPAWN | UNIT },
         };
+        unsigned mine = 1U << c->start_method;
 
         for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-                if (keys[i].method != (ExecStartMethod)c->start_method && config_items_find(items, "Exec", keys[i].key))
+                if (!(keys[i].methods & mine) && config_items_find(items, "Exec", keys[i].key))
                         return config_items_error(items, report, "Exec", keys[i].key, 0, "belongs to StartMethod=%s",
-                                                  start_methods[keys[i].method]);
+                                                  keys[i].methods & POOL       ? "pool"
+                                                  : keys[i].methods & SPAWN ? "spawn or unit"
+                                                                               : "unit");
         return 0;
 }
 

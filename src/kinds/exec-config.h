@@ -21,6 +21,7 @@ typedef struct LimitSet {
 typedef enum ExecStartMethod {
         EXEC_SPAWN, /* a process a run */
         EXEC_POOL,  /* a pool of processes that take one run after another */
+        EXEC_UNIT,  /* a transient service of systemd a run */
         _EXEC_START_METHOD_MAX,
 } ExecStartMethod;
 
@@ -55,6 +56,8 @@ typedef struct ExecConfig {
         int umask;
         int nice;
         LimitSet limits;
+        StringList unit_keys;  /* User=, MemoryMax= and their like, NAME=VALUE each */
+        StringList properties; /* Property= */
 
         /* Not read from a file: what the runs of this definition share. */
         CommandLog log;

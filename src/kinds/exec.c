@@ -7,6 +7,7 @@
 static const ExecMethod *const methods[_EXEC_START_METHOD_MAX] = {
         [EXEC_SPAWN] = &exec_by_spawn,
         [EXEC_POOL] = &exec_by_pool,
+        [EXEC_UNIT] = &exec_by_unit,
 };
 
 static const ExecMethod *method_of(const Run *run)

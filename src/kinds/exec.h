@@ -17,6 +17,7 @@ typedef struct ExecMethod {
 
 extern const ExecMethod exec_by_pool;
 extern const ExecMethod exec_by_spawn;
+extern const ExecMethod exec_by_unit;
 
 /* Runs of a job log within one limit, so it is kept where they meet. */
 static inline CommandLog *exec_log(Run *run)

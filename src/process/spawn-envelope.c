@@ -2,11 +2,11 @@
 /* A SpawnRequest as takt-spawn reads it: one message with descriptors beside it. */
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/memory-file.h"
 #include "process/spawner-internal.h"
 
 _Static_assert(SPAWNER_MAX_REQUEST + SPAWN_MAX_LIMITS * sizeof(SpawnWireLimit) <= SPAWN_PAYLOAD_MAX, "payload cap");
@@ -45,27 +45,6 @@ static void add_ends(SpawnEnvelope *envelope, const int ends[static 2])
         }
 }
 
-/* A file of N bytes that nobody can change any more, at its beginning. */
-static int memory_file(const char *name, const void *data, size_t n, int *ret)
-{
-        _cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-        const char *p = data;
-
-        if (fd < 0)
-                return negative_errno();
-        for (size_t done = 0; done < n;) {
-                ssize_t k = pwrite(fd, p + done, n - done, (off_t)done);
-
-                if (k < 0)
-                        return negative_errno();
-                done += (size_t)k;
-        }
-        if (fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0)
-                return negative_errno();
-        *ret = TAKE_FD(fd);
-        return 0;
-}
-
 static int add_duplicate(SpawnEnvelope *envelope, int fd, uint32_t flag)
 {
         int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
@@ -87,7 +66,7 @@ static int add_input(SpawnEnvelope *envelope, const SpawnInput *input)
                 return add_duplicate(envelope, input->fd, SPAWN_WITH_INPUT);
         case SPAWN_BYTES:
                 /* A file, not a pipe: nobody has to be there to feed it. */
-                r = memory_file("takt-input", input->data, input->n, &fd);
+                r = memory_file_new("takt-input", input->data, input->n, &fd);
                 if (r >= 0)
                         add_fd(envelope, fd, SPAWN_WITH_INPUT);
                 return r;
@@ -219,7 +198,7 @@ static int outsource_payload(SpawnEnvelope *envelope)
 
         if (message->len <= sizeof(SpawnStart) + SPAWN_INLINE_MAX)
                 return 0;
-        r = memory_file("takt-request", message->data + sizeof(SpawnStart), message->len - sizeof(SpawnStart), &fd);
+        r = memory_file_new("takt-request", message->data + sizeof(SpawnStart), message->len - sizeof(SpawnStart), &fd);
         if (r < 0)
                 return r;
         add_fd(envelope, fd, SPAWN_WITH_PAYLOAD);

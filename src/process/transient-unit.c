@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A unit is started by one call, whose answer names a job of the manager. It has ended when that job is over and
+ * the unit is inactive or failed; both are told by signals, and each is only the occasion to ask for the state,
+ * as what a signal says may be overtaken. A reference keeps the unit loaded until the answer has come. The
+ * manager holds the pipes as long as it holds the unit, so their end is waited for after that.
+ */
+#include "process/transient-unit-internal.h"
+
+#include <sys/wait.h>
+#include <systemd/sd-login.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/list.h"
+#include "base/string-util.h"
+#include "process/output-pipe.h"
+
+/* How long a bus may take to answer. */
+#define UNIT_CALL_USEC (90 * USEC_PER_SEC)
+
+struct UnitManager {
+        Loop *loop;
+        BusScope scope;
+        char *owner; /* the service that this process is; NULL: none */
+        Bus *bus;    /* NULL: not connected */
+        sd_bus_slot *job_removed;
+        List units;
+        unsigned n_units;
+};
+
+typedef enum UnitState {
+        UNIT_STARTING, /* asked for, not answered */
+        UNIT_RUNNING,
+        UNIT_ENDED, /* its result is known, its output not yet at its end */
+} UnitState;
+
+struct TransientUnit {
+        UnitManager *manager;
+        List link;
+        UnitState state;
+        char *name;
+        char *path;
+        char *job;        /* of the start; NULL: not known yet, or over */
+        char *job_result; /* how that ended; NULL: it has not */
+        bool stopping;
+        bool abandoned; /* freed by its owner before it was started */
+        bool ask_again;
+        sd_bus_message *start; /* while it waits for the bus to be ready */
+        sd_bus_slot *call, *changed, *query;
+        OutputPipe output, error_output;
+        Timer drain;
+        UnitProperties end;
+        UnitExit exit;
+        char *message;
+        UnitCallbacks callbacks;
+        void *userdata;
+};
+
+/* --- calls that need no answer --- */
+
+static void tell_manager(UnitManager *manager, const char *method, const char *name, const char *mode)
+{
+        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+        sd_bus *bus = manager->bus ? bus_get(manager->bus) : NULL;
+        int r;
+
+        if (!bus)
+                return;
+        r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", name);
+        if (r >= 0 && mode)
+                r = sd_bus_message_append(m, "s", mode);
+        if (r >= 0)
+                r = sd_bus_message_set_expect_reply(m, false);
+        if (r >= 0)
+                (void)sd_bus_send(bus, m, NULL);
+        bus_send_queued(manager->bus);
+}
+
+static void send_stop(TransientUnit *unit)
+{
+        tell_manager(unit->manager, "StopUnit", unit->name, "replace");
+}
+
+/* --- the end --- */
+
+static void forget(TransientUnit *unit)
+{
+        unit->start = sd_bus_message_unref(unit->start);
+        unit->call = sd_bus_slot_unref(unit->call);
+        unit->changed = sd_bus_slot_unref(unit->changed);
+        unit->query = sd_bus_slot_unref(unit->query);
+}
+
+static void unit_destroy(TransientUnit *unit)
+{
+        forget(unit);
+        timer_disarm(loop_timers(unit->manager->loop), &unit->drain);
+        output_pipe_deinit(&unit->output);
+        output_pipe_deinit(&unit->error_output);
+        list_unlink(&unit->link);
+        unit->manager->n_units--;
+        unit_properties_deinit(&unit->end);
+        free(unit->name);
+        free(unit->path);
+        free(unit->job);
+        free(unit->job_result);
+        free(unit->message);
+        free(unit);
+}
+
+/* The last step; the unit may be gone afterwards. */
+static void finish(TransientUnit *unit)
+{
+        UnitCallbacks callbacks = unit->callbacks;
+
+        timer_disarm(loop_timers(unit->manager->loop), &unit->drain);
+        output_pipe_close(&unit->output);
+        output_pipe_close(&unit->error_output);
+        if (unit->abandoned) {
+                unit_destroy(unit);
+                return;
+        }
+        unit->callbacks = (UnitCallbacks){};
+        if (callbacks.exited)
+                callbacks.exited(unit, &unit->exit, unit->userdata);
+}
+
+static void query(TransientUnit *unit);
+
+static void on_pipe_ended(TransientUnit *unit)
+{
+        if (unit->output.fd >= 0 || unit->error_output.fd >= 0)
+                return;
+        if (unit->state == UNIT_ENDED)
+                finish(unit);
+        else if (unit->state == UNIT_RUNNING)
+                query(unit); /* should a signal have been lost */
+}
+
+static void on_output_ended(OutputPipe *pipe)
+{
+        on_pipe_ended(container_of(pipe, TransientUnit, output));
+}
+
+static void on_error_output_ended(OutputPipe *pipe)
+{
+        on_pipe_ended(container_of(pipe, TransientUnit, error_output));
+}
+
+static void on_line(OutputPipe *pipe, const char *line, size_t n)
+{
+        TransientUnit *unit = container_of(pipe, TransientUnit, error_output);
+
+        if (unit->callbacks.line)
+                unit->callbacks.line(unit, line, n, unit->userdata);
+}
+
+static void on_drain_over(Timer *timer, _unused_ usec_t now)
+{
+        TransientUnit *unit = container_of(timer, TransientUnit, drain);
+
+        unit->exit.process.truncated = true;
+        finish(unit);
+}
+
+static void fail(TransientUnit *unit, const char *kind, char *message)
+{
+        free(unit->message);
+        unit->message = message;
+        unit->exit = (UnitExit){ .error_kind = kind, .message = message ?: "no memory", .pid = unit->exit.pid };
+        unit->state = UNIT_ENDED;
+        forget(unit);
+        finish(unit);
+}
+
+/* --- what an ended unit tells --- */
+
+static void describe_failed_start(TransientUnit *unit)
+{
+        const UnitProperties *end = &unit->end;
+        const char *what = end->code == CLD_EXITED ? unit_setup_failure(end->status) : NULL;
+
+        unit->exit.error_kind = what ? "exec" : "unit";
+        if (what)
+                unit->message = xasprintf("%s was not started: %s (status %d)", unit->name, what, end->status);
+        else if (end->code == CLD_EXITED)
+                unit->message = xasprintf("%s was not started: its setup failed with status %d of systemd.exec(5)", unit->name, end->status);
+        else
+                unit->message = xasprintf("%s was not started: result %s of its start, result %s of the unit", unit->name,
+                                          unit->job_result ?: "unknown", end->result ?: "unknown");
+        unit->exit.message = unit->message ?: "no memory";
+}
+
+static void end_with(TransientUnit *unit, UnitProperties *properties)
+{
+        const UnitProperties *end = &unit->end;
+
+        unit_properties_deinit(&unit->end);
+        unit->end = *properties;
+        *properties = (UnitProperties){};
+        unit->state = UNIT_ENDED;
+        forget(unit);
+        unit->exit = (UnitExit){
+                .result = end->result,
+                .process = {
+                        .code = end->code,
+                        .status = end->status,
+                        .user_usec = end->cpu_nsec == UINT64_MAX ? 0 : end->cpu_nsec / 1000,
+                },
+                .pid = (pid_t)end->pid,
+        };
+        if (end->code == 0 || (!unit->stopping && !streq_ptr(unit->job_result, "done") && end->code == CLD_EXITED && end->status >= 200))
+                describe_failed_start(unit);
+        tell_manager(unit->manager, "UnrefUnit", unit->name, NULL);
+        if (unit->output.fd < 0 && unit->error_output.fd < 0)
+                finish(unit);
+        else if (timer_arm_after(loop_timers(unit->manager->loop), &unit->drain, SPAWNER_DRAIN_USEC) < 0)
+                on_drain_over(&unit->drain, 0);
+}
+
+/* --- state --- */
+
+static bool is_over(const char *active_state)
+{
+        return streq_ptr(active_state, "inactive") || streq_ptr(active_state, "failed");
+}
+
+static int on_properties(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *ret_error)
+{
+        _cleanup_(unit_properties_deinit) UnitProperties properties = { .cpu_nsec = UINT64_MAX };
+        TransientUnit *unit = userdata;
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+        int r;
+
+        unit->query = sd_bus_slot_unref(unit->query);
+        if (error) {
+                fail(unit, "unit-lost", xasprintf("the result of %s is not known: %s", unit->name, error->message ?: error->name));
+                return 0;
+        }
+        r = unit_properties_read(m, &properties);
+        if (r < 0)
+                fail(unit, "unit-lost", xasprintf("the result of %s can't be read: %s", unit->name, strerror(-r)));
+        else if (unit->job_result && is_over(properties.active_state))
+                end_with(unit, &properties);
+        else if (unit->ask_again)
+                query(unit);
+        return 0;
+}
+
+static void query(TransientUnit *unit)
+{
+        int r;
+
+        if (unit->query || unit->state != UNIT_RUNNING) {
+                unit->ask_again = true;
+                return;
+        }
+        unit->ask_again = false;
+        /* The empty interface is all of them: those of the unit and those of the service. */
+        r = sd_bus_call_method_async(bus_get(unit->manager->bus), &unit->query, SYSTEMD_SERVICE, unit->path,
+                                     "org.freedesktop.DBus.Properties", "GetAll", on_properties, unit, "s", "");
+        if (r < 0)
+                fail(unit, "unit-lost", xasprintf("the result of %s can't be asked for: %s", unit->name, strerror(-r)));
+        else
+                bus_send_queued(unit->manager->bus);
+}
+
+static int on_changed(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *ret_error)
+{
+        _cleanup_(unit_properties_deinit) UnitProperties properties = {};
+        TransientUnit *unit = userdata;
+        const char *interface;
+
+        if (sd_bus_message_read(m, "s", &interface) < 0 || !streq(interface, SYSTEMD_SERVICE ".Unit"))
+                return 0;
+        if (unit_properties_read(m, &properties) >= 0 && unit->job_result && is_over(properties.active_state))
+                query(unit);
+        return 0;
+}
+
+static int on_job_removed(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *ret_error)
+{
+        UnitManager *manager = userdata;
+        const char *job, *name, *result;
+        TransientUnit *unit;
+        uint32_t id;
+
+        if (sd_bus_message_read(m, "uoss", &id, &job, &name, &result) < 0)
+                return 0;
+        list_foreach (unit, &manager->units, TransientUnit, link) {
+                if (!streq_ptr(unit->job, job))
+                        continue;
+                unit->job = (free(unit->job), NULL);
+                unit->job_result = strdup(result);
+                if (unit->job_result)
+                        query(unit);
+                else
+                        fail(unit, "memory", NULL);
+                break;
+        }
+        return 0;
+}
+
+/* --- start --- */
+
+static void fail_start(TransientUnit *unit, const sd_bus_error *error)
+{
+        static const char not_permitted[] =
+                "this user may start no units; polkit has to allow org.freedesktop.systemd1.manage-units, see takt.job(5)";
+        static const struct {
+                const char *error;
+                const char *kind;
+                const char *why;
+        } causes[] = {
+                { SD_BUS_ERROR_ACCESS_DENIED, "not-permitted", not_permitted },
+                { SD_BUS_ERROR_INTERACTIVE_AUTHORIZATION_REQUIRED, "not-permitted", not_permitted },
+                { SD_BUS_ERROR_SERVICE_UNKNOWN, "no-bus", "StartMethod=unit needs systemd, which is not on the bus" },
+                { SD_BUS_ERROR_NAME_HAS_NO_OWNER, "no-bus", "StartMethod=unit needs systemd, which is not on the bus" },
+                { SD_BUS_ERROR_NO_REPLY, "no-bus", "StartMethod=unit needs a bus that answers" },
+                { SD_BUS_ERROR_TIMEOUT, "no-bus", "StartMethod=unit needs a bus that answers" },
+        };
+        const char *kind = "unit", *why = "systemd refused the unit";
+
+        for (size_t i = 0; i < ARRAY_SIZE(causes); i++)
+                if (sd_bus_error_has_name(error, causes[i].error)) {
+                        kind = causes[i].kind;
+                        why = causes[i].why;
+                }
+        fail(unit, kind, xasprintf("%s: %s (%s bus: %s)", unit->name, why, bus_scope_to_string(unit->manager->scope),
+                                   error->message ?: error->name));
+}
+
+static int on_start_answered(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *ret_error)
+{
+        TransientUnit *unit = userdata;
+        const sd_bus_error *error = sd_bus_message_get_error(m);
+        const char *job = NULL;
+
+        unit->call = sd_bus_slot_unref(unit->call);
+        if (error) {
+                fail_start(unit, error);
+                return 0;
+        }
+        unit->state = UNIT_RUNNING;
+        if (unit->abandoned) {
+                send_stop(unit);
+                unit_destroy(unit);
+                return 0;
+        }
+        if (sd_bus_message_read(m, "o", &job) < 0 || free_and_strdup(&unit->job, job) < 0) {
+                send_stop(unit);
+                fail(unit, "memory", NULL);
+        } else if (unit->stopping)
+                send_stop(unit);
+        return 0;
+}
+
+static void on_bus_lost(Bus *bus, int error, void *userdata)
+{
+        UnitManager *manager = userdata;
+
+        /* Each is failed once, whatever its callbacks do with others. */
+        manager->job_removed = sd_bus_slot_unref(manager->job_removed);
+        manager->bus = NULL;
+        for (;;) {
+                TransientUnit *unit, *found = NULL;
+
+                list_foreach (unit, &manager->units, TransientUnit, link)
+                        if (unit->changed) {
+                                found = unit;
+                                break;
+                        }
+                if (!found)
+                        break;
+                fail(found, found->state == UNIT_STARTING ? "no-bus" : "unit-lost",
+                     xasprintf("%s: the connection to the %s bus has ended: %s", found->name, bus_scope_to_string(manager->scope),
+                               strerror(-error)));
+        }
+        bus_free(bus);
+}
+
+/* Sends the start where the bus is ready for it. */
+static int send_start(TransientUnit *unit)
+{
+        sd_bus *bus = bus_get(unit->manager->bus);
+        int r;
+
+        if (!unit->start || sd_bus_is_ready(bus) <= 0)
+                return 0;
+        r = sd_bus_call_async(bus, &unit->call, unit->start, on_start_answered, unit, 0);
+        unit->start = sd_bus_message_unref(unit->start);
+        return r < 0 ? r : 0;
+}
+
+static void on_bus_ready(_unused_ Bus *bus, void *userdata)
+{
+        UnitManager *manager = userdata;
+        TransientUnit *unit;
+
+        list_foreach (unit, &manager->units, TransientUnit, link) {
+                int r = send_start(unit);
+
+                if (r < 0)
+                        fail(unit, "unit", xasprintf("%s could not be asked for: %s", unit->name, strerror(-r)));
+        }
+}
+
+static int connect_bus(UnitManager *manager)
+{
+        static const BusCallbacks callbacks = { .ready = on_bus_ready, .lost = on_bus_lost };
+        _cleanup_(bus_freep) Bus *bus = NULL;
+        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
+        int r;
+
+        if (manager->bus)
+                return 0;
+        r = bus_open(manager->loop, manager->scope, &callbacks, manager, &bus);
+        if (r < 0)
+                return r;
+        r = sd_bus_set_method_call_timeout(bus_get(bus), UNIT_CALL_USEC);
+        if (r >= 0)
+                r = sd_bus_match_signal_async(bus_get(bus), &slot, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
+                                              on_job_removed, NULL, manager);
+        if (r < 0)
+                return r;
+        manager->bus = TAKE_PTR(bus);
+        manager->job_removed = TAKE_PTR(slot);
+        /* Without this the manager tells nothing; it knows who asked until the connection ends. */
+        (void)sd_bus_call_method_async(bus_get(manager->bus), NULL, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe",
+                                       NULL, NULL, NULL);
+        return 0;
+}
+
+static int ask_for(TransientUnit *unit, const UnitRequest *request)
+{
+        UnitManager *manager = unit->manager;
+        _cleanup_close_ int output = -1, error_output = -1;
+        sd_bus *bus = bus_get(manager->bus);
+        int r;
+
+        r = output_pipe_open(&unit->output, manager->loop, request->command.output.max_bytes, &output);
+        if (r >= 0)
+                r = output_pipe_open(&unit->error_output, manager->loop, 0, &error_output);
+        if (r >= 0)
+                r = unit_message_new(bus, request, manager->owner, output, error_output, &unit->start);
+        if (r >= 0)
+                r = sd_bus_path_encode(SYSTEMD_PATH "/unit", request->name, &unit->path);
+        if (r >= 0)
+                r = sd_bus_match_signal_async(bus, &unit->changed, SYSTEMD_SERVICE, unit->path, "org.freedesktop.DBus.Properties",
+                                              "PropertiesChanged", on_changed, NULL, unit);
+        if (r >= 0)
+                r = send_start(unit);
+        return r;
+}
+
+int transient_unit_start(UnitManager *manager, const UnitRequest *request, const UnitCallbacks *callbacks, void *userdata,
+                         TransientUnit **ret)
+{
+        TransientUnit *unit;
+        int r;
+
+        if (manager->n_units >= TRANSIENT_UNITS_MAX)
+                return -EAGAIN;
+        r = connect_bus(manager);
+        if (r < 0)
+                return r;
+        unit = new0(TransientUnit, 1);
+        if (!unit)
+                return -ENOMEM;
+        *unit = (TransientUnit){
+                .manager = manager,
+                .output = OUTPUT_PIPE_NULL,
+                .error_output = OUTPUT_PIPE_NULL,
+                .drain.callback = on_drain_over,
+                .callbacks = *callbacks,
+                .userdata = userdata,
+        };
+        unit->output.ended = on_output_ended;
+        unit->error_output.ended = on_error_output_ended;
+        unit->error_output.tell_line = on_line;
+        list_append(&manager->units, &unit->link);
+        manager->n_units++;
+        unit->name = strdup(request->name);
+        r = unit->name ? ask_for(unit, request) : -ENOMEM;
+        bus_send_queued(manager->bus);
+        if (r < 0) {
+                unit_destroy(unit);
+                return r;
+        }
+        *ret = unit;
+        return 0;
+}
+
+TransientUnit *transient_unit_free(TransientUnit *unit)
+{
+        if (!unit)
+                return NULL;
+        unit->callbacks = (UnitCallbacks){};
+        if (unit->state == UNIT_STARTING && unit->call) {
+                unit->abandoned = true;
+                output_pipe_close(&unit->output);
+                output_pipe_close(&unit->error_output);
+                return NULL;
+        }
+        if (unit->state == UNIT_RUNNING)
+                send_stop(unit);
+        unit_destroy(unit);
+        return NULL;
+}
+
+void transient_unit_stop(TransientUnit *unit)
+{
+        if (unit->stopping)
+                return;
+        unit->stopping = true;
+        if (unit->state == UNIT_RUNNING)
+                send_stop(unit);
+        else if (unit->start)
+                fail(unit, "cancelled", strdup("ended before the bus took it"));
+        /* else it is stopped when the start was answered */
+}
+
+const Buffer *transient_unit_output(const TransientUnit *unit)
+{
+        return &unit->output.kept;
+}
+
+uint64_t transient_unit_dropped(const TransientUnit *unit)
+{
+        return unit->output.dropped;
+}
+
+/* --- manager --- */
+
+/* The service that this process is: units are to end with it, however it ends. */
+static char *own_service(BusScope scope)
+{
+        char *name = NULL;
+        int r = scope == BUS_USER ? sd_pid_get_user_unit(0, &name) : sd_pid_get_unit(0, &name);
+        const char *dot = r >= 0 ? strrchr(name, '.') : NULL;
+
+        if (!dot || !streq(dot, ".service")) {
+                free(name);
+                return NULL;
+        }
+        return name;
+}
+
+int unit_manager_new(Loop *loop, UnitManager **ret)
+{
+        UnitManager *manager = new0(UnitManager, 1);
+
+        if (!manager)
+                return -ENOMEM;
+        manager->loop = loop;
+        manager->scope = bus_scope();
+        manager->owner = own_service(manager->scope);
+        list_init(&manager->units);
+        *ret = manager;
+        return 0;
+}
+
+UnitManager *unit_manager_free(UnitManager *manager)
+{
+        TransientUnit *unit;
+
+        if (!manager)
+                return NULL;
+        list_foreach (unit, &manager->units, TransientUnit, link) {
+                send_stop(unit);
+                unit_destroy(unit);
+        }
+        sd_bus_slot_unref(manager->job_removed);
+        bus_free(manager->bus);
+        free(manager->owner);
+        free(manager);
+        return NULL;
+}
