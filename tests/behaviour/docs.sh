@@ -56,6 +56,33 @@ for job in "$dir"/*.job; do
 done
 [ $n -ge 8 ] || fail "there are $n jobs only in the manuals"
 
+# takt.job(5) has each kind of error that a run may end with, and no other.
+python3 - "$TAKT_SRCDIR" <<'PYTHON' || failed=1
+import glob, re, sys
+root = sys.argv[1]
+source = {f: open(f, encoding='utf-8').read() for f in glob.glob(root + '/src/*/*.[ch]')}
+told = r'\b(?:run_fail|execute_(?:set_error|gave_up)|set_failure|drop_pending|abort_transfer)\(\s*[\w>&-]+,\s*"([a-z-]+)"'
+used = {}
+for file, text in source.items():
+    found = re.findall(told, text) + re.findall(r'\bkind = "([a-z-]+)"', text)
+    found += re.findall(r'\b(?:execute_refuse|execute_record|refuse)\([^;"]*RUN_[A-Z]+,[^;"]*"([a-z-]+)"', text)
+    for table in re.findall(r'\bstop_kinds\[\w*\] = \{(.*?)\};', text, re.S):
+        found += re.findall(r'"([a-z-]+)"', table)
+    for table in re.findall(r'\} kinds\[\] = \{(.*?)\};', text, re.S):
+        found += re.findall(r', "([a-z-]+)"', table)
+    used.update({kind: file for kind in found})
+page = open(root + '/man/takt.job.5.in', encoding='utf-8').read()
+part = page[page.index('.Sh ERROR KINDS'):]
+part = part[:part.index('.El')]
+documented = {kind for line in re.findall(r'^\.It Cm (.*)$', part, re.M) for kind in line.split(' , ')}
+said = set(re.findall(r'"([a-z-]+)"', ''.join(source.values())))
+problems = ['%s: takt.job(5) lacks the error %s' % (used[kind][len(root) + 1:], kind) for kind in set(used) - documented]
+problems += ['takt.job(5) has the error %s, which nothing uses' % kind for kind in documented - said]
+problems += ['only %d kinds of error found; has a function got another name?' % len(used)] if len(used) < 35 else []
+print(*sorted(problems), sep='\n', end='\n' if problems else '')
+sys.exit(len(problems) > 0)
+PYTHON
+
 # walk PAGE: does what the page says, in its order.
 walk() {
         local block
