@@ -15,6 +15,7 @@
 
 #include "base/string-util.h"
 #include "job/guard.h"
+#include "job/member.h"
 #include "when/timespan.h"
 
 typedef struct Guard Guard;
@@ -239,6 +240,24 @@ static int wait_for(Scheduler *s, Run *run, Resource *resource)
         return 0;
 }
 
+static bool holds(const Run *run, const Resource *resource)
+{
+        for (size_t i = 0; run->guard && i < run->guard->n_taken; i++)
+                if (run->guard->steps[i].resource == resource)
+                        return true;
+        return false;
+}
+
+/* Whether only the groups that RUN is in hold RESOURCE: they wait for RUN, so it would wait for ever. */
+static bool is_held_by_groups(const Run *run, const Resource *resource)
+{
+        unsigned n = 0;
+
+        for (const Run *group = run->member ? run->member->group : NULL; group; group = group->member ? group->member->group : NULL)
+                n += holds(group, resource);
+        return n > 0 && n >= resource->spec->capacity;
+}
+
 int guard_acquire(Scheduler *s, Run *run)
 {
         Guard *g;
@@ -261,10 +280,17 @@ int guard_acquire(Scheduler *s, Run *run)
                         execute_set_error(run, "resource", message ?: name);
                         return -ENOENT;
                 }
-                if (resource->n_holders < resource->spec->capacity && resource->n_waiting == 0)
+                if (resource->n_holders < resource->spec->capacity && resource->n_waiting == 0) {
                         take(g, resource);
-                else
+                } else if (is_held_by_groups(run, resource)) {
+                        _cleanup_free_ char *message = xasprintf("the group holds the resource %s itself, and would wait for its member for ever",
+                                                                 name);
+
+                        execute_set_error(run, "resource", message ?: name);
+                        return -EDEADLK;
+                } else {
                         return wait_for(s, run, resource);
+                }
         }
         return 1;
 }

@@ -73,6 +73,13 @@ END
 guarded unknown Use=nothing <<END
 Command=/bin/true
 END
+job both <<END
+[Job]
+Type=group
+Use=slow
+[Group]
+Run=keeps
+END
 start_taktd
 traced() {
         tr '\n' ',' <"$trace"
@@ -118,6 +125,9 @@ is "left after a cancel" "enter bus $a,exit bus $a cancelled," "$(traced)"
 a=$(taktctl run keeps)
 is "waited too long" "('timeout', 'resource')" "$(run_job "(r['state'], r['error']['kind'])" keeps)"
 taktctl -q cancel "$a"
+
+# A group that holds what its member wants would wait for it, and it for the group.
+is "a group and its member" "failed resource" "$(run_job "r['state']" both >/dev/null; runs "[r['state'] + ' ' + r['error']['kind'] for r in rs if r['job'] == 'keeps'][0]")"
 
 # What can't be entered.
 is "a broken entrance" "('failed', 'enter', 'Enter= of broken: exit status 3: no bus')" \
