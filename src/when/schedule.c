@@ -338,8 +338,8 @@ static int next_of(const Schedule *schedule, uint64_t mask, const ScheduleState 
         Occurrence best = { .due_boottime = USEC_INFINITY };
         int best_r = 0, r;
         bool wall = false;
-        uint32_t trigger;
-        usec_t t;
+        uint32_t trigger = 0;
+        usec_t t = USEC_INFINITY;
 
         for (size_t i = 0; i < schedule->n_triggers; i++) {
                 if (!(mask & UINT64_C(1) << i))
