@@ -126,15 +126,11 @@ def bench_commands(_nginx, _odd):
 
 
 def bench_large(_nginx, _odd):
-    """The same from a daemon that has 500 MB of history resident."""
-    filler = job("exec", "After=1us", "Count=540", "[Exec]", "MaxBytes=2M",
-                 r"Command=/bin/sh -c 'head -c 1000000 /dev/zero | tr \"\\\\0\" x'")
-    with takt.Daemon({"filler": filler}, ("KeepRuns=10000", "KeepRunsTotal=10000000")) as daemon:
-        daemon.wait(lambda runs: runs.get("succeeded", 0) >= 540)
-        for i in range(2):
-            with open(f"{daemon.directory}/jobs/true-{i}.job", "w", encoding="ascii") as file:
-                file.write(TRUE)
-        daemon.control.call("io.takt.Manager.Reload")
+    """The same from a daemon that has 500 MB resident: two million jobs that wait to be started by hand."""
+    jobs = {f"true-{i}": TRUE for i in range(2)}
+    jobs.update({f"idle-{i}@": "[Job]\nType=sleep\nInstances=1..1000000\n" for i in range(2)})
+    with takt.Daemon(jobs) as daemon:
+        daemon.measured = "true-*"
         daemon.pause()
         commands(daemon, f"commands /s, posix_spawn, 2 at a time, {daemon.memory('Rss') / 1e6:.0f} MB resident", 2)
 
