@@ -40,6 +40,8 @@ typedef struct ApiContext {
         usec_t started_realtime;
         /* The settings in force; asked each time, for a reload replaces them. */
         const Settings *(*settings)(void *userdata);
+        /* How many job files are broken, as they were read last. */
+        unsigned (*refused_files)(void *userdata);
         /* Begins a reload; DONE is called once. -EBUSY: one is under way. */
         int (*reload)(ApiReloadDone done, void *done_userdata, void *userdata);
         void *userdata;

@@ -138,6 +138,7 @@ static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, 
         json_realtime(w, api->context.started_realtime);
         json_key(w, "jobs");
         write_job_counts(api, w);
+        write_count(w, "refusedFiles", api->context.refused_files(api->context.userdata));
         json_key(w, "runs");
         write_run_counts(api, w);
         json_key(w, "limits");

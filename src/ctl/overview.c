@@ -17,7 +17,7 @@ static const TableColumn columns[] = {
 typedef struct Trouble {
         Table *table;
         size_t n_failed; /* whose last run did not do its work */
-        size_t n_refused;
+        int64_t n_refused; /* files, also those of jobs that were never loaded */
         usec_t now;
 } Trouble;
 
@@ -44,7 +44,6 @@ static int look_at_job(_unused_ Ctl *ctl, const JsonValue *job, void *userdata)
         const char *state = json_get_string(last, "state", "");
         Trouble *trouble = userdata;
 
-        trouble->n_refused += json_get_bool(job, "refused");
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
                 if (streq(bad[i], state)) {
                         trouble->n_failed++;
@@ -63,7 +62,7 @@ static void print_state(const Ctl *ctl, const Trouble *trouble)
         if (trouble->n_failed > 0)
                 printf("; the last run of %zu job%s failed", trouble->n_failed, trouble->n_failed == 1 ? "" : "s");
         if (trouble->n_refused > 0)
-                printf("; %zu file%s refused, see: taktctl reload", trouble->n_refused,
+                printf("; %" PRIi64 " file%s refused, see: taktctl reload", trouble->n_refused,
                        trouble->n_refused == 1 ? " is" : "s are");
         putchar('\n');
 }
@@ -134,6 +133,7 @@ int overview_print(Ctl *ctl)
         r = ctl_each(ctl, "io.takt.Jobs.List", NULL, "jobs", look_at_job, &trouble);
         if (r != 0)
                 return r;
+        trouble.n_refused = json_get_int(reply.parameters, "refusedFiles", 0);
         ctl_pager(ctl);
         print_daemon(ctl, reply.parameters, &trouble);
         r = print_under_way(ctl);

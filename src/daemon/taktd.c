@@ -63,6 +63,7 @@ typedef struct Daemon {
         bool log_level_fixed; /* by --log-level */
         Deferred announce;
         const char *remark; /* what STATUS= adds to the number of jobs */
+        unsigned n_refused; /* files that were broken when the jobs were read last */
 
         Loader *loader; /* of the reload under way */
         Settings *new_settings;
@@ -215,6 +216,7 @@ static void on_reload_step(Deferred *deferred)
                 reload_finish(d, &(ApiReload){ .r = r });
                 return;
         }
+        d->n_refused = counts.refused;
         adopt_settings(d);
         scheduler_zones_changed(d->engine.scheduler);
         reload_finish(d, &(ApiReload){
@@ -337,6 +339,13 @@ static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
 
 /* --- start --- */
 
+static unsigned refused_files(void *userdata)
+{
+        const Daemon *d = userdata;
+
+        return d->n_refused;
+}
+
 static const Settings *current_settings(void *userdata)
 {
         const Daemon *d = userdata;
@@ -373,6 +382,7 @@ static int load_jobs(Daemon *d)
                 return log_errno(LOG_ERR, r, "Loading the jobs failed: %m");
         log_report(loader_report(loader));
         d->remark = remark_of(loader_report(loader));
+        d->n_refused = counts.refused;
         log_info("Loaded %u jobs from %s%s", counts.added, d->environment->jobs,
                  counts.refused > 0 ? "; others were refused, see above" : "");
         return 0;
@@ -411,6 +421,7 @@ static int listen_control(Daemon *d)
                 .services = &d->engine.services,
                 .started_realtime = clock_realtime(clock_system()),
                 .settings = current_settings,
+                .refused_files = refused_files,
                 .reload = daemon_reload,
                 .userdata = d,
         };
