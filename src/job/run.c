@@ -34,10 +34,12 @@ static const char *const hold_names[_RUN_HOLD_MAX] = {
 
 int run_new(size_t kind_size, Run **ret)
 {
-        Run *run = calloc(1, sizeof(Run) + kind_size);
+        /* glibc's calloc() knows nothing of the blocks that it has at hand for malloc(). */
+        Run *run = malloc(sizeof(Run) + kind_size);
 
         if (!run)
                 return -ENOMEM;
+        memset(run, 0, sizeof(Run) + kind_size);
         run->uid = RUN_UID_UNKNOWN;
         list_init(&run->link);
         list_init(&run->queue);

@@ -522,6 +522,12 @@ static void put_later(TimerQueue *queue)
         }
 }
 
+/* Returns when what comes next begins. */
+static usec_t callback_ended(const TimerQueue *queue, usec_t began_boottime)
+{
+        return queue->meter ? queue->meter(began_boottime, queue->meter_userdata) : began_boottime;
+}
+
 size_t timer_queue_dispatch(TimerQueue *queue, usec_t now_boottime, size_t max)
 {
         size_t fired = 0, left = max > 0 ? DEALT_A_CALL : SIZE_MAX;
@@ -534,11 +540,12 @@ size_t timer_queue_dispatch(TimerQueue *queue, usec_t now_boottime, size_t max)
 
                 if (timer && timer->due_boottime <= now_boottime) {
                         take(queue, timer);
-                        timer->callback(timer, now_boottime);
-                        if (queue->meter)
-                                began = queue->meter(began, queue->meter_userdata);
+                        timer->callback(timer, began);
+                        began = callback_ended(queue, began);
                         fired++;
-                } else if (!advance(queue, now_boottime, &left)) {
+                } else if (advance(queue, now_boottime, &left)) {
+                        began = callback_ended(queue, began);
+                } else {
                         break;
                 }
         }

@@ -13,6 +13,7 @@
 
 typedef struct Timer Timer;
 typedef struct TimerQueue TimerQueue;
+/* NOW: where the queue has a meter, what that said a moment ago; else when the queue was dispatched. */
 typedef void (*TimerCallback)(Timer *timer, usec_t now_boottime);
 
 /* Embedded in what waits. Zeroed but for CALLBACK is a timer that is not armed. */
@@ -70,8 +71,8 @@ typedef void (*TimerQueueNotify)(void *userdata);
 void timer_queue_set_notify(TimerQueue *queue, TimerQueueNotify notify, void *userdata);
 
 /*
- * Called after each callback of a timer with the time at which it began; returns the time now, at
- * which the next one begins.
+ * Called after each callback of a timer, and after work of the queue's own between two, with the time at which that
+ * began; returns the time now, at which the next one begins.
  */
 typedef usec_t (*TimerQueueMeter)(usec_t began_boottime, void *userdata);
 void timer_queue_set_meter(TimerQueue *queue, TimerQueueMeter meter, void *userdata);

@@ -251,7 +251,7 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
                 run->member->run = run;
         if (ret_id)
                 *ret_id = run->id;
-        if (!take_params(s, run, request->params)) {
+        if ((request->params || job->spec->job.parameters) && !take_params(s, run, request->params)) {
                 execute_finish(s, run, RUN_FAILED);
                 return 0;
         }

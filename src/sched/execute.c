@@ -199,6 +199,8 @@ static void on_timeout(Timer *timer, _unused_ usec_t now)
 /* What the attempt is for. */
 static void begin(Scheduler *s, Run *run)
 {
+        const ScheduleNow instant = s->instant;
+
         if (run->spec->job.timeout != USEC_INFINITY) {
                 run->timer.callback = on_timeout;
                 (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), run->spec->job.timeout));
@@ -208,8 +210,11 @@ static void begin(Scheduler *s, Run *run)
         scheduler_end_instant(s);
         run->spec->kind->start(run);
         run->starting = false;
-        if (run->ended)
-                attempt_ended(s, run);
+        if (!run->ended)
+                return;
+        scheduler_resume_instant(s, &instant);
+        attempt_ended(s, run);
+        scheduler_end_instant(s);
 }
 
 void execute_attempt(Scheduler *s, Run *run)

@@ -104,6 +104,16 @@ static inline void scheduler_end_instant(Scheduler *s)
         s->instant.boottime = 0;
 }
 
+/* Goes on from INSTANT, in the same callback: how the clocks stand to each other is known from there. Zeros: nothing to do. */
+static inline void scheduler_resume_instant(Scheduler *s, const ScheduleNow *instant)
+{
+        if (instant->boottime == 0)
+                return;
+        s->instant = *instant;
+        s->instant.boottime = clock_boottime(s->services->clock);
+        s->instant.realtime = usec_add(instant->realtime, usec_sub(s->instant.boottime, instant->boottime));
+}
+
 /* To be called wherever JOB's state may have changed: how many there are in each is asked for often, and jobs are many. */
 static inline void scheduler_count_state(Scheduler *s, Job *job)
 {

@@ -137,11 +137,15 @@ static void look_again(Scheduler *s, Job *job, const ScheduleNow *now)
         occurrence_tell_end(s, job);
 }
 
-void occurrence_on_due(Timer *timer, _unused_ usec_t now_boottime)
+void occurrence_on_due(Timer *timer, usec_t now_boottime)
 {
         Job *job = container_of(timer, Job, timer);
         Scheduler *s = job->scheduler;
-        ScheduleNow now = scheduler_now(s);
+        ScheduleNow now = {
+                .boottime = now_boottime,
+                .realtime = scheduler_realtime(s),
+                .startup_boottime = s->begin_boottime,
+        };
         ScheduleState before = job->schedule;
         Occurrence due = armed(job), next;
         usec_t delay = timer->due_boottime - due.due_boottime;
