@@ -3,34 +3,45 @@
  * One block a record: its strings stand behind it. It is not made into JSON text before somebody asks:
  * most records never are asked for. Records hang in the list of their job and in the list of all, both in
  * the order in which they ended, and in a tree by id. The oldest of a job goes when the job has too many, the
- * oldest of all when all are too many.
+ * oldest of all when all are too many: whichever goes is the oldest of its job.
  *
- * A million instances may end once a second: a job is found by a hash of its name, and a record of the
- * greatest id so far, which most have, is put into the tree where that is, without a search.
+ * A million instances may end once a second, so that a record that comes and one that goes touch few lines of the
+ * cache: a job is found by a hash of its name, who goes takes leave of no neighbour in its job's list, and the tree gets
+ * what is new when somebody asks, by when much of it may be gone again. A record of the greatest id so far,
+ * which most have, is put where that is, without a search.
  */
 #include "store/store.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 
 #define BUCKETS_MIN 64U
+/* Records that are not in the tree yet: who asks waits for as many insertions, some milliseconds. */
+#define UNINDEXED_MAX 65536U
+
+typedef struct Record Record;
 
 typedef struct JobRecords {
         struct JobRecords *next; /* in its bucket */
-        List records;
+        Record *oldest;
+        Record *newest;
         unsigned n;
         uint32_t hash;
         char name[];
 } JobRecords;
 
-typedef struct Record {
-        RB_ENTRY(Record) by_id;
-        List in_job;
+/* What dropping one takes comes first. */
+struct Record {
         List in_all;
         JobRecords *job;
+        Record *newer; /* of its job; not set in the newest */
+        Record *older; /* not set in the oldest */
         size_t size;
+        bool indexed;
+        RB_ENTRY(Record) by_id;
         RunRecord run;
         char strings[];
-} Record;
+};
 
 RB_HEAD(RecordTree, Record);
 
@@ -42,6 +53,8 @@ typedef struct MemoryStore {
         size_t n_buckets; /* a power of two */
         size_t n_jobs;
         List all;
+        List *unindexed; /* the first that is not in the tree, nor are those behind it; &ALL: all are */
+        size_t n_unindexed;
         size_t n;
         size_t bytes;
         unsigned keep_runs;
@@ -54,14 +67,23 @@ static int record_compare(const Record *a, const Record *b)
 }
 
 TREE_GENERATE(RecordTree, Record, by_id, record_compare)
-/* FNV-1a. Names are the administrator's: nobody gains by making them collide. */
-static uint32_t hash_name(const char *name)
-{
-        uint32_t hash = UINT32_C(2166136261);
 
-        for (const char *c = name; *c; c++)
-                hash = (hash ^ (unsigned char)*c) * UINT32_C(16777619);
-        return hash;
+/* Multiplies and folds, eight bytes at a time. Names are the administrator's: nobody gains by making them collide. */
+static uint32_t hash_name(const char *name, size_t n)
+{
+        static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / the golden ratio */
+        uint64_t hash = n, word;
+
+        for (; n > 0; n -= MIN(n, sizeof(word)), name += sizeof(word)) {
+                word = 0;
+                if (n >= sizeof(word))
+                        memcpy(&word, name, sizeof(word));
+                else
+                        memcpy(&word, name, n);
+                hash = (hash ^ word) * odd;
+                hash ^= hash >> 32;
+        }
+        return (uint32_t)hash;
 }
 
 static JobRecords **bucket(const MemoryStore *m, uint32_t hash)
@@ -69,9 +91,8 @@ static JobRecords **bucket(const MemoryStore *m, uint32_t hash)
         return &m->buckets[hash & (m->n_buckets - 1)];
 }
 
-static JobRecords *find_job(MemoryStore *m, const char *name)
+static JobRecords *find_job(MemoryStore *m, const char *name, uint32_t hash)
 {
-        uint32_t hash = hash_name(name);
         JobRecords *job;
 
         for (job = *bucket(m, hash); job; job = job->next)
@@ -101,20 +122,19 @@ static void resize_buckets(MemoryStore *m, size_t n)
 
 static JobRecords *find_or_add_job(MemoryStore *m, const char *name)
 {
-        JobRecords *job = find_job(m, name);
-        size_t n = strlen(name) + 1;
+        size_t n = strlen(name);
+        uint32_t hash = hash_name(name, n);
+        JobRecords *job = find_job(m, name, hash);
 
         if (job)
                 return job;
-        job = malloc(sizeof(*job) + n);
+        job = malloc(sizeof(*job) + n + 1);
         if (!job)
                 return NULL;
         if (m->n_jobs >= m->n_buckets)
                 resize_buckets(m, m->n_buckets * 2);
-        job->hash = hash_name(name);
-        job->n = 0;
-        memcpy(job->name, name, n);
-        list_init(&job->records);
+        *job = (JobRecords){ .hash = hash };
+        memcpy(job->name, name, n + 1);
         job->next = *bucket(m, job->hash);
         *bucket(m, job->hash) = job;
         m->n_jobs++;
@@ -136,6 +156,7 @@ static void free_job(MemoryStore *m, JobRecords *job)
 
 static void insert(MemoryStore *m, Record *record)
 {
+        record->indexed = true;
         if (m->greatest && record->run.id <= m->greatest->run.id) {
                 (void)RB_INSERT(RecordTree, &m->records, record);
                 return;
@@ -144,20 +165,64 @@ static void insert(MemoryStore *m, Record *record)
         m->greatest = record;
 }
 
+/* Puts all but MAX records into the tree. */
+static void index_records(MemoryStore *m, size_t max)
+{
+        while (m->n_unindexed > max) {
+                Record *record = container_of(m->unindexed, Record, in_all);
+
+                m->unindexed = record->in_all.next;
+                m->n_unindexed--;
+                insert(m, record);
+        }
+}
+
+static void unindex(MemoryStore *m, Record *record)
+{
+        if (!record->indexed) {
+                if (m->unindexed == &record->in_all)
+                        m->unindexed = record->in_all.next;
+                m->n_unindexed--;
+                return;
+        }
+        if (record == m->greatest)
+                m->greatest = RB_PREV(RecordTree, &m->records, record);
+        RB_REMOVE(RecordTree, &m->records, record);
+}
+
+/* RECORD is the oldest of its job. */
 static void drop(MemoryStore *m, Record *record)
 {
         JobRecords *job = record->job;
 
-        if (record == m->greatest)
-                m->greatest = RB_PREV(RecordTree, &m->records, record);
-        RB_REMOVE(RecordTree, &m->records, record);
-        list_unlink(&record->in_job);
+        assert(job->oldest == record);
+        unindex(m, record);
+        job->oldest = record->newer;
+        /* The next one to go, very likely. */
+        __builtin_prefetch(record->in_all.next, 1);
         list_unlink(&record->in_all);
         m->bytes -= record->size;
         free(record);
         m->n--;
         if (--job->n == 0)
                 free_job(m, job);
+}
+
+/* Appends RECORD to the lists. */
+static void add(MemoryStore *m, JobRecords *job, Record *record)
+{
+        if (job->n++ == 0) {
+                job->oldest = record;
+        } else {
+                record->older = job->newest;
+                job->newest->newer = record;
+        }
+        job->newest = record;
+        list_append(&m->all, &record->in_all);
+        if (m->n_unindexed++ == 0)
+                m->unindexed = &record->in_all;
+        m->n++;
+        m->bytes += record->size;
 }
 
 static void trim(MemoryStore *m)
@@ -173,20 +238,25 @@ static const size_t string_offsets[] = {
         offsetof(RunRecord, cause),   offsetof(RunRecord, retry_reason),
 };
 
-static const char **record_string(RunRecord *run, size_t i)
+static const char *record_string(const RunRecord *run, size_t i)
 {
-        return (const char **)(void *)((char *)run + string_offsets[i]);
+        return *(const char *const *)(const void *)((const char *)run + string_offsets[i]);
+}
+
+static void set_record_string(RunRecord *run, size_t i, const char *s)
+{
+        *(const char **)(void *)((char *)run + string_offsets[i]) = s;
 }
 
 /* A copy of RUN, in one block. */
-static Record *record_new(RunRecord run, JobRecords *job)
+static Record *record_new(const RunRecord *run, JobRecords *job)
 {
         size_t lengths[ARRAY_SIZE(string_offsets)], total = 0;
         Record *record;
         char *end;
 
         for (size_t i = 0; i < ARRAY_SIZE(string_offsets); i++) {
-                const char *s = *record_string(&run, i);
+                const char *s = record_string(run, i);
 
                 lengths[i] = s ? strlen(s) + 1 : 0;
                 total += lengths[i];
@@ -194,12 +264,15 @@ static Record *record_new(RunRecord run, JobRecords *job)
         record = malloc(sizeof(*record) + total);
         if (!record)
                 return NULL;
-        *record = (Record){ .job = job, .size = sizeof(*record) + total, .run = run };
+        record->job = job;
+        record->size = sizeof(*record) + total;
+        record->indexed = false;
+        record->run = *run;
         record->run.job = job->name;
         end = record->strings;
         for (size_t i = 0; i < ARRAY_SIZE(string_offsets); i++)
                 if (lengths[i] > 0) {
-                        *record_string(&record->run, i) = memcpy(end, *record_string(&run, i), lengths[i]);
+                        set_record_string(&record->run, i, memcpy(end, record_string(run, i), lengths[i]));
                         end += lengths[i];
                 }
         return record;
@@ -214,19 +287,15 @@ static void memory_append(Store *store, const RunRecord *run)
         if (m->keep_runs == 0 || m->keep_runs_total == 0)
                 return;
         job = find_or_add_job(m, run->job);
-        record = job ? record_new(*run, job) : NULL;
+        record = job ? record_new(run, job) : NULL;
         if (!record)
                 goto lost;
         /* The new one is in its list first, so that the job is not dropped with its last record. */
-        list_append(&job->records, &record->in_job);
-        job->n++;
+        add(m, job, record);
         while (job->n > m->keep_runs)
-                drop(m, list_first(&job->records, Record, in_job));
-        list_append(&m->all, &record->in_all);
-        insert(m, record);
-        m->n++;
-        m->bytes += record->size;
+                drop(m, job->oldest);
         trim(m);
+        index_records(m, UNINDEXED_MAX);
         return;
 lost:
         store->n_lost++;
@@ -262,12 +331,12 @@ static Record *newest_before(MemoryStore *m, uint64_t before)
 /* One job by its name, without a look at the records of others. */
 static void query_job(MemoryStore *m, const StoreQuery *query, const StoreAnswer *answer)
 {
-        JobRecords *job = find_job(m, query->jobs[0]);
+        const char *name = query->jobs[0];
+        JobRecords *job = find_job(m, name, hash_name(name, strlen(name)));
+        const Record *record = job ? job->newest : NULL;
         size_t n = 0;
 
-        for (List *l = job ? job->records.prev : NULL; l && l != &job->records; l = l->prev) {
-                Record *record = container_of(l, Record, in_job);
-
+        for (unsigned left = job ? job->n : 0; left > 0; left--, record = record->older) {
                 if ((query->before > 0 && record->run.id >= query->before) || !matches(query, record))
                         continue;
                 if (!answer->found(&record->run, answer->userdata) || ++n == query->limit)
@@ -278,16 +347,17 @@ static void query_job(MemoryStore *m, const StoreQuery *query, const StoreAnswer
 static void memory_query(Store *store, const StoreQuery *query, const StoreAnswer *answer)
 {
         MemoryStore *m = container_of(store, MemoryStore, store);
+        bool one_job = query->n_jobs == 1 && !strpbrk(query->jobs[0], "*?[\\");
         size_t n = 0;
 
+        if (query->id > 0 || !one_job)
+                index_records(m, 0);
         if (query->id > 0) {
                 Record *record = RB_FIND(RecordTree, &m->records, &(Record){ .run.id = query->id });
 
-                if (record && matches(query, record)) {
-
+                if (record && matches(query, record))
                         (void)answer->found(&record->run, answer->userdata);
-                }
-        } else if (query->n_jobs == 1 && !strpbrk(query->jobs[0], "*?[\\")) {
+        } else if (one_job) {
                 query_job(m, query, answer);
         } else {
                 for (Record *record = newest_before(m, query->before); record; record = RB_PREV(RecordTree, &m->records, record)) {
@@ -349,6 +419,7 @@ int memory_store_new(Store **ret)
                 return -ENOMEM;
         }
         list_init(&m->all);
+        m->unindexed = &m->all;
         *ret = &m->store;
         return 0;
 }

@@ -78,6 +78,40 @@ static void test_limits(_unused_ void **state)
         store_free(store);
 }
 
+/* Records come in any order of ids, and go, before and after they were asked for. */
+static void test_order(_unused_ void **state)
+{
+        static const uint64_t ids[] = { 5, 3, 9, 1, 7 };
+        Store *store;
+        Found found;
+
+        assert_ok(memory_store_new(&store));
+        store_set_limits(store, 3, 5);
+        for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
+                append(store, ids[i], jobs[i % 2], RUN_SUCCEEDED, 0);
+        /* The last one, 6, takes the place of 5, the first to end. */
+        append(store, 6, "a", RUN_SUCCEEDED, 0);
+        found = query(store, &(StoreQuery){});
+        assert_int_equal(found.n, 5);
+        for (size_t i = 0; i < found.n; i++)
+                assert_int_equal(found.ids[i], ((const uint64_t[]){ 9, 7, 6, 3, 1 })[i]);
+        assert_int_equal(query(store, &(StoreQuery){ .id = 5 }).n, 0);
+
+        /* Some of these are in the tree now, others are not. */
+        append(store, 2, "b", RUN_SUCCEEDED, 0);
+        append(store, 12, "b", RUN_SUCCEEDED, 0);
+        append(store, 10, "b", RUN_SUCCEEDED, 0);
+        found = query(store, &(StoreQuery){ .jobs = (const char *const[]){ "b" }, .n_jobs = 1 });
+        assert_int_equal(found.n, 3);
+        assert_int_equal(found.ids[0], 10);
+        assert_int_equal(found.ids[2], 2);
+        found = query(store, &(StoreQuery){ .before = 11 });
+        assert_int_equal(found.n, 4);
+        for (size_t i = 0; i < found.n; i++)
+                assert_int_equal(found.ids[i], ((const uint64_t[]){ 10, 7, 6, 2 })[i]);
+        store_free(store);
+}
+
 /* Results may be large: what all of them take together is capped as well. */
 static void test_bytes(_unused_ void **state)
 {
@@ -146,7 +180,7 @@ static void test_run_ids(_unused_ void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { RUN(test_limits), RUN(test_bytes), RUN(test_run_ids) };
+        const struct CMUnitTest tests[] = { RUN(test_limits), RUN(test_order), RUN(test_bytes), RUN(test_run_ids) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
