@@ -21,6 +21,19 @@ char *xasprintf(const char *format, ...)
         return n < 0 ? NULL : s;
 }
 
+char *put_uint64(char *p, uint64_t value)
+{
+        char digits[UINT64_DIGITS_MAX], *s = digits + sizeof(digits);
+        size_t n;
+
+        do
+                *--s = (char)('0' + value % 10);
+        while ((value /= 10) > 0);
+        n = (size_t)(digits + sizeof(digits) - s);
+        memcpy(p, s, n);
+        return p + n;
+}
+
 int parse_uint64(const char *s, uint64_t *ret)
 {
         int base = s[0] == '0' && (s[1] == 'x' || s[1] == 'X') ? 16 : 10;

@@ -7,6 +7,10 @@
 /* A string that the caller frees; NULL where there is no memory. */
 char *xasprintf(const char *format, ...) _printf_(1, 2);
 
+/* Writes VALUE in decimal at P, UINT64_DIGITS_MAX bytes at most, with no NUL. Returns what is behind it. */
+#define UINT64_DIGITS_MAX 20U
+char *put_uint64(char *p, uint64_t value);
+
 /* Strict decimal (or 0x…) numbers: no blanks, no sign for unsigned, no rest. -EINVAL, -ERANGE. */
 int parse_uint64(const char *s, uint64_t *ret);
 int parse_int64(const char *s, int64_t *ret);

@@ -34,13 +34,13 @@ static const char *const hold_names[_RUN_HOLD_MAX] = {
 
 int run_new(size_t kind_size, Run **ret)
 {
-        /* glibc's calloc() knows nothing of the blocks that it has at hand for malloc(). */
+        /* glibc's calloc() passes by the blocks that it has at hand for malloc(); and compilers make the one of the other. */
         Run *run = malloc(sizeof(Run) + kind_size);
 
         if (!run)
                 return -ENOMEM;
-        memset(run, 0, sizeof(Run) + kind_size);
-        run->uid = RUN_UID_UNKNOWN;
+        *run = (Run){ .uid = RUN_UID_UNKNOWN };
+        memset(run->kind_state, 0, kind_size);
         list_init(&run->link);
         list_init(&run->queue);
         *ret = run;

@@ -180,9 +180,27 @@ static void put_escaped(JsonWriter *w, const char *s, size_t n)
         put(w, s + begun, n - begun);
 }
 
+/* Whether some of the eight bytes in WORD does not stand for itself between quotes, or is not ASCII. */
+static bool word_is_special(uint64_t word)
+{
+        const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
+        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
+        /* A borrow may mark the byte above one that is special: the answer is the same. */
+        uint64_t found = word | ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+
+        return found & high;
+}
+
 /* Whether all of it is ASCII that stands for itself between quotes. */
 static bool is_plain(const char *s, size_t n)
 {
+        uint64_t word;
+
+        for (; n >= sizeof(word); s += sizeof(word), n -= sizeof(word)) {
+                memcpy(&word, s, sizeof(word));
+                if (word_is_special(word))
+                        return false;
+        }
         for (size_t i = 0; i < n; i++)
                 if ((unsigned char)s[i] < 0x20 || (unsigned char)s[i] >= 0x80 || s[i] == '"' || s[i] == '\\')
                         return false;

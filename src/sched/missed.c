@@ -19,11 +19,40 @@ static const struct {
         [MISSED_PAUSED] = { RUN_SKIPPED, "paused", "came due while the job was paused" },
 };
 
+/* What these take, and a little more. */
+#define MESSAGE_RESERVED 192U
+#define DETAILS_RESERVED 192U
+
+/* A process that lags behind makes these by the hundred thousand: by hand, as printf() takes three times as long. */
+_Static_assert(TIMESPAN_MAX + UINT64_DIGITS_MAX + sizeof("more than  occurrences , noticed  after its time") <= MESSAGE_RESERVED,
+               "all of it but the reason");
+
+static char *format_message(const MissedRun *missed, usec_t late)
+{
+        bool one = missed->n == 1 && !missed->more;
+        char span[TIMESPAN_MAX], *p, *text = malloc(MESSAGE_RESERVED + strlen(missed->why));
+
+        if (!text)
+                return NULL;
+        (void)timespan_format(late > USEC_PER_SEC ? late - late % USEC_PER_MSEC : late, span);
+        if (one) {
+                p = stpcpy(text, "one occurrence ");
+        } else {
+                p = put_uint64(stpcpy(text, missed->more ? "more than " : ""), missed->n);
+                p = stpcpy(p, " occurrences ");
+        }
+        p = stpcpy(stpcpy(stpcpy(p, missed->why), ", noticed "), span);
+        (void)stpcpy(p, one ? " after its time" : " after the last");
+        return text;
+}
+
 static char *format_details(const MissedRun *missed, usec_t late)
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
         JsonWriter w;
 
+        /* In one step; without the memory the writer says so. */
+        (void)buffer_reserve(&text, DETAILS_RESERVED);
         json_writer_init(&w, &text, 0);
         json_begin_object(&w);
         json_key(&w, "occurrences");
@@ -44,17 +73,11 @@ void missed_record(Scheduler *s, Job *job, const MissedRun *missed)
 {
         usec_t late = usec_sub(scheduler_realtime(s), missed->last_realtime);
         _cleanup_free_ char *message = NULL, *details = NULL;
-        char span[TIMESPAN_MAX];
         int r;
 
         if (missed->n == 0)
                 return;
-        (void)timespan_format(late > USEC_PER_SEC ? late - late % USEC_PER_MSEC : late, span);
-        if (missed->n == 1 && !missed->more)
-                message = xasprintf("one occurrence %s, noticed %s after its time", missed->why, span);
-        else
-                message = xasprintf("%s%llu occurrences %s, noticed %s after the last", missed->more ? "more than " : "",
-                                    (unsigned long long)missed->n, missed->why, span);
+        message = format_message(missed, late);
         details = format_details(missed, late);
         r = record_occurrence(s, job, missed->state, missed->last_realtime, missed->kind, message ?: missed->why,
                               TAKE_PTR(details));

@@ -195,7 +195,7 @@ void occurrence_on_due(Timer *timer, usec_t now_boottime)
 
 void occurrence_tell_end(Scheduler *s, Job *job)
 {
-        _cleanup_free_ char *message = NULL;
+        _cleanup_buffer_ Buffer message = BUFFER_NULL;
         OutlookEnd end;
         ScheduleNow now;
 
@@ -208,6 +208,7 @@ void occurrence_tell_end(Scheduler *s, Job *job)
         if (end == OUTLOOK_GOES_ON || end == OUTLOOK_AFTER_RUN)
                 return;
         job->finished = true;
-        message = xasprintf("never due again: %s", outlook_end_to_text(end));
-        scheduler_emit_job(s, job, EVENT_FINISHED, message);
+        if (buffer_append_string(&message, "never due again: ") >= 0)
+                (void)buffer_append_string(&message, outlook_end_to_text(end));
+        scheduler_emit_job(s, job, EVENT_FINISHED, buffer_string(&message));
 }

@@ -4,6 +4,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "base/string-util.h"
+
 #define BLANKS " \t\n\r"
 #define DIGITS "0123456789"
 /* Digits after the point that can still count for a microsecond of a year. */
@@ -154,21 +156,22 @@ int timespan_parse(const char *s, usec_t *ret, WhenError *error)
         return timespan_parse_unit(s, USEC_PER_SEC, ret, error);
 }
 
-/* "1.5": VALUE of a unit that is worth SCALE (a power of ten), with no trailing zeros. */
-static int print_decimal(char *p, size_t size, usec_t value, usec_t scale)
+/* "1.5": VALUE of a unit that is worth SCALE (a power of ten), with no trailing zeros. Returns what is behind it. */
+static char *put_decimal(char *p, usec_t value, usec_t scale)
 {
-        int n = snprintf(p, size, "%llu", (unsigned long long)(value / scale)), digits = 0;
         usec_t fraction = value % scale;
 
-        if (fraction == 0)
-                return n;
-        for (usec_t t = scale; t > 1; t /= 10)
-                digits++;
-        for (; fraction % 10 == 0; fraction /= 10)
-                digits--;
-        return n + snprintf(p + n, size - (size_t)n, ".%0*llu", digits, (unsigned long long)fraction);
+        p = put_uint64(p, value / scale);
+        if (fraction > 0)
+                *p++ = '.';
+        for (; fraction > 0; fraction %= scale) {
+                scale /= 10;
+                *p++ = (char)('0' + fraction / scale);
+        }
+        return p;
 }
 
+/* Records of what was missed have one each, and snprintf() takes ten times as long. */
 char *timespan_format(usec_t span, char buffer[static TIMESPAN_MAX])
 {
         static const Unit large[] = {
@@ -182,7 +185,7 @@ char *timespan_format(usec_t span, char buffer[static TIMESPAN_MAX])
                 { "ms", USEC_PER_MSEC },
                 { "us", 1 },
         };
-        size_t n = 0;
+        char *p = buffer;
 
         if (span == USEC_INFINITY)
                 return strcpy(buffer, "infinity");
@@ -195,8 +198,9 @@ char *timespan_format(usec_t span, char buffer[static TIMESPAN_MAX])
                 /* 30 days are 30d and not 4w 2d. */
                 if (span < unit->usec || (unit->usec == USEC_PER_WEEK && span % USEC_PER_WEEK != 0))
                         continue;
-                n += (size_t)snprintf(buffer + n, TIMESPAN_MAX - n, "%s%llu%s", n > 0 ? " " : "",
-                                      (unsigned long long)(span / unit->usec), unit->name);
+                if (p > buffer)
+                        *p++ = ' ';
+                p = stpcpy(put_uint64(p, span / unit->usec), unit->name);
                 span %= unit->usec;
         }
         for (size_t i = 0; i < ARRAY_SIZE(small) && span > 0; i++) {
@@ -204,10 +208,9 @@ char *timespan_format(usec_t span, char buffer[static TIMESPAN_MAX])
 
                 if (span < unit->usec)
                         continue;
-                if (n > 0)
-                        buffer[n++] = ' ';
-                n += (size_t)print_decimal(buffer + n, TIMESPAN_MAX - n, span, unit->usec);
-                (void)snprintf(buffer + n, TIMESPAN_MAX - n, "%s", unit->name);
+                if (p > buffer)
+                        *p++ = ' ';
+                (void)stpcpy(put_decimal(p, span, unit->usec), unit->name);
                 break;
         }
         return buffer;
