@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "kinds/command.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -13,6 +14,7 @@
 #include "job/expand.h"
 #include "job/job.h"
 #include "job/spec.h"
+#include "kinds/environment-file.h"
 
 #define COMMAND_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -68,23 +70,76 @@ int command_base_environment(Run *run, const char *shared, StringList *list)
         return r;
 }
 
-int command_environment(Run *run, const char *shared, const TemplateList *variables, StringList *list)
+static int fail_memory(Run *run)
 {
-        if (command_base_environment(run, shared, list) < 0) {
-                run_fail(run, "memory", "no memory for the environment");
-                return -ENOMEM;
-        }
+        run_fail(run, "memory", "no memory for the environment");
+        return -ENOMEM;
+}
+
+static int add_variables(Run *run, const TemplateList *variables, StringList *list)
+{
         for (size_t i = 0; i < variables->n; i++) {
                 _cleanup_buffer_ Buffer variable = BUFFER_NULL;
 
                 if (run_expand(run, variables->templates[i], &variable) < 0)
                         return -EBADMSG;
-                if (string_list_append(list, buffer_string(&variable)) < 0) {
-                        run_fail(run, "memory", "no memory for the environment");
-                        return -ENOMEM;
-                }
+                if (environment_assign(list, buffer_string(&variable)) < 0)
+                        return fail_memory(run);
         }
         return 0;
+}
+
+/* FILE is as EnvironmentFile= has it. What its names say is secret is noted before anybody can repeat it. */
+static int add_file(Run *run, const char *file, StringList *list)
+{
+        bool optional = file[0] == '-';
+        _cleanup_free_ char *base = command_default_directory(run->services->environment);
+        _cleanup_free_ char *path = base ? path_join(base, file + optional) : NULL;
+        _cleanup_(string_list_deinit) StringList found = {};
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        unsigned line;
+        int r;
+
+        if (!path)
+                return fail_memory(run);
+        r = read_file_at(AT_FDCWD, path, ENVIRONMENT_FILE_MAX, &text);
+        if (r == -ENOENT && optional)
+                return 0;
+        if (r == -ENOMEM)
+                return fail_memory(run);
+        if (r < 0) {
+                run_fail(run, "exec", "EnvironmentFile=%s can't be read: %s", file, strerror(-r));
+                return r;
+        }
+        r = strlen(buffer_string(&text)) == text.len ? environment_file_parse(buffer_string(&text), &found, &line) : -EILSEQ;
+        for (size_t i = 0; r >= 0 && i < found.n; i++) {
+                r = secret_set_add_pair(&run->secrets, found.strings[i]);
+                if (r >= 0)
+                        r = environment_assign(list, found.strings[i]);
+        }
+        if (r == -ENOMEM)
+                return fail_memory(run);
+        if (r == -EBADMSG)
+                run_fail(run, "exec", "EnvironmentFile=%s: line %u is no NAME=VALUE", file, line);
+        else if (r < 0)
+                run_fail(run, "exec", "EnvironmentFile=%s can't be used: %s", file, strerror(-r));
+        return MIN(r, 0);
+}
+
+int command_add_environment(Run *run, const TemplateList *variables, const StringList *files, StringList *list)
+{
+        int r = add_variables(run, variables, list);
+
+        for (size_t i = 0; r >= 0 && files && i < files->n; i++)
+                r = add_file(run, files->strings[i], list);
+        return r;
+}
+
+int command_environment(Run *run, const char *shared, const TemplateList *variables, const StringList *files, StringList *list)
+{
+        if (command_base_environment(run, shared, list) < 0)
+                return fail_memory(run);
+        return command_add_environment(run, variables, files, list);
 }
 
 char *command_default_directory(const Environment *environment)

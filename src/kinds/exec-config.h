@@ -46,6 +46,7 @@ typedef struct ExecConfig {
         CommandLine *command;
         Template *working_directory;
         TemplateList environment;
+        StringList environment_files; /* a "-" first: it may be missing */
         Template *input;      /* Input= or … */
         Template *input_json; /* … InputJson= */
         int output; /* index of exec_output_formats */

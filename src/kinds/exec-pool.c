@@ -119,7 +119,7 @@ static int hold_pool(Run *run, SharedPool **ret)
                 return -ENOMEM;
         }
         if (run_expand_command(run, config->command, &argv) < 0 || command_directory(run, config->working_directory, &directory) < 0 ||
-            command_environment(run, name, &config->environment, &environment) < 0)
+            command_environment(run, name, &config->environment, &config->environment_files, &environment) < 0)
                 return -EBADMSG;
         pool = (PoolConfig){
                 .command = {

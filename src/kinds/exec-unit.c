@@ -131,27 +131,23 @@ static void on_exited(TransientUnit *unit, const UnitExit *exit, void *userdata)
                 run_finish_with_bytes(run, format, buffer_string(output), output->len);
 }
 
-/* What a run says of who it is. Everything else of the user is the service manager's to say. */
+/* As of other commands, but that who the user is and where it lives is the service manager's to say. */
 static int make_environment(Run *run, const ExecConfig *config, StringList *ret)
 {
         size_t kept = 0;
-        int r = command_environment(run, NULL, &config->environment, ret);
 
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < ret->n; i++) {
-                /* Those of the daemon; the job's own come after them. */
-                bool mine = i < ret->n - config->environment.n &&
-                            (strncmp(ret->strings[i], "HOME=", 5) == 0 || strncmp(ret->strings[i], "USER=", 5) == 0);
-
-                if (mine)
+        if (command_base_environment(run, NULL, ret) < 0) {
+                run_fail(run, "memory", "no memory for the environment");
+                return -ENOMEM;
+        }
+        for (size_t i = 0; i < ret->n; i++)
+                if (strncmp(ret->strings[i], "HOME=", 5) == 0 || strncmp(ret->strings[i], "USER=", 5) == 0)
                         free(ret->strings[i]);
                 else
                         ret->strings[kept++] = ret->strings[i];
-        }
         ret->n = kept;
         ret->strings[kept] = NULL;
-        return 0;
+        return command_add_environment(run, &config->environment, &config->environment_files, ret);
 }
 
 /* systemd wants an absolute path, or a name to look for. */

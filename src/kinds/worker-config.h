@@ -8,6 +8,7 @@ typedef struct WorkerConfig {
         CommandLine *command;
         Template *working_directory;
         TemplateList environment;
+        StringList environment_files; /* a "-" first: it may be missing */
         uint64_t max_bytes;   /* of a line that it prints */
         unsigned max_rate;    /* values a second */
         uint64_t max_unsent;  /* bytes that wait until it reads them */

@@ -445,7 +445,7 @@ static int start_command(Run *run, WorkerRun *w, int input, int output)
         int r;
 
         if (run_expand_command(run, config->command, &argv) < 0 || command_directory(run, config->working_directory, &directory) < 0 ||
-            command_environment(run, NULL, &config->environment, &environment) < 0)
+            command_environment(run, NULL, &config->environment, &config->environment_files, &environment) < 0)
                 return -EBADMSG;
         (void)snprintf(mark, sizeof(mark), "TAKT_RUN=%llu", (unsigned long long)run->id);
         request = (SpawnRequest){

@@ -20,6 +20,11 @@ exec_job missing /nonexistent/program
 exec_job input /bin/cat 'Input=some words\n'
 exec_job cap '/usr/bin/head -c 100000 /dev/zero' 'MaxBytes=1K\n'
 exec_job environment '/bin/sh -c "echo $TAKT_JOB $TAKT_RUN $TAKT_ENV $PATH $SPECIAL"' 'Environment=SPECIAL=a b\n'
+exec_job file '/bin/sh -c "echo $A-$B-$C-$HOME"' 'Environment=A=0\nEnvironment=B=b\nEnvironment=HOME=/h\nEnvironmentFile=vars\nEnvironmentFile=-/none\n'
+printf '# comment\nA="1 2"\nC=x\\\ny\n' >"$dir/env/vars"
+exec_job no-file /bin/true 'EnvironmentFile=none\n'
+exec_job bad-file /bin/true 'EnvironmentFile=bad\n'
+printf 'A=1\nexport B=2\n' >"$dir/env/bad"
 exec_job own own-tool
 printf '#!/bin/sh\necho own\n' >"$dir/env/bin/own-tool"
 chmod +x "$dir/env/bin/own-tool"
@@ -40,6 +45,10 @@ is "missing program" "('failed', 'exec', True)" "$(run_job 'r["state"], r["error
 is "input" "some words" "$(run_job 'r["result"]' input)"
 is "cap" "('succeeded', 1024, 98976)" "$(run_job 'r["state"], len(r["result"]), r["details"]["droppedBytes"]' cap)"
 is "environment" True "$(run_job 'r["result"].strip() == "environment %d '"$dir/env $dir/env/bin:"'" % r["run"] + r["result"].split(":", 1)[1].strip() and r["result"].strip().endswith(" a b")' environment)"
+is "variables of a file" "1 2-b-xy-/h" "$(run_job 'r["result"].strip()' file)"
+is "a file that is missing" "('exec', \"EnvironmentFile=none can't be read: No such file or directory\")" \
+        "$(run_job 'r["error"]["kind"], r["error"]["message"]' no-file)"
+is "a file that is none" "('exec', 'EnvironmentFile=bad: line 2 is no NAME=VALUE')" "$(run_job 'r["error"]["kind"], r["error"]["message"]' bad-file)"
 is "a tool of the environment" own "$(run_job 'r["result"].strip()' own)"
 
 # --- TERM is ignored: KILL to the whole group ---

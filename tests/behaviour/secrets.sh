@@ -58,6 +58,11 @@ exec_job lines 'Command=/bin/cat\nOutput=lines\nInput=${credential:pem}\n'
 exec_job stderr 'Command=/bin/sh -c "cat >&2; exit 1"\nInput=${credential:pem}\n'
 exec_job absent 'Command=/nonexistent/program ${credential:api}\nEnvironment=DB_PASSWORD=Hush-10\n'
 exec_job literal 'Command=/bin/sh -c "echo $DB_PASSWORD; echo $DB_PASSWORD >&2; exit 1"\nEnvironment=DB_PASSWORD=Hush-11\n'
+exec_job pooled 'Command=/bin/sh -c "while read -r l; do echo pool $K >&2; echo $K; done"\nStartMethod=pool\nProtocol=lines\nEnvironment=K=${credential:api}\n'
+exec_job file-pool 'Command=/bin/sh -c "while read -r l; do echo file-pool $API_TOKEN >&2; echo $API_TOKEN; done"\nStartMethod=pool\nProtocol=lines\nEnvironmentFile=secret.env\n'
+exec_job from-file 'Command=/bin/sh -c "echo $API_TOKEN; echo from-file $API_TOKEN >&2"\nEnvironmentFile=secret.env\n'
+echo 'API_TOKEN="token-Hush-14"' >"$dir/env/secret.env"
+printf '[Job]\nType=worker\n[Worker]\nCommand=/bin/sh -c "echo worker $K >&2; echo \\"$K\\""\nEnvironment=K=${credential:word}\n' | job worked
 exec_job publish 'Command=/bin/cat\nInput=${credential:api}\n[Publish]\nFile=published.json\n'
 
 # A broken file, whose words are not repeated.
@@ -126,6 +131,9 @@ PYTHON
 
 start_taktd
 all_of_it
+for word in pool worker file-pool from-file; do
+        grep -q "$word \*\*\*" "$log" || fail "the log has no lines of $word: $(grep "$word" "$log")"
+done
 is "what is known of a run" "('failed', 'exit-status', 'exit status 3: it is ***')" \
         "$(run_job 'r["state"], r["error"]["kind"], r["error"]["message"]' fails)"
 is "the rest of a result" "{'a': ['***']}" "$(run_job 'r["result"]' json)"
