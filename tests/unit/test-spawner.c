@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ typedef struct Fixture {
         unsigned running;
         unsigned left; /* of those to be started */
         bool timed_out;
+        bool idle;
         pid_t watched;
         struct Heard *heard;
 } Fixture;
@@ -783,6 +785,141 @@ static void test_descriptor_limit(void **state)
         assert_string_equal(own.output, "100\n200\n");
 }
 
+static void copy_connection(_unused_ Spawner *spawner, int fd, void *userdata)
+{
+        *(int *)userdata = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static bool heard_kept(Fixture *fixture)
+{
+        const Buffer *output = spawned_command_output(fixture->heard->command, 1);
+
+        return output && output->len > 0;
+}
+
+static void note_idle(_unused_ Spawner *spawner, void *userdata)
+{
+        Fixture *fixture = userdata;
+
+        fixture->idle = true;
+}
+
+static bool is_idle(Fixture *fixture)
+{
+        return fixture->idle;
+}
+
+static bool helper_is_reaped(Fixture *fixture)
+{
+        return helper_reap(fixture->watched);
+}
+
+static HeldCommand *find_held(Spawner *spawner, const char *note)
+{
+        HeldCommand *held = NULL;
+
+        while ((held = spawner_next_held(spawner, held)))
+                if (strcmp(held_command_note(held), note) == 0)
+                        return held;
+        return NULL;
+}
+
+/* Goes on with the command of NOTE, and hears of it from now on. */
+static void adopt(Fixture *fixture, Spawner *spawner, const char *note, Heard *heard)
+{
+        HeldCommand *held = find_held(spawner, note);
+
+        assert_non_null(held);
+        heard->fixture = fixture;
+        fixture->running++;
+        assert_ok(spawner_adopt(held, 1024, &callbacks, heard, &heard->command));
+}
+
+/*
+ * What goes on in another process: here in another spawner at a copy of the connection. One command has printed
+ * and goes on, one has ended meanwhile, one is wanted by nobody, and one had no note.
+ */
+static void test_resumed(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard first = {}, ended = {}, unwanted = {}, bare = {}, again = {}, again_ended = {};
+        _cleanup_free_ char *path = helper_path();
+        SpawnRequest request;
+        Spawner *old;
+        SpawnerStatus status;
+        int connection = -1, gate[2];
+        pid_t unwanted_pid, bare_pid;
+
+        spawner_outlive(fixture->spawner, copy_connection, &connection);
+        assert_true(connection >= 0);
+        assert_return_code(pipe2(gate, O_CLOEXEC), errno);
+        start(fixture, &unwanted, &REQUEST(ARGV((char *)"sleep", (char *)"1000"), .note = "unwanted"));
+        start(fixture, &bare, &REQUEST(ARGV((char *)"sleep", (char *)"1000")));
+        request = REQUEST(SHELL("read line; echo over; exit 3"), .note = "ended");
+        request.input = (SpawnInput){ .mode = SPAWN_FD, .fd = gate[0] };
+        start(fixture, &ended, &request);
+        request = REQUEST(SHELL("echo one; read line; echo two"), .note = "first");
+        request.input = (SpawnInput){ .mode = SPAWN_FD, .fd = gate[0] };
+        start(fixture, &first, &request);
+        fixture->heard = &first;
+        run_until(fixture, heard_kept);
+        fixture->heard = &unwanted;
+        run_until(fixture, heard_has_pid);
+        fixture->heard = &bare;
+        run_until(fixture, heard_has_pid);
+        unwanted_pid = unwanted.pid;
+        bare_pid = bare.pid;
+        assert_true(unwanted_pid > 0 && bare_pid > 0);
+        spawner_get_status(fixture->spawner, &status);
+        spawner_leave(fixture->spawner);
+        spawner_free(fixture->spawner);
+        fixture->running = 0;
+        /* Both go on, one of them to its end before anyone asks. */
+        assert_int_equal(write(gate[1], "x\nx\n", 4), 4);
+        assert_ok(spawner_new(fixture->loop, path, &fixture->spawner));
+
+        assert_ok(spawner_resume(fixture->loop, connection, &old));
+        assert_null(find_held(old, "none"));
+        adopt(fixture, old, "first", &again);
+        adopt(fixture, old, "ended", &again_ended);
+        spawner_settle(old, note_idle, fixture);
+        run(fixture);
+        assert_string_equal(again.output, "one\ntwo\n");
+        assert_int_equal(again.exit.status, 0);
+        assert_int_equal(again.exit.error, 0);
+        assert_string_equal(again_ended.output, "over\n");
+        assert_int_equal(again_ended.exit.status, 3);
+        run_until_gone(fixture, unwanted_pid);
+        run_until_gone(fixture, bare_pid);
+        /*
+         * Nothing is left: that is told. The end of the connection is the end of the helper, which in this process, unlike
+         * in a taktd that takes over, is a child still.
+         */
+        run_until(fixture, is_idle);
+        spawner_free(old);
+        fixture->watched = status.helper_pid;
+        run_until(fixture, helper_is_reaped);
+        assert_return_code(close(gate[0]), errno);
+        assert_return_code(close(gate[1]), errno);
+}
+
+/* A connection that nobody answers, or that speaks something else, is given up. */
+static void test_resume_nothing(void **state)
+{
+        static const char nonsense[200] = "what is this?";
+        Fixture *fixture = *state;
+        Spawner *old;
+        int fds[2];
+
+        assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), errno);
+        assert_return_code(close(fds[1]), errno);
+        assert_true(spawner_resume(fixture->loop, fds[0], &old) < 0);
+        assert_return_code(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), errno);
+        assert_int_equal(send(fds[1], nonsense, sizeof(nonsense), 0), sizeof(nonsense));
+        assert_true(spawner_resume(fixture->loop, fds[0], &old) < 0);
+        assert_return_code(close(fds[1]), errno);
+}
+
 static void test_helper_missing(_unused_ void **state)
 {
         _cleanup_(loop_freep) Loop *loop = NULL;
@@ -973,6 +1110,8 @@ int main(void)
                 WITH_SPAWNER(test_helper_killed),
                 WITH_SPAWNER(test_helper_killed_often),
                 WITH_SPAWNER(test_helper_stopped),
+                WITH_SPAWNER(test_resumed),
+                WITH_SPAWNER(test_resume_nothing),
                 WITH_SPAWNER(test_descriptor_limit),
                 RUN(test_helper_missing),
                 RUN(test_helper_useless),
