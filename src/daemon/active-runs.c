@@ -26,15 +26,25 @@
 
 static const char magic[16] = "takt active 1\n";
 
+/* Whether another run is to take the place of one that was lost. */
+typedef enum Repeat {
+        REPEAT_NO,
+        REPEAT_AFTER_END, /* it is leaving what it had entered */
+        REPEAT_NOW,
+} Repeat;
+
 typedef struct Slot {
         uint64_t id; /* 0: free */
         uint64_t scheduled_realtime;
         uint64_t started_realtime; /* 0: it waits */
         uint8_t trigger;
         uint8_t has_params;
+        uint8_t n_resources; /* RunEntered */
+        uint8_t entered_job;
+        uint8_t repeat;      /* in memory: Repeat */
         char job[JOB_NAME_MAX + 1];
         char params[PARAMS_MAX + 1];
-        char spare[14];
+        char spare[11];
 } Slot;
 
 _Static_assert(sizeof(Slot) == 512, "slots don't straddle pages");
@@ -54,6 +64,10 @@ struct ActiveRuns {
         EventObserver observer;
         Slot *left; /* by the last daemon */
         size_t n_left;
+        size_t n_repeats; /* of these, that are to be repeated still */
+        Scheduler *scheduler;
+        Loop *loop;
+        Deferred repeat;
 };
 
 static size_t table_size(size_t n)
@@ -171,7 +185,7 @@ static int grow(ActiveRuns *active)
         return -E2BIG;
 }
 
-static void note_begin(ActiveRuns *active, const Run *run)
+static Slot *note_begin(ActiveRuns *active, const Run *run)
 {
         Slot *slot = table_find(&active->table, run->id, run->id);
 
@@ -183,11 +197,12 @@ static void note_begin(ActiveRuns *active, const Run *run)
                 if (active->n_unnoted++ == 0)
                         log_warning("Not all runs under way can be noted in %s; after a crash some won't be known to be lost",
                                     active->path);
-                return;
+                return NULL;
         }
         slot->started_realtime = run->started_realtime;
         if (slot->id == run->id)
-                return;
+                return slot;
+        slot->n_resources = slot->entered_job = 0;
         slot->scheduled_realtime = run->scheduled_realtime;
         slot->trigger = (uint8_t)run->trigger;
         slot->has_params = !run->params || strlen(run->params) <= PARAMS_MAX;
@@ -195,26 +210,21 @@ static void note_begin(ActiveRuns *active, const Run *run)
         (void)strcpy(slot->job, run->job->name);
         (void)strcpy(slot->params, slot->has_params && run->params ? run->params : "{}");
         table_set_id(&active->table, slot, run->id);
+        return slot;
 }
 
-static void on_event(EventObserver *observer, const Event *event)
+static void note_entered(const Run *run, RunEntered entered, void *userdata)
 {
-        ActiveRuns *active = container_of(observer, ActiveRuns, observer);
-        Slot *slot;
+        ActiveRuns *active = userdata;
+        Slot *slot = table_find(&active->table, run->id, run->id);
 
-        /* A member is lost with its group, which is what is told and tried again. */
-        if (!event->run || event_type_is_progress(event->type) || event->run->trigger == RUN_TRIGGER_GROUP)
+        if (!slot && (entered.n_resources > 0 || entered.job))
+                slot = note_begin(active, run);
+        if (!slot)
                 return;
-        if (!run_state_is_final(event->run->state)) {
-                note_begin(active, event->run);
-                return;
-        }
-        slot = table_find(&active->table, event->run->id, event->run->id);
-        if (slot)
-                table_set_id(&active->table, slot, 0);
+        slot->n_resources = entered.n_resources;
+        slot->entered_job = entered.job;
 }
-
-/* --- what the last daemon left --- */
 
 static int slot_compare(const void *a, const void *b)
 {
@@ -222,6 +232,40 @@ static int slot_compare(const void *a, const void *b)
 
         return x->id < y->id ? -1 : x->id > y->id;
 }
+
+/* What the last daemon left of run ID. */
+static Slot *find_left(const ActiveRuns *active, uint64_t id)
+{
+        return active->n_left == 0 ? NULL : bsearch(&(Slot){ .id = id }, active->left, active->n_left, sizeof(Slot), slot_compare);
+}
+
+static void note_end(ActiveRuns *active, const Run *run)
+{
+        Slot *slot = table_find(&active->table, run->id, run->id);
+
+        if (slot)
+                table_set_id(&active->table, slot, 0);
+        slot = active->n_repeats > 0 ? find_left(active, run->id) : NULL;
+        if (slot && slot->repeat == REPEAT_AFTER_END) {
+                slot->repeat = REPEAT_NOW;
+                loop_defer(active->loop, &active->repeat);
+        }
+}
+
+static void on_event(EventObserver *observer, const Event *event)
+{
+        ActiveRuns *active = container_of(observer, ActiveRuns, observer);
+
+        if (!event->run || event_type_is_progress(event->type))
+                return;
+        /* A member is lost with its group, which is what is told and tried again; it is noted where it enters something. */
+        if (run_state_is_final(event->run->state))
+                note_end(active, event->run);
+        else if (event->run->trigger != RUN_TRIGGER_GROUP)
+                (void)note_begin(active, event->run);
+}
+
+/* --- what the last daemon left --- */
 
 static bool slot_is_sane(const Slot *slot)
 {
@@ -253,6 +297,7 @@ static int read_left(ActiveRuns *active)
                 Slot *slot = &active->left[active->n_left];
 
                 memcpy(slot, file.data + HEADER_SIZE + i * sizeof(Slot), sizeof(Slot));
+                slot->repeat = REPEAT_NO;
                 active->n_left += slot_is_sane(slot);
         }
         if (active->n_left > 0)
@@ -260,51 +305,102 @@ static int read_left(ActiveRuns *active)
         return 0;
 }
 
-static void recover_one(Scheduler *scheduler, const Slot *slot)
+static RunRequest slot_request(const Slot *slot)
 {
-        Job *job;
-        RunRequest request = {
+        return (RunRequest){
                 .trigger = (RunTrigger)slot->trigger,
                 .params = slot->has_params ? slot->params : NULL,
                 .scheduled_realtime = slot->scheduled_realtime,
         };
+}
+
+/* 0, or -ENOENT where the job was removed meanwhile, -ENOMEM. */
+static int repeat_one(Scheduler *scheduler, const Slot *slot)
+{
+        RunRequest request = slot_request(slot);
+        Job *job;
+        int r;
+
+        /* An instance that was made on demand went with the run that was lost. */
+        r = scheduler_find_or_make_job(scheduler, slot->job, &job);
+        return r < 0 ? r : scheduler_run(scheduler, job, &request, NULL);
+}
+
+static void log_not_recovered(const Slot *slot, int error)
+{
+        (void)log_errno(LOG_ERR, error, "%s: lost run %llu was not dealt with: %m", slot->job, (unsigned long long)slot->id);
+}
+
+static void forget_left(ActiveRuns *active)
+{
+        free(active->left);
+        active->left = NULL;
+        active->n_left = active->n_repeats = 0;
+}
+
+static void on_repeat(Deferred *deferred)
+{
+        ActiveRuns *active = container_of(deferred, ActiveRuns, repeat);
+
+        for (size_t i = 0; i < active->n_left; i++) {
+                Slot *slot = &active->left[i];
+                int r;
+
+                if (slot->repeat != REPEAT_NOW)
+                        continue;
+                slot->repeat = REPEAT_NO;
+                active->n_repeats--;
+                r = repeat_one(active->scheduler, slot);
+                if (r < 0)
+                        log_not_recovered(slot, r);
+        }
+        if (active->n_repeats == 0)
+                forget_left(active);
+}
+
+static void recover_one(ActiveRuns *active, Slot *slot)
+{
+        const RunEntered entered = { .n_resources = slot->n_resources, .job = slot->entered_job };
+        RunRequest request = slot_request(slot);
+        Job *job;
         bool again;
         int r;
 
-        if (scheduler_find_or_make_job(scheduler, slot->job, &job) < 0) {
-                log_warning("Run %llu of %s, a job that is no more, was lost: the daemon ended during it",
-                            (unsigned long long)slot->id, slot->job);
+        if (scheduler_find_or_make_job(active->scheduler, slot->job, &job) < 0) {
+                log_warning("Run %llu of %s, a job that is no more, was lost: the daemon ended during it%s",
+                            (unsigned long long)slot->id, slot->job,
+                            entered.n_resources > 0 || entered.job ? "; what it had entered is not left" : "");
                 return;
         }
-        again = slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0;
-        r = scheduler_record_lost(scheduler, job, &request, slot->id, slot->started_realtime, "the daemon ended during it");
-        /* An instance that was made on demand went with that run. */
+        again = slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0 && slot->trigger != RUN_TRIGGER_GROUP;
+        r = scheduler_record_lost(active->scheduler, job, &request, slot->id, slot->started_realtime, entered,
+                                  "the daemon ended during it");
+        if (r >= 0 && again && scheduler_find_run(active->scheduler, slot->id)) {
+                slot->repeat = REPEAT_AFTER_END;
+                active->n_repeats++;
+                return;
+        }
         if (r >= 0 && again)
-                r = scheduler_find_or_make_job(scheduler, slot->job, &job);
-        if (r >= 0 && again)
-                r = scheduler_run(scheduler, job, &request, NULL);
+                r = repeat_one(active->scheduler, slot);
         if (r < 0)
-                log_errno(LOG_ERR, r, "%s: lost run %llu was not dealt with: %m", slot->job, (unsigned long long)slot->id);
+                log_not_recovered(slot, r);
 }
 
 bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id)
 {
-        const Slot key = { .id = id };
-
-        return active->n_left > 0 && bsearch(&key, active->left, active->n_left, sizeof(Slot), slot_compare);
+        return find_left(active, id);
 }
 
-void active_runs_recover(ActiveRuns *active, Scheduler *scheduler)
+void active_runs_recover(ActiveRuns *active)
 {
         for (size_t i = 0; i < active->n_left; i++)
-                if (!scheduler_find_run(scheduler, active->left[i].id))
-                        recover_one(scheduler, &active->left[i]);
-        free(active->left);
-        active->left = NULL;
-        active->n_left = 0;
+                if (!scheduler_find_run(active->scheduler, active->left[i].id))
+                        recover_one(active, &active->left[i]);
+        if (active->n_repeats == 0)
+                forget_left(active);
 }
 
-int active_runs_open(const char *state_directory, EventBus *bus, ActiveRuns **ret)
+int active_runs_open(const char *state_directory, EventBus *bus, Scheduler *scheduler, Loop *loop, ActiveRuns **ret)
 {
         _cleanup_(active_runs_closep) ActiveRuns *active = new0(ActiveRuns, 1);
         int r;
@@ -312,6 +408,9 @@ int active_runs_open(const char *state_directory, EventBus *bus, ActiveRuns **re
         if (!active)
                 return -ENOMEM;
         list_init(&active->observer.link);
+        active->scheduler = scheduler;
+        active->loop = loop;
+        active->repeat.callback = on_repeat;
         active->path = path_join(state_directory, "active-runs");
         if (!active->path)
                 return -ENOMEM;
@@ -324,6 +423,7 @@ int active_runs_open(const char *state_directory, EventBus *bus, ActiveRuns **re
                 return r;
         active->observer.notify = on_event;
         event_bus_subscribe(bus, &active->observer);
+        scheduler_watch_entered(scheduler, note_entered, active);
         *ret = TAKE_PTR(active);
         return 0;
 }
@@ -333,6 +433,8 @@ ActiveRuns *active_runs_close(ActiveRuns *active)
         if (!active)
                 return NULL;
         event_bus_unsubscribe(&active->observer);
+        scheduler_watch_entered(active->scheduler, NULL, NULL);
+        deferred_cancel(active->loop, &active->repeat);
         table_deinit(&active->table);
         free(active->left);
         free(active->path);

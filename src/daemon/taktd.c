@@ -529,7 +529,7 @@ static int daemon_start(Daemon *d, bool live)
         if (r < 0)
                 return r;
         /* Once the socket is ours, and no other daemon has the directory. */
-        r = active_runs_open(d->environment->state, &d->engine.events, &d->active_runs);
+        r = active_runs_open(d->environment->state, &d->engine.events, d->engine.scheduler, d->engine.loop, &d->active_runs);
         return r < 0 ? log_errno(LOG_ERR, r, "The runs under way can't be noted in %s: %m", d->environment->state) : 0;
 }
 
@@ -557,9 +557,9 @@ static void daemon_deinit(Daemon *d)
                 scheduler_abandon(d->engine.scheduler);
         survivors_free(d->survivors);
         service_manager_free(d->manager);
+        active_runs_close(d->active_runs);
         engine_deinit(&d->engine);
         event_log_deinit(&d->event_log);
-        active_runs_close(d->active_runs);
         if (d->lock_fd >= 0) {
                 (void)unlink(d->environment->socket);
                 safe_close(d->lock_fd);
@@ -608,7 +608,7 @@ static int daemon_run(Daemon *d, bool live)
         watch_zone(d);
         scheduler_begin(d->engine.scheduler);
         survivors_resume(d->survivors, d->engine.scheduler, d->active_runs);
-        active_runs_recover(d->active_runs, d->engine.scheduler);
+        active_runs_recover(d->active_runs);
         service_manager_watch(d->manager, d->engine.loop, check_health, d);
         loop_defer(d->engine.loop, &d->announce);
         return loop_run(d->engine.loop);

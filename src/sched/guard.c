@@ -189,7 +189,33 @@ void guard_free_resources(Scheduler *s)
         free(s->resources);
 }
 
+void scheduler_watch_entered(Scheduler *s, void (*changed)(const Run *run, RunEntered entered, void *userdata), void *userdata)
+{
+        s->entered = changed;
+        s->entered_userdata = userdata;
+}
+
+static void note_entered(const Guard *g)
+{
+        const Scheduler *s = guard_scheduler(g);
+        /* A step is left once its command is through. */
+        size_t n = g->n_entered + (g->exiting && g->command);
+        RunEntered entered = { .n_resources = (uint8_t)MIN(n, g->n_steps - 1), .job = n == g->n_steps };
+
+        if (s->entered)
+                s->entered(g->run, entered, s->entered_userdata);
+}
+
 /* --- taking --- */
+
+/* What went wrong besides adds to the error that RUN has. */
+static void add_error(Run *run, const char *error)
+{
+        _cleanup_free_ char *both = xasprintf("%s; %s", run->error_message ?: "", error);
+
+        if (both)
+                execute_set_error(run, run->error_kind, both);
+}
 
 static int guard_new(Run *run)
 {
@@ -295,6 +321,31 @@ int guard_acquire(Scheduler *s, Run *run)
         return 1;
 }
 
+/* The capacity is not looked at: what was taken is taken. */
+int guard_restore(Scheduler *s, Run *run, RunEntered entered)
+{
+        const JobUses *uses = &run->spec->job.uses;
+        Guard *g;
+        int r;
+
+        r = guard_new(run);
+        if (r < 0)
+                return r;
+        g = run->guard;
+        for (size_t i = 0; i < MIN(uses->n, entered.n_resources); i++) {
+                Resource *resource = find_resource(s, uses->uses[i].name);
+
+                if (resource)
+                        take(g, resource);
+                else
+                        add_error(run, "there is no resource to be left any more");
+        }
+        g->n_steps = g->n_taken + 1;
+        g->n_entered = g->n_taken + entered.job;
+        note_entered(g);
+        return 0;
+}
+
 /* --- entering and leaving --- */
 
 static int start_command(Guard *g, const CommandLine *line, const char *state, void (*done)(Run *run, const char *error),
@@ -339,9 +390,12 @@ static int enter_next(Guard *g, char **ret_error)
         for (; g->n_entered < g->n_steps; g->n_entered++) {
                 const CommandLine *line = step_command(g, g->n_entered, true);
 
-                if (line)
+                if (line) {
+                        note_entered(g);
                         return start_command(g, line, NULL, on_entered, ret_error);
+                }
         }
+        note_entered(g);
         return 1;
 }
 
@@ -362,7 +416,7 @@ static void on_entered(Run *run, const char *error)
         if (error)
                 message = step_error(g, g->n_entered, "Enter", error);
         else if (r == 0)
-                g->n_entered++; /* done before it could be stopped: it is to be left */
+                g->n_entered++; /* done before it could be stopped: it is to be left, which begins at once */
         free_command(g);
         execute_entered(guard_scheduler(g), run, error ? message ?: error : NULL);
 }
@@ -401,16 +455,14 @@ void guard_stop_entering(Run *run)
 /* The run had a state; what went wrong in leaving adds to its error, or is one. */
 static void note_exit_error(Guard *g, const char *error)
 {
-        _cleanup_free_ char *message = step_error(g, g->n_entered, "Exit", error), *both = NULL;
+        _cleanup_free_ char *message = step_error(g, g->n_entered, "Exit", error);
 
         if (g->final == RUN_SUCCEEDED) {
                 g->final = RUN_FAILED;
                 execute_set_error(g->run, "exit", message ?: error);
-                return;
+        } else {
+                add_error(g->run, message ?: error);
         }
-        both = xasprintf("%s; %s", g->run->error_message ?: "", message ?: error);
-        if (both)
-                execute_set_error(g->run, g->run->error_kind, both);
 }
 
 static void on_exited(Run *run, const char *error)
@@ -468,8 +520,10 @@ bool guard_leave(Scheduler *s, Run *run, RunState *state)
                 if (!line)
                         continue;
                 r = start_command(g, line, run_state_to_string(g->final), on_exited, &why);
-                if (r >= 0)
+                if (r >= 0) {
+                        note_entered(g);
                         return true;
+                }
                 note_exit_error(g, why ?: strerror(-r));
         }
         *state = g->final;

@@ -13,6 +13,8 @@
  * as may, and it is to end as skipped; else as failed.
  */
 int guard_acquire(Scheduler *s, Run *run);
+/* RUN, of an earlier process, holds again what it had ENTERED; what is no more is told by its error. -ENOMEM. */
+int guard_restore(Scheduler *s, Run *run, RunEntered entered);
 /* RUN begins: false where nothing is to be done before; else execute_entered() is called later. */
 bool guard_enter(Scheduler *s, Run *run);
 /* Whether commands are under way before, or after RUN. */

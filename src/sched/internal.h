@@ -57,6 +57,8 @@ struct Scheduler {
 
         struct Resource **resources; /* by their names */
         size_t n_resources;
+        void (*entered)(const Run *run, RunEntered entered, void *userdata); /* NULL: nobody asks */
+        void *entered_userdata;
         ScheduleNow instant; /* see scheduler_begin_instant(); zeros: none */
 
         bool begun;

@@ -2,6 +2,8 @@
 /* What never began, or ended with an earlier daemon, is told and kept like any run. */
 #include "sched/internal.h"
 
+#include "sched/guard.h"
+
 int record_occurrence(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind,
                       const char *message, char *details)
 {
@@ -39,7 +41,7 @@ int record_refused(Scheduler *s, Job *job, const RunRequest *request, RunState s
 }
 
 int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uint64_t id, usec_t started_realtime,
-                          const char *message)
+                          RunEntered entered, const char *message)
 {
         usec_t since_start = usec_sub(scheduler_realtime(s), started_realtime);
         Run *run;
@@ -55,7 +57,17 @@ int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uin
         run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
         run->attempts = started_realtime > 0;
         run->params = request->params ? strdup(request->params) : NULL;
+        if (run->params)
+                (void)json_parse(run->params, strlen(run->params), NULL, &run->params_doc, NULL);
         execute_set_error(run, "lost", message);
+        if (entered.n_resources > 0 || entered.job) {
+                execute_go_on(s, run);
+                r = guard_restore(s, run, entered);
+                if (r < 0) {
+                        runs_drop(s, run);
+                        return r;
+                }
+        }
         execute_finish(s, run, RUN_LOST);
         return 0;
 }

@@ -133,12 +133,24 @@ typedef struct RunRequest {
  */
 int scheduler_run(Scheduler *scheduler, Job *job, const RunRequest *request, uint64_t *ret_id);
 
+/* What a run has entered and is to leave. */
+typedef struct RunEntered {
+        uint8_t n_resources; /* the first ones of Use= */
+        bool job;            /* by Enter= of the job itself */
+} RunEntered;
+
+/*
+ * CHANGED is called wherever something is entered by a run, or left: a process to come can leave it, by
+ * scheduler_record_lost(), where this one can't.
+ */
+void scheduler_watch_entered(Scheduler *scheduler, void (*changed)(const Run *run, RunEntered entered, void *userdata),
+                             void *userdata);
 /*
  * Ends run ID of an earlier process, which did not: as `lost`, with MESSAGE. STARTED_REALTIME 0: it only
- * waited. -ENOMEM.
+ * waited. What it had ENTERED it holds until it has left it, as the job says now; by then it is under way. -ENOMEM.
  */
 int scheduler_record_lost(Scheduler *scheduler, Job *job, const RunRequest *request, uint64_t id, usec_t started_realtime,
-                          const char *message);
+                          RunEntered entered, const char *message);
 
 /*
  * Goes on with an attempt of a run that an earlier process began, by its kind's resume(): NOTE tells of it, and

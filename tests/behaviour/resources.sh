@@ -10,7 +10,7 @@ settings <<END
 
 [Resource:bus]
 Enter=/bin/sh -c "echo enter bus \$\$TAKT_RUN >>$trace"
-Exit=/bin/sh -c "echo exit bus \$\$TAKT_RUN \$\$TAKT_STATE >>$trace"
+Exit=/bin/sh -c "while [ -e $dir/hold ]; do : >$dir/held; sleep 0.01; done; echo exit bus \$\$TAKT_RUN \$\$TAKT_STATE >>$trace"
 
 [Resource:adapter]
 Enter=/bin/sh -c "echo enter adapter >>$trace"
@@ -53,7 +53,7 @@ guarded hangs Use=bus "TimeoutSec=100ms" <<END
 Command=/bin/sleep 1000
 END
 guarded sleeps Use=bus <<END
-Command=/bin/sleep 1000
+Command=/bin/sh -c "touch $dir/sleeping; exec sleep 1000"
 END
 guarded keeps Use=slow <<END
 Command=/bin/sleep 1000
@@ -69,6 +69,19 @@ Command=/bin/true
 END
 guarded three Use=three <<END
 Command=/bin/sleep 1000
+END
+guarded again Use=adapter Use=bus Retries=1 "Enter=/bin/true" "Exit=/bin/sh -c \"echo exit job \$\$TAKT_STATE >>$trace\"" <<END
+Command=/bin/sh -c "echo begin >>$trace; exec sleep 1000"
+END
+guarded part Use=bus "Enter=/bin/sh -c \"echo entering >>$trace; exec sleep 1000\"" "Exit=/bin/sh -c \"echo exit part >>$trace\"" <<END
+Command=/bin/true
+END
+job together <<END
+[Job]
+Type=group
+[Group]
+Mode=gather
+Run=sleeps
 END
 guarded unknown Use=nothing <<END
 Command=/bin/true
@@ -163,5 +176,52 @@ a=$(taktctl run sleeps)
 eventually "it has the bus" entered "$a"
 stop_taktd
 is "left at the stop" "enter bus $a,exit bus $a cancelled," "$(traced)"
+
+# After a crash the next daemon leaves what was entered, holds it until then, and does so once.
+crash() {
+        kill_taktd
+        start_taktd
+}
+in_trace() { grep -q "$1" "$trace"; }
+lost() { has_run "r['run'] == $1 and r['state'] == 'lost'"; }
+states() { runs "tuple([r['state'] for r in rs if r['run'] == i][0] for i in ($1))"; }
+start_taktd
+a=$(taktctl run again)
+eventually "all is entered" in_trace begin
+is "entered" "enter adapter,enter bus $a,begin," "$(traced)"
+touch "$dir/hold"
+crash
+eventually "the bus is being left" test -e "$dir/held"
+is "the job was left before" "exit job lost," "$(traced)"
+b=$(taktctl run sleeps)
+is "the next one waits for the bus" "('running', 'queued')" "$(states "$a, $b")"
+# Once more in the midst of that: what was left stays left, and the rest is left by the third daemon.
+crash
+rm "$dir/hold"
+eventually "it is lost" lost "$a"
+is "the one that waited is lost as well" "('lost', 'lost')" "$(states "$a, $b")"
+eventually "it is tried again" in_trace begin
+c=$(runs "[r['run'] for r in rs if r['job'] == 'again' and r['state'] == 'running'][0]")
+is "left once, before it was taken again" "exit bus $a lost,exit adapter lost,enter adapter,enter bus $c,begin," "$(traced)"
+taktctl -q cancel "$c"
+taktctl -q wait "$c" 2>"$dir/err" || :
+: >"$trace"
+
+# What was being entered is not left; a member of a group leaves what it entered.
+a=$(taktctl run part)
+eventually "it enters" in_trace entering
+crash
+eventually "it is lost" lost "$a"
+is "only what was entered" "enter bus $a,entering,exit bus $a lost," "$(traced)"
+rm -f "$dir/sleeping"
+taktctl -q run together
+eventually "the member has the bus" in_trace "enter bus"
+member=$(runs "[r['run'] for r in rs if r['job'] == 'sleeps' and r['state'] == 'running'][0]")
+eventually "the member sleeps" test -e "$dir/sleeping"
+crash
+eventually "the member is lost" lost "$member"
+is "left by the member" "enter bus $member,exit bus $member lost," "$(traced)"
+crash
+is "and once" "" "$(traced)"
 
 check_end
