@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * JSONPath and JSON Schema by hand; taktctl path and validate become this program.
- *
- * A schema's URI is "/" and its file's name, as if its directory were the root of a host: relative
- * references lead to names beside it and can't lead above; where it has an $id, what that calls its
- * neighbours is there, too. Nothing else is loaded.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -15,8 +11,7 @@
 #include "ctl/ctl.h"
 #include "ctl/text.h"
 #include "json/path.h"
-#include "json/schema.h"
-#include "json/uri.h"
+#include "json/schema-file.h"
 
 typedef struct Flags {
         bool json;
@@ -94,66 +89,6 @@ static int run_path(char **args, size_t n, _unused_ const Flags *flags)
 
 /* --- validate --- */
 
-typedef struct Neighbours {
-        JsonSchemaLoader loader;
-        const char *file; /* of the schema */
-        char *id;         /* its $id up to the last "/", NULL for none */
-} Neighbours;
-
-static void neighbours_deinit(Neighbours *neighbours)
-{
-        free(neighbours->id);
-}
-
-/* Whether NAME, decoded, stays below the directory that it is looked up in. */
-static bool is_below(const char *name)
-{
-        if (*name == '/' || *name == '\0')
-                return false;
-        while (*name) {
-                size_t n = strcspn(name, "/");
-
-                if (n == 2 && strncmp(name, "..", n) == 0)
-                        return false;
-                name += n;
-                name += strspn(name, "/");
-        }
-        return true;
-}
-
-static int load_neighbour(JsonSchemaLoader *loader, const char *uri, JsonDoc **ret)
-{
-        Neighbours *neighbours = (Neighbours *)loader;
-        const char *slash = strrchr(neighbours->file, '/');
-        _cleanup_buffer_ Buffer path = BUFFER_NULL;
-        size_t directory = slash ? (size_t)(slash + 1 - neighbours->file) : 0;
-        int r;
-
-        if (neighbours->id && startswith(uri, neighbours->id))
-                uri += strlen(neighbours->id);
-        else if (*uri++ != '/')
-                return -ENOENT;
-        r = buffer_append(&path, neighbours->file, directory);
-        if (r == 0)
-                r = uri_percent_decode(uri, strlen(uri), &path);
-        if (r == -ENOMEM)
-                return r;
-        if (r < 0 || strlen(buffer_string(&path)) != path.len || !is_below(path.data + directory))
-                return -ENOENT;
-        return load_json(path.data, ret);
-}
-
-static int take_id(Neighbours *neighbours, const JsonValue *schema)
-{
-        const char *id = json_get_string(schema, "$id", NULL);
-        const char *slash = id ? strrchr(id, '/') : NULL;
-
-        if (!slash || !strstr(id, "://") || slash - strstr(id, "://") <= 2)
-                return 0;
-        neighbours->id = strndup(id, (size_t)(slash + 1 - id));
-        return neighbours->id ? 0 : ctl_oom();
-}
-
 typedef struct Reporter {
         JsonSchemaReporter reporter;
         const char *name; /* of the instance; NULL: paths are the schema's, which begin with its URI */
@@ -190,27 +125,30 @@ static void report(JsonSchemaReporter *base, const JsonSchemaError *error)
         json_end_object(w);
 }
 
+/* The user is told of what can't be read. */
+typedef struct Files {
+        JsonFiles files;
+        bool told;
+} Files;
+
+static int load_for_schema(JsonFiles *base, const char *path, JsonDoc **ret)
+{
+        int r = load_json(path, ret);
+
+        container_of(base, Files, files)->told = r < 0;
+        return r;
+}
+
 static int compile(const char *file, JsonSchema **ret)
 {
-        _cleanup_(neighbours_deinit) Neighbours neighbours = { .loader.load = load_neighbour, .file = file };
+        Files files = { .files.load = load_for_schema };
         Reporter reporter = { .reporter.report = report };
-        const char *slash = strrchr(file, '/');
-        _cleanup_free_ char *uri = xasprintf("/%s", slash ? slash + 1 : file);
-        JsonDoc *doc;
-        int r;
+        int r = json_schema_compile_file(file, &files.files, &reporter.reporter, ret);
 
-        if (!uri)
-                return ctl_oom();
-        if (load_json(file, &doc) < 0)
-                return STATUS_USAGE;
-        r = take_id(&neighbours, json_root(doc));
-        if (r != 0) {
-                json_doc_free(doc);
-                return r;
-        }
-        r = json_schema_compile(doc, uri, &neighbours.loader, &reporter.reporter, ret);
         if (r == -ENOMEM)
                 return ctl_oom();
+        if (r < 0 && files.told)
+                return STATUS_USAGE;
         return r < 0 ? ctl_error(STATUS_USAGE, "%s: unusable schema%s%s", file, r == -EBADMSG ? "" : ": ",
                                  r == -EBADMSG ? "" : strerror(-r)) : 0;
 }

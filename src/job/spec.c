@@ -116,6 +116,8 @@ static const ConfigKey result_keys[] = {
           .default_value = "auto", .help = "How what the run gave is read. auto: as the kind says." },
         { "Output", .type = &type_output, .offset = offsetof(ResultSettings, outputs),
           .help = "A named value taken from the result by a JSONPath." },
+        { "Schema", .type = &config_type_string, .offset = offsetof(ResultSettings, schema.name),
+          .help = "A JSON Schema that the result has to fit: a file of schemas/ in the environment, or a path." },
         {},
 };
 
@@ -302,6 +304,8 @@ static int make_identities(JobSpec *spec, const ConfigItems *items)
                 if (r < 0)
                         return r;
         }
+        if (spec->result.schema.files && buffer_append_string(&all, spec->result.schema.files) < 0)
+                return -ENOMEM;
         spec->identity = buffer_steal(&all);
         spec->schedule_identity = buffer_steal(&schedule);
         return spec->identity && spec->schedule_identity ? 0 : -ENOMEM;
@@ -370,6 +374,9 @@ static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *re
                 if (r < 0)
                         return r;
         }
+        r = result_schema_load(&spec->result.schema, spec->files.n > 0 ? spec->files.strings[0] : NULL, items, report);
+        if (r < 0)
+                return r;
         /* Zero: no file says it, or an empty value took it back. */
         if (spec->job.timeout == 0)
                 spec->job.timeout = spec->kind->default_timeout > 0 ? spec->kind->default_timeout : USEC_INFINITY;
@@ -509,6 +516,7 @@ JobSpec *job_spec_unref(JobSpec *spec)
                 config_section_deinit(spec->kind->section, spec->config);
                 free(spec->config);
         }
+        result_schema_unload(&spec->result.schema);
         for (size_t i = 0; job_sections[i].name; i++)
                 config_section_deinit(&job_sections[i], find_section(spec, job_sections[i].name).structure);
         for (size_t i = 0; i < spec->n_references; i++)

@@ -12,6 +12,7 @@
 #include "job/kind.h"
 #include "job/parameter.h"
 #include "job/publish.h"
+#include "job/result-schema.h"
 #include "job/secret.h"
 #include "job/words.h"
 #include "result/output.h"
@@ -88,6 +89,7 @@ struct ScheduleSettings {
 typedef struct ResultSettings {
         int format; /* ResultFormat */
         OutputSet *outputs; /* NULL: none */
+        ResultSchema schema;
 } ResultSettings;
 
 /* Another job that this one runs. */

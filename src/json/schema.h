@@ -48,3 +48,6 @@ DEFINE_CLEANUP(JsonSchema *, json_schema_free);
 /* Each way in which INSTANCE is not valid goes to REPORTER (may be NULL). -E2BIG: a limit above; -ENOMEM. */
 int json_schema_validate(const JsonSchema *schema, const JsonValue *instance, JsonSchemaReporter *reporter,
                          bool *ret_valid);
+/* The same within STEPS at most, of those of JSON_SCHEMA_MAX_STEPS: for who may not take long. */
+int json_schema_validate_within(const JsonSchema *schema, const JsonValue *instance, unsigned steps,
+                                JsonSchemaReporter *reporter, bool *ret_valid);

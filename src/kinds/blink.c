@@ -18,6 +18,7 @@
 #include "job/spec.h"
 #include "job/types.h"
 #include "kinds/kinds.h"
+#include "kinds/outcome.h"
 #include "when/timespan.h"
 
 #define BLINK_RATE_MIN 0.001
@@ -77,7 +78,7 @@ static void blink_done(Run *run)
         char *result = xasprintf("%llu", (unsigned long long)state->flashes);
 
         if (result)
-                run_succeed(run, result, strlen(result));
+                run_finish_with_json(run, result, strlen(result));
         else
                 run_fail(run, "memory", "no memory for the result");
 }

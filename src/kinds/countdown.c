@@ -10,6 +10,7 @@
 #include "job/spec.h"
 #include "job/types.h"
 #include "kinds/kinds.h"
+#include "kinds/outcome.h"
 #include "when/timespan.h"
 
 #define COUNTDOWN_FROM_MAX 1000000000.0
@@ -65,7 +66,7 @@ static void countdown_done(Run *run)
         char *result = strdup(done);
 
         if (result)
-                run_succeed(run, result, sizeof(done) - 1);
+                run_finish_with_json(run, result, sizeof(done) - 1);
         else
                 run_fail(run, "memory", "no memory for the result");
 }

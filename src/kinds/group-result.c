@@ -102,9 +102,7 @@ void group_end(Run *run, GroupRun *g)
         if (g->n_failed > 0 && group_config(run)->errors == GROUP_RAISE) {
                 run_set_result(run, buffer_steal(&text), len);
                 fail_by_member(run, g);
-        } else if (output_set_size(run->spec->result.outputs) > 0) {
-                run_finish_with_bytes(run, RESULT_JSON, text.data, len);
         } else {
-                run_succeed(run, buffer_steal(&text), len);
+                run_finish_with_json(run, buffer_steal(&text), len);
         }
 }

@@ -21,16 +21,17 @@ static const char *format_error(ResultFormat format, int r)
         return format == RESULT_NUMBER ? "bad-number" : "bad-json";
 }
 
-/* The outputs' object as text. */
-static int extract(Run *run, const JsonValue *root, char **ret_error)
+/* Whether the result, of N bytes, fits; then the outputs' object as text. -EBADMSG: it doesn't. */
+static int extract(Run *run, const JsonValue *root, size_t n, char **ret_error)
 {
         _cleanup_buffer_ Buffer outputs = BUFFER_NULL;
         JsonWriter w;
         char *text;
         int r;
 
-        if (output_set_size(run->spec->result.outputs) == 0)
-                return 0;
+        r = result_schema_check(&run->spec->result.schema, root, n, ret_error);
+        if (r < 0 || output_set_size(run->spec->result.outputs) == 0)
+                return r;
         json_writer_init(&w, &outputs, 0);
         r = outputs_extract(run->spec->result.outputs, root, &w, ret_error);
         if (r < 0)
@@ -49,21 +50,22 @@ void run_finish_with_value(Run *run, ResultFormat format, const JsonValue *root,
 {
         _cleanup_free_ char *error = NULL;
         size_t len = text->len;
-        int r = extract(run, root, &error);
+        int r = extract(run, root, len, &error);
 
         if (r >= 0) {
                 run_succeed(run, buffer_steal(text), len);
                 return;
         }
         run_set_result(run, buffer_steal(text), len);
-        run_fail(run, r == -ENODATA ? "output-missing" : format_error(format, r), "%s", error ?: strerror(-r));
+        run_fail(run, r == -ENODATA ? "output-missing" : r == -EBADMSG ? "schema" : format_error(format, r), "%s", error ?: strerror(-r));
 }
 
 int run_yield_value(Run *run, const JsonValue *root, Buffer *text)
 {
+        _cleanup_free_ char *error = NULL;
         size_t len = text->len;
         char *value;
-        int r = extract(run, root, NULL);
+        int r = extract(run, root, len, &error);
 
         if (r < 0)
                 return r;
@@ -89,6 +91,16 @@ void run_finish_with_bytes(Run *run, ResultFormat format, const char *bytes, siz
                 run_finish_with_value(run, format, result.root, &text);
         else
                 run_fail(run, format_error(format, r), "%s", error ?: strerror(-r));
+}
+
+void run_finish_with_json(Run *run, char *json, size_t n)
+{
+        if (output_set_size(run->spec->result.outputs) == 0 && !run->spec->result.schema.compiled) {
+                run_succeed(run, json, n);
+                return;
+        }
+        run_finish_with_bytes(run, RESULT_JSON, json ?: "null", json ? n : 4);
+        free(json);
 }
 
 /* Decodes body I into RESULT and adds its text to that of the array. */

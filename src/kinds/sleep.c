@@ -4,6 +4,7 @@
 #include "job/run.h"
 #include "job/spec.h"
 #include "kinds/kinds.h"
+#include "kinds/outcome.h"
 
 typedef struct SleepConfig {
         usec_t duration;
@@ -23,7 +24,7 @@ static const ConfigSection sleep_section = { "Sleep", sleep_keys, sizeof(SleepCo
 
 static void on_sleep_over(Timer *timer, _unused_ usec_t now)
 {
-        run_succeed(run_from_state(container_of(timer, SleepRun, timer)), NULL, 0);
+        run_finish_with_json(run_from_state(container_of(timer, SleepRun, timer)), NULL, 0);
 }
 
 static void sleep_start(Run *run)
@@ -32,7 +33,7 @@ static void sleep_start(Run *run)
         SleepRun *state = run_state(run);
 
         if (config->duration == 0) {
-                run_succeed(run, NULL, 0);
+                run_finish_with_json(run, NULL, 0);
                 return;
         }
         state->timer.callback = on_sleep_over;

@@ -3,7 +3,9 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/string-util.h"
 #include "job/job.h"
 #include "job/spec.h"
@@ -301,11 +303,75 @@ static void test_bad_keys(_unused_ void **state)
         }
 }
 
+static char *write_schema(const char *text)
+{
+        char *path = strdup("/tmp/takt-test-schema-XXXXXX");
+        int fd = mkstemp(path);
+
+        assert_ok(fd);
+        assert_ok(write_all(fd, text, strlen(text)));
+        close(fd);
+        return path;
+}
+
+/* A result that does not fit fails, with the reason; so does one of a kind that makes its result itself. */
+static void test_result_schema(_unused_ void **state)
+{
+        _cleanup_free_ char *path = write_schema("{\"type\":\"number\",\"minimum\":3}");
+        static const struct {
+                const char *job, *error;
+        } cases[] = {
+                { "[Job]\nType=sensor\n[Sensor]\nChoices=3\nProbability=1\n", NULL },
+                { "[Job]\nType=sensor\n[Sensor]\nChoices=2\nProbability=1\n", "/: minimum: " },
+                { "[Job]\nType=sensor\n[Sensor]\nChoices=x\nProbability=1\n", "/: type: " },
+                { "[Job]\nType=countdown\n[Countdown]\nFrom=0\n", "/: type: " },
+                { "[Job]\nType=sleep\n[Sleep]\nDuration=0\n", "/: type: " },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                Fixture *f = fixture_new();
+                _cleanup_free_ char *text = xasprintf("%s[Result]\nSchema=%s\n", cases[i].job, path);
+
+                run_now(f, add(f, "keys", text), NULL);
+                assert_int_equal(f->n_by_type[EVENT_SUCCEEDED], !cases[i].error);
+                assert_int_equal(f->n_by_type[EVENT_FAILED], !!cases[i].error);
+                assert_int_equal(f->n_by_type[EVENT_YIELD], i == 0);
+                if (cases[i].error && (!startswith(f->last_error, "schema: ") || !strstr(f->last_error, cases[i].error)))
+                        fail_msg("case %zu: %s", i, f->last_error);
+                fixture_free(f);
+        }
+        (void)unlink(path);
+}
+
+static void test_bad_schema(_unused_ void **state)
+{
+        static const char *const texts[][2] = {
+                { "{\"type\":\"numbr\"}", "type" },
+                { "{\"type\":", ":1:" },
+                { "{\"$ref\":\"missing.json\"}", "missing.json" },
+                { NULL, "No such file" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                _cleanup_free_ char *path = write_schema(texts[i][0] ?: "");
+                _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n[Result]\nSchema=%s\n", path);
+                char problem[256] = "";
+
+                if (!texts[i][0])
+                        (void)unlink(path);
+                assert_null(load("bad", text, problem, NULL));
+                if (!strstr(problem, texts[i][1]))
+                        fail_msg("case %zu: %s", i, problem);
+                (void)unlink(path);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 RUN(test_chance),    RUN(test_values),         RUN(test_late_reader), RUN(test_handler),
                 RUN(test_condition), RUN(test_condition_last), RUN(test_bad_keys),
+                RUN(test_result_schema), RUN(test_bad_schema),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
