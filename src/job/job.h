@@ -50,6 +50,7 @@ struct Job {
         bool deciding;             /* what passed without a run is being accounted for */
         bool finished;             /* it was told that this job never runs by schedule again */
         uint8_t counted_state;     /* a JobState: where the scheduler counts it */
+        uint8_t wall_seen;         /* changes of the wall clock that it has followed, modulo 256 */
         bool removed;
         bool refused;              /* its file is broken; SPEC is the last good definition */
         bool is_template;          /* "NAME@": it never runs, its instances do */

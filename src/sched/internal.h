@@ -3,7 +3,7 @@
 /*
  * What the files of sched/ share. scheduler.c: the jobs. occurrence.c: a job's timer. spread.c: delays on
  * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. keep.c and resume.c: from
- * one daemon to the next. triggers.c: On=. zones.c: when those change.
+ * one daemon to the next. triggers.c: On=. wall.c: a wall clock that is set; zones.c: another zone.
  *
  * Runs: runs.c has those that have not ended. A new one goes through admit.c (may it begin, and when), which
  * guard.c helps with what it has to take, and then through execute.c (attempts, retries, the end). stop.c: how
@@ -29,6 +29,16 @@ typedef struct TriggerIndex {
         List ring;         /* jobs that an event waits for */
         Timer turn;        /* armed where there are any */
 } TriggerIndex;
+
+/* The wall clock was set, or the machine's zone is another. */
+typedef struct WallChange {
+        usec_t boottime; /* when */
+        int64_t offset;  /* wall clock - boot clock before it */
+        bool zones;
+} WallChange;
+
+/* That not all jobs have followed yet; one more, and all that are left follow at once. Divides 256. */
+#define WALL_CHANGES_MAX 8U
 
 struct Scheduler {
         const Services *services;
@@ -64,6 +74,11 @@ struct Scheduler {
         bool begun;
         bool clock_trusted;     /* the wall clock was set: sched/keep.h */
         int64_t wall_offset;    /* wall clock - boot clock, when that was last looked at */
+        WallChange wall_changes[WALL_CHANGES_MAX]; /* the newest */
+        uint8_t n_wall_changes;  /* of all times, modulo 256, as Job.wall_seen */
+        unsigned n_wall_unseen;  /* that not all jobs have followed */
+        struct Job *wall_next;   /* who is the next to; NULL: all have */
+        Timer wall_turn;         /* armed where there is one */
         usec_t begin_boottime;
         bool shutting_down;
         void (*shutdown_done)(void *userdata);
@@ -128,10 +143,10 @@ static inline void scheduler_count_state(Scheduler *s, Job *job)
         job->counted_state = (uint8_t)state;
 }
 
-/* Room for all timers of jobs and runs and one more, so that arming one finds it. 0 or -ENOMEM. */
+/* Room for all timers of jobs and runs and two more, so that arming one finds it. 0 or -ENOMEM. */
 static inline int scheduler_reserve_timers(Scheduler *s)
 {
-        return timer_queue_reserve(s->services->timers, s->n_jobs + s->n_unfinished + s->n_catch_ups + 2);
+        return timer_queue_reserve(s->services->timers, s->n_jobs + s->n_unfinished + s->n_catch_ups + 3);
 }
 
 /* Whether RUN counts under max_runs while it is running. */
@@ -241,6 +256,24 @@ static inline void triggers_notify(Scheduler *s, const Run *run, unsigned bit, c
 {
         if (s->triggers.mask & bit)
                 triggers_offer(s, run, bit, message, data);
+}
+
+/* --- wall.c --- */
+
+/* The wall clock was set just now, or with ZONES the machine's zone is another, on which schedules are already. */
+void wall_changed(Scheduler *s, bool zones);
+void wall_on_turn(Timer *timer, usec_t now_boottime);
+/* What Exclude= and Until= have ruled out by NOW stays so. */
+void wall_settle(Job *job, const ScheduleNow *now);
+/* Begins what JOB's timer is armed for where that stands on the wall clock and is due, if put off, at NOW. */
+void wall_begin_due(Scheduler *s, Job *job, const ScheduleNow *now);
+void wall_follow_change(Scheduler *s, Job *job);
+
+/* To be called before JOB's place in time is looked at: it may not have had its turn since the wall clock was set. */
+static inline void wall_follow(Scheduler *s, Job *job)
+{
+        if (job->wall_seen != s->n_wall_changes && !job->removed)
+                wall_follow_change(s, job);
 }
 
 /* --- scheduler.c --- */

@@ -161,6 +161,12 @@ void occurrence_on_due(Timer *timer, usec_t now_boottime)
 
         if (s->shutting_down)
                 return;
+        /* It is to come by the clock as it is now; until that is known, it waits. */
+        if (job->wall_seen != s->n_wall_changes) {
+                (void)timer_arm(s->services->timers, timer, timer->due_boottime);
+                wall_follow(s, job);
+                return;
+        }
         if (job->next_realtime == USEC_INFINITY) {
                 look_again(s, job, &now);
                 return;

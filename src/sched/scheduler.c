@@ -4,7 +4,6 @@
 
 #include <assert.h>
 
-#include "base/activity.h"
 #include "base/log.h"
 #include "sched/catch-up.h"
 #include "sched/guard.h"
@@ -36,6 +35,7 @@ int scheduler_new(const Services *services, EventBus *events, RunIds *ids, const
         s->events = events;
         s->ids = ids;
         s->pump.callback = admit_on_pump;
+        s->wall_turn.callback = wall_on_turn;
         set_limits(s, limits);
         s->random = s->limits.seed ?: 1;
         RB_INIT(&s->jobs);
@@ -62,6 +62,7 @@ Scheduler *scheduler_free(Scheduler *s)
                 job_free(job);
         }
         timer_disarm(s->services->timers, &s->pump);
+        timer_disarm(s->services->timers, &s->wall_turn);
         guard_free_resources(s);
         free(s);
         return NULL;
@@ -116,6 +117,7 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
         /* A record of what did not run. */
         if (job->deciding)
                 return;
+        wall_follow(s, job);
         /* Only After= asks when that was. */
         if (job->n_runs == 0) {
                 schedule_run_ended(&job->schedule, job->spec->schedule.counts_from_end ? scheduler_boottime(s) : 1);
@@ -140,11 +142,6 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
         occurrence_tell_end(s, job);
 }
 
-static int64_t wall_offset(const ScheduleNow *now)
-{
-        return (int64_t)(now->realtime - now->boottime);
-}
-
 /* JOB's schedule comes into force. */
 static void begin(Scheduler *s, Job *job, const ScheduleNow *now)
 {
@@ -165,66 +162,13 @@ void scheduler_begin(Scheduler *s)
         s->begin_boottime = scheduler_boottime(s);
         now = scheduler_now(s);
         s->clock_trusted = now.realtime >= KEEP_EPOCH;
-        s->wall_offset = wall_offset(&now);
+        s->wall_offset = (int64_t)(now.realtime - now.boottime);
         RB_FOREACH(job, JobTree, &s->jobs) {
                 begin(s, job, &now);
                 occurrence_tell_end(s, job);
         }
         if (s->services->stamps)
                 stamp_store_settle(s->services->stamps);
-}
-
-/* Settles what was due before the occurrence that waits, put off or because the loop was held up; else all. */
-static void settle(Job *job, const ScheduleNow *now)
-{
-        ScheduleNow until = *now;
-
-        if (job->paused_realtime > 0)
-                return;
-        if (timer_is_armed(&job->timer) && job->next_boottime <= now->boottime) {
-                usec_t back = now->boottime - job->next_boottime + 1;
-
-                until.boottime = usec_sub(until.boottime, back);
-                until.realtime = usec_sub(until.realtime, back);
-        }
-        schedule_settle(job_schedule(job), &job->schedule, &until);
-}
-
-/* Computes JOB's next occurrence anew. What is overdue now is so because of the step. */
-static void clock_stepped(Scheduler *s, Job *job, const ScheduleNow *now)
-{
-        bool was_due = timer_is_armed(&job->timer) && job->timer.due_boottime <= now->boottime;
-
-        schedule_clock_set(&job->schedule, now);
-        keep(s, job);
-        occurrence_arm(s, job);
-        if (!was_due && job->next_on_wall && timer_is_armed(&job->timer) && job->timer.due_boottime < now->boottime)
-                job->away = MISSED_STEPPED;
-        occurrence_tell_end(s, job);
-}
-
-void scheduler_wall_clock_changed(Scheduler *s)
-{
-        ScheduleNow now = scheduler_now(s), before = now;
-        bool set_first;
-        Job *job;
-
-        before.realtime = now.boottime + (usec_t)s->wall_offset;
-        set_first = before.realtime < KEEP_EPOCH && now.realtime >= KEEP_EPOCH;
-        activity_note("computing all calendars anew", NULL);
-        s->wall_offset = wall_offset(&now);
-        s->clock_trusted = now.realtime >= KEEP_EPOCH;
-        RB_FOREACH(job, JobTree, &s->jobs) {
-                settle(job, &before);
-                if (set_first) {
-                        keep_restore_wall(s, job, &now);
-                        keep(s, job);
-                        occurrence_arm(s, job);
-                        occurrence_tell_end(s, job);
-                } else {
-                        clock_stepped(s, job, &now);
-                }
-        }
 }
 
 /* A job that is not known yet, and is not in force yet. */
@@ -248,6 +192,7 @@ static int add(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
         }
         s->n_jobs++;
         job->counted_state = (uint8_t)job_state(job);
+        job->wall_seen = s->n_wall_changes;
         s->n_jobs_in[job->counted_state]++;
         schedule_state_init(&job->schedule, &now);
         *ret = job;
@@ -256,6 +201,8 @@ static int add(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
 
 static void forget(Scheduler *s, Job *job)
 {
+        if (s->wall_next == job)
+                s->wall_next = scheduler_next_job(s, job);
         RB_REMOVE(JobTree, &s->jobs, job);
         s->n_jobs--;
         s->n_jobs_in[job->counted_state]--;
@@ -347,9 +294,11 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
 {
         bool same_schedule = streq(job->spec->schedule_identity, spec->schedule_identity);
         bool was_enabled = job->spec->job.enabled;
-        ScheduleState before = job->schedule;
         ScheduleNow now = scheduler_now(s);
+        ScheduleState before;
 
+        wall_follow(s, job);
+        before = job->schedule;
         if (!same_schedule || !spec->job.enabled)
                 catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job's schedule was changed");
         if (job->spec->kind != spec->kind) {
@@ -399,7 +348,8 @@ bool scheduler_pause_job(Scheduler *s, Job *job)
 
         if (job->paused_realtime > 0 || job->is_template)
                 return false;
-        settle(job, &now);
+        wall_follow(s, job);
+        wall_settle(job, &now);
         keep(s, job);
         catch_up_drop(s, job, RUN_SKIPPED, "paused", "had not been caught up on when the job was paused");
         job->paused_realtime = scheduler_realtime(s);
@@ -414,6 +364,7 @@ bool scheduler_resume_job(Scheduler *s, Job *job)
 
         if (job->paused_realtime == 0)
                 return false;
+        wall_follow(s, job);
         job->paused_realtime = 0;
         scheduler_emit_job(s, job, EVENT_RESUMED, NULL);
         if (in_force(job)) {

@@ -47,7 +47,8 @@ void scheduler_begin(Scheduler *scheduler);
 
 /*
  * The wall clock was set, or the machine's zone changed: what stands on the wall clock is computed
- * anew. What a step forward passed over is due now; a step back repeats nothing (when/schedule.h).
+ * anew. What a step forward passed over is due now; a step back repeats nothing (when/schedule.h). Of many
+ * jobs most follow in the next turns of the loop, each before anything else comes to it.
  */
 void scheduler_wall_clock_changed(Scheduler *scheduler);
 

@@ -5,17 +5,16 @@
  */
 #include "base/log.h"
 #include "sched/internal.h"
-#include "sched/keep.h"
-#include "sched/occurrence.h"
 
-/* Begins what is due by now. */
+/* Begins what is due by now, also where it is put off: in the new zone it never was. */
 static void run_due(Scheduler *s)
 {
-        for (Job *job = NULL; (job = scheduler_next_job(s, job));)
-                if (timer_is_armed(&job->timer) && job->timer.due_boottime <= scheduler_boottime(s)) {
-                        timer_disarm(s->services->timers, &job->timer);
-                        occurrence_on_due(&job->timer, scheduler_boottime(s));
-                }
+        ScheduleNow now = scheduler_now(s);
+
+        for (Job *job = NULL; (job = scheduler_next_job(s, job));) {
+                wall_follow(s, job);
+                wall_begin_due(s, job, &now);
+        }
 }
 
 /* The zone of SCHEDULE as it is now. NULL: it can't be had, and stays. */
@@ -58,19 +57,10 @@ static bool zones_are_other(Scheduler *s)
 
 void scheduler_zones_changed(Scheduler *s)
 {
-        ScheduleNow now = scheduler_now(s);
-
         if (!zones_are_other(s))
                 return;
-        run_due(s);
-        if (!adopt_zones(s) || !s->begun)
-                return;
-        for (Job *job = NULL; (job = scheduler_next_job(s, job));) {
-                /* In the new zone what lies before now never was due. */
-                if (job->paused_realtime == 0)
-                        job->schedule.last_realtime = MAX(job->schedule.last_realtime, now.realtime);
-                keep(s, job);
-                occurrence_arm(s, job);
-                occurrence_tell_end(s, job);
-        }
+        if (s->begun)
+                run_due(s);
+        if (adopt_zones(s))
+                wall_changed(s, true);
 }

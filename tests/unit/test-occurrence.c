@@ -10,8 +10,9 @@
 #include "base/string-util.h"
 #include "kinds/kinds.h"
 #include "sched/catch-up.h"
-#include "sched/missed.h"
+#include "sched/internal.h"
 #include "sched/keep.h"
+#include "sched/missed.h"
 #include "sched/spread.h"
 #include "store/schedule-times.h"
 
@@ -682,6 +683,76 @@ static void test_clock_not_set(_unused_ void **state)
         fixture_free_kept(f);
 }
 
+/* A board boots in 1970; what waits for its random delay when the clock is set right for the first time runs, once. */
+static void test_put_off_when_first_set(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+        const char *daily = "TimeZone=UTC\nOnCalendar=01:00\nRandomizedDelaySec=30min\nFixedRandomDelay=yes\n";
+        Job *job;
+
+        stop(f, true);
+        virtual_clock_init(&f->clock, SEC, 5 * SEC);
+        start(f, next_boot);
+        job = add(f, "daily", daily);
+        scheduler_begin(f->scheduler);
+        virtual_clock_advance(&f->clock, job->next_boottime + 1 - f->clock.now_boottime);
+        assert_int_equal(f->n, 0);
+        assert_true(job->next_jitter > 0);
+        set_clock(f, START_REALTIME);
+        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        assert_int_equal(f->n, 1);
+        assert_int_equal(f->records[0].state, RUN_SUCCEEDED);
+        assert_int_equal(f->records[0].trigger, RUN_TRIGGER_SCHEDULE);
+        assert_int_equal(since_start(job->next_realtime), 17 * USEC_PER_HOUR);
+        fixture_free_kept(f);
+}
+
+#define MANY 3000U
+
+/* The clock is set, again and again, while jobs wait for their turn: none runs by an old one, and none is lost. */
+static void test_clock_set_for_many(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        char name[16];
+
+        for (unsigned i = 0; i < MANY; i++) {
+                (void)snprintf(name, sizeof(name), "j%04u", i);
+                add(f, name, i % 2 ? "TimeZone=UTC\nOnCalendar=*:10\n" : "Every=10min\n");
+        }
+        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        assert_int_equal(f->n, MANY / 2);
+        f->n = 0;
+        sleep_to(f, 10 * MIN_ - 1);
+        for (unsigned i = 0; i < 20; i++)
+                set_clock(f, START_REALTIME + 10 * MIN_ - 1 - i * SEC);
+        set_clock(f, START_REALTIME + 5 * MIN_);
+        /* All were to come now, before their turns. */
+        virtual_clock_advance(&f->clock, 1);
+        assert_non_null(f->scheduler->wall_next);
+        for (unsigned i = 0; i < 10; i++)
+                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        assert_null(f->scheduler->wall_next);
+        assert_int_equal(f->n, MANY / 2);
+        for (size_t i = 0; i < f->n; i++)
+                assert_int_equal(f->records[i].scheduled, 5 * MIN_ + 1);
+        f->n = 0;
+        advance_to(f, 15 * MIN_);
+        assert_int_equal(f->n, MANY / 2);
+        for (size_t i = 0; i < f->n; i++) {
+                assert_int_equal(f->records[i].state, RUN_SUCCEEDED);
+                assert_int_equal(f->records[i].scheduled, 10 * MIN_);
+        }
+        /* Who is paused, or removed, before its turn. */
+        f->n = 0;
+        set_clock(f, START_REALTIME + 30 * MIN_);
+        assert_true(scheduler_pause_job(f->scheduler, scheduler_find_job(f->scheduler, "j2999")));
+        scheduler_remove_job(f->scheduler, f->scheduler->wall_next);
+        advance_to(f, 16 * MIN_);
+        assert_null(f->scheduler->wall_next);
+        assert_int_equal(f->n, 0);
+        fixture_free(f);
+}
+
 static const Record *find_record(const Fixture *f, const char *job, size_t i)
 {
         for (size_t k = 0; k < f->n; k++)
@@ -714,14 +785,16 @@ static void test_zone_change(_unused_ void **state)
         at = add(f, "at", "At=2027-01-15 19:30\nAt=2027-01-15 08:30 UTC\n");
         add(f, "until", "OnCalendar=*:0/10\nUntil=2027-01-15 19:00\n");
         add(f, "due", "OnCalendar=09:10\n");
+        add(f, "put-off", "OnCalendar=09:09\nRandomizedDelaySec=12h\nFixedRandomDelay=yes\n");
         advance_to(f, 10 * MIN_ - 1);
         f->n = 0;
         /* It is due just now. */
         virtual_clock_advance(&f->clock, 1);
         link_localtime(path, "Asia/Tokyo");
         scheduler_zones_changed(f->scheduler);
-        assert_int_equal(f->n, 2);
+        assert_int_equal(f->n, 3);
         assert_non_null(find_record(f, "due", 0));
+        assert_non_null(find_record(f, "put-off", 0));
         assert_int_equal(since_start(evening->next_realtime), USEC_PER_HOUR);
         assert_int_equal(since_start(berlin->next_realtime), USEC_PER_HOUR);
         assert_int_equal(since_start(at->next_realtime), 30 * MIN_);
@@ -1027,6 +1100,8 @@ int main(void)
                 RUN(test_wrong_century),
                 RUN(test_step_forward),
                 RUN(test_clock_not_set),
+                RUN(test_put_off_when_first_set),
+                RUN(test_clock_set_for_many),
                 RUN(test_zone_change),
                 RUN(test_restart),
                 RUN(test_killed),
