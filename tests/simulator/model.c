@@ -94,15 +94,6 @@ void model_settle(Model *m)
                 m->wall_last = MAX(m->wall_last, m->n_dues > 0 ? m->dues[0].scheduled - 1 : now);
 }
 
-void model_clock_stepped(Model *m, bool set_first)
-{
-        int64_t now = world_boottime(m->world) + world_offset(m->world);
-
-        if (set_first || m->wall_last > now + STEP_BACK_MAX)
-                m->wall_taken = m->wall_last = now;
-        forget_dues(m);
-}
-
 /* --- what is due --- */
 
 static bool excluded(const Model *m, int64_t instant)
@@ -324,18 +315,31 @@ static void settle(Model *m)
         }
 }
 
+void model_clock_stepped(Model *m, bool set_first)
+{
+        int64_t now = world_boottime(m->world) + world_offset(m->world);
+
+        /* What was put off on the wall clock has begun. */
+        if (set_first)
+                settle(m);
+        if (set_first || m->wall_last > now + STEP_BACK_MAX)
+                m->wall_taken = m->wall_last = now;
+        forget_dues(m);
+}
+
 void model_check(Model *m, int64_t to)
 {
+        /* What was due before the boot counts from there. */
+        int64_t until = to < model_spread(m) ? INT64_MIN : to - model_spread(m);
         Pending p;
 
         if (m->paused)
                 return;
-        /* What was due before the boot counts from there. */
-        get_pending(m, to < model_spread(m) ? INT64_MIN : to - model_spread(m), &p);
+        get_pending(m, until, &p);
         if (in_force(m) && p.total > 0)
                 world_fail(m->world, m, "%zu occurrences were lost, the first due at %lld, the last scheduled for %lld", p.distinct,
                            (long long)p.first, (long long)p.scheduled);
-        take_pending(m, to - model_spread(m), true);
+        take_pending(m, until, true);
         if (!in_force(m))
                 m->n_dues = 0;
         settle(m);
@@ -498,7 +502,7 @@ void model_decide(Model *m, bool paused, int64_t next_due, int64_t timer_due)
                         take_pending(m, now, true);
                 return;
         }
-        if (!paused && now != world_disturbed(m->world) && (p.first > now || now - p.first > model_spread(m)))
+        if (!paused && now != world_disturbed(m->world) && (p.first > now || now - MAX(p.first, INT64_C(0)) > model_spread(m)))
                 world_fail(m->world, m, "what was due at %lld is late without need", (long long)p.first);
         if (!paused && model_spread(m) == 0)
                 world_order(m->world, p.first);

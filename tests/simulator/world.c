@@ -4,8 +4,8 @@
 #include <stdio.h>
 
 #include "kinds/kinds.h"
+#include "sched/internal.h"
 #include "sched/keep.h"
-#include "sched/scheduler.h"
 #include "when/zone.h"
 
 #define SEC INT64_C(1000000)
@@ -31,6 +31,8 @@ struct World {
         Scheduler *scheduler;
         unsigned max_runs;
         bool stopping, shut_down;
+        bool setting_first; /* the wall clock: what is due still goes by the old one, … */
+        int64_t offset_before; /* … which is so much ahead of the boot clock */
 
         Model *models;
         LocalZone *zone; /* of the machine */
@@ -52,7 +54,7 @@ int64_t world_boottime(const World *w)
 
 int64_t world_offset(const World *w)
 {
-        return (int64_t)(w->clock.now_realtime - w->clock.now_boottime);
+        return w->setting_first ? w->offset_before : (int64_t)(w->clock.now_realtime - w->clock.now_boottime);
 }
 
 int64_t world_start(const World *w)
@@ -356,7 +358,8 @@ static void on_job_timer(Timer *timer, usec_t now)
         Job *job = container_of(timer, Job, timer);
         Model *m = model_of(job->name);
 
-        if (the_world->stopping) {
+        /* One that has not had its turn since the clock was set looks at that first. */
+        if (the_world->stopping || job->wall_seen != the_world->scheduler->n_wall_changes) {
                 on_due(timer, now);
                 return;
         }
@@ -439,6 +442,30 @@ static bool is_sensible(int64_t realtime)
         return realtime > 2 * DAY && realtime < 110 * 365 * DAY;
 }
 
+/* The clock, which was never right, is: what is put off begins by the old one. */
+static void set_first(World *w, int64_t by)
+{
+        w->offset_before = world_offset(w);
+        w->setting_first = true;
+        for (unsigned i = 0; i < w->plan->jobs; i++) {
+                Model *m = &w->models[i];
+                Job *job = scheduler_find_job(w->scheduler, job_name(m));
+
+                if (timer_is_armed(&job->timer) && job->next_on_wall && (int64_t)job->next_boottime <= world_boottime(w))
+                        model_decide(m, false, (int64_t)job->next_boottime, (int64_t)job->timer.due_boottime);
+        }
+        w->clock.now_realtime += (usec_t)by;
+        scheduler_wall_clock_changed(w->scheduler);
+        for (unsigned i = 0; i < w->plan->jobs; i++) {
+                wall_follow(w->scheduler, scheduler_find_job(w->scheduler, job_name(&w->models[i])));
+                if (w->models[i].decision.open)
+                        model_decided(&w->models[i]);
+        }
+        w->setting_first = false;
+        for (unsigned i = 0; i < w->plan->jobs; i++)
+                model_clock_stepped(&w->models[i], true);
+}
+
 static void step_clock(World *w, int64_t by)
 {
         bool was_set = w->clock.now_realtime >= KEEP_EPOCH;
@@ -449,9 +476,13 @@ static void step_clock(World *w, int64_t by)
                 return;
         for (unsigned i = 0; i < w->plan->jobs; i++)
                 model_settle(&w->models[i]);
+        if (!was_set && (int64_t)w->clock.now_realtime + by >= (int64_t)KEEP_EPOCH) {
+                set_first(w, by);
+                return;
+        }
         w->clock.now_realtime += (usec_t)by;
         for (unsigned i = 0; i < w->plan->jobs; i++)
-                model_clock_stepped(&w->models[i], !was_set && w->clock.now_realtime >= KEEP_EPOCH);
+                model_clock_stepped(&w->models[i], false);
         scheduler_wall_clock_changed(w->scheduler);
 }
 
