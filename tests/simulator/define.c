@@ -75,7 +75,7 @@ static void random_every(Definition *d, Random *random, bool dense)
 
 static void random_triggers(Definition *d, Random *random, bool dense, int64_t now)
 {
-        unsigned n = chance(random, 70) ? 1 : 2 + (unsigned)draw(random, 3), daily = dense ? 100000 : chance(random, 5) ? 60 : 6;
+        unsigned n = chance(random, 70) ? 1 : 2 + (unsigned)draw(random, 3), daily = dense ? 100000 : chance(random, 5) ? 24 : 2;
 
         for (unsigned i = 0; i < n; i++)
                 switch (draw(random, 12)) {
@@ -148,7 +148,7 @@ static void random_schedule(Definition *d, Random *random, LocalZone *machine_zo
                 d->until = (usec_t)until;
         }
         if ((dense && d->until == USEC_INFINITY) || chance(random, 5)) {
-                d->count = (unsigned)draw_range(random, 1, 1000);
+                d->count = (unsigned)draw_range(random, 1, chance(random, 10) ? 1000 : 200);
                 say(d, "Count=%u\n", d->count);
         }
 }

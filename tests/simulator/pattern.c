@@ -169,39 +169,45 @@ static void walk_gap(Walk *walk, const Stretch *stretch)
                 find(walk, stretch->start * USEC);
 }
 
-/* T is the first second of a local minute that matches, or later in it. */
-static void walk_minute(Walk *walk, int64_t offset, int64_t t, int64_t end)
+/* The local minute that begins at MINUTE, of which T … END - 1 are in the stretch. */
+static void walk_minute(Walk *walk, int64_t offset, int64_t minute, int64_t t, int64_t end)
 {
         const Pattern *p = walk->pattern;
-        int64_t start = floor_to(t + offset, MINUTE) - offset;
 
-        for (; t < end; t++) {
-                if (!has(p->whole_seconds, (int)(t - start)))
-                        continue;
-                for (unsigned i = 0; i < p->n_seconds; i++)
-                        if (p->seconds[i] / USEC == t - start && fold_allows(walk->rules, walk->fixed, t))
-                                find(walk, t * USEC + p->seconds[i] % USEC);
+        for (unsigned i = 0; i < p->n_seconds; i++) {
+                int64_t second = minute - offset + p->seconds[i] / USEC;
+
+                if (second >= t && second < end && fold_allows(walk->rules, walk->fixed, second))
+                        find(walk, second * USEC + p->seconds[i] % USEC);
         }
 }
 
-/* What does not match is passed over by the day, hour or minute. */
+/* Bits of SET from FROM on; N: there is none. */
+static int next_bit(uint64_t set, int from, int n)
+{
+        set = from < 64 ? set >> from << from : 0;
+        return set ? MIN(__builtin_ctzll(set), n) : n;
+}
+
+/* From second to second, days, hours and minutes in which none matches at once. */
 static void walk_stretch(Walk *walk, const Stretch *stretch, int64_t t, int64_t end)
 {
+        int64_t offset = stretch->offset, first = t + offset, last = end + offset;
         Pattern *p = walk->pattern;
 
-        while (t < end) {
-                int64_t local = t + stretch->offset, unit;
+        for (int64_t day = floor_to(first, DAY); day < last; day += DAY) {
+                int hour = first > day ? (int)((first - day) / HOUR) : 0;
 
-                if (!day_matches(p, floor_to(local, DAY) / DAY)) {
-                        unit = DAY;
-                } else if (!has(p->hours, (int)((local - floor_to(local, DAY)) / HOUR))) {
-                        unit = HOUR;
-                } else {
-                        unit = MINUTE;
-                        if (has(p->minutes, (int)((local - floor_to(local, HOUR)) / MINUTE)))
-                                walk_minute(walk, stretch->offset, t, MIN(end, floor_to(local, MINUTE) + MINUTE - stretch->offset));
+                if (!day_matches(p, day / DAY))
+                        continue;
+                for (hour = next_bit(p->hours, hour, 24); hour < 24 && day + hour * HOUR < last; hour = next_bit(p->hours, hour + 1, 24)) {
+                        int64_t start = day + hour * HOUR;
+                        int minute = first > start ? (int)((first - start) / MINUTE) : 0;
+
+                        for (minute = next_bit(p->minutes, minute, 60); minute < 60 && start + minute * MINUTE < last;
+                             minute = next_bit(p->minutes, minute + 1, 60))
+                                walk_minute(walk, offset, start + minute * MINUTE, t, end);
                 }
-                t = floor_to(local, unit) + unit - stretch->offset;
         }
 }
 
