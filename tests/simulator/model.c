@@ -585,10 +585,14 @@ static int64_t next_of_every(const Model *m, int64_t horizon)
                 return NEVER;
         if (m->every_done >= m->anchor)
                 t += ((m->every_done - m->anchor) / span + 1) * span;
-        for (unsigned n = 0; t <= horizon && n < 100000; t += span, n++)
-                if (allowed(m, t + world_offset(m->world)))
-                        return t;
-        return NEVER;
+        while (t <= horizon && !allowed(m, t + world_offset(m->world))) {
+                int64_t end = behind_excluded(m, t);
+
+                if (end == NEVER)
+                        return NEVER;
+                t = m->anchor + (end - m->anchor + span - 1) / span * span;
+        }
+        return t <= horizon ? t : NEVER;
 }
 
 void model_check_next(Model *m, const Job *job, unsigned days)
