@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/daemon.h"
+
+#include "base/log.h"
+#include "base/string-util.h"
+#include "daemon/descriptors.h"
+#include "when/zone.h"
+
+/* How long one turn of the loop may read job files during a reload. */
+#define RELOAD_TURN_USEC (2 * USEC_PER_MSEC)
+
+static void log_report(const ConfigReport *report)
+{
+        for (size_t i = 0; i < report->n; i++) {
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+                if (config_problem_format(&report->problems[i], &text) >= 0)
+                        log_error("%s", text.data);
+        }
+        if (report->n_dropped > 0)
+                log_error("… and %zu problems more", report->n_dropped);
+}
+
+/* --- at the start --- */
+
+static const char *remark_of(const ConfigReport *report)
+{
+        return report && report->n > 0 ? "; some files were refused" : "";
+}
+
+int daemon_load_settings(Daemon *d)
+{
+        ConfigReport report = CONFIG_REPORT_NULL;
+        int r = settings_load(d->environment->config_file, &report, &d->settings);
+
+        if (r >= 0)
+                r = resource_set_load(d->environment->config_file, &report, &d->resources);
+        log_report(&report);
+        config_report_deinit(&report);
+        return r;
+}
+
+int daemon_load_jobs(Daemon *d)
+{
+        _cleanup_(loader_freep) Loader *loader = NULL;
+        LoaderCounts counts;
+        int r = loader_new(d->environment->jobs, true, &d->resources, &loader);
+
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "The job directory %s can't be read: %m", d->environment->jobs);
+        r = scheduler_set_resources(d->engine.scheduler, &d->resources);
+        if (r >= 0)
+                r = loader_step(loader, clock_system(), USEC_INFINITY);
+        if (r >= 0)
+                r = loader_apply(loader, d->engine.scheduler, &d->engine.events, USEC_INFINITY, &counts);
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "Loading the jobs failed: %m");
+        log_report(loader_report(loader));
+        d->remark = remark_of(loader_report(loader));
+        d->n_refused = counts.refused;
+        log_info("Loaded %u jobs from %s%s", counts.added, d->environment->jobs,
+                 counts.refused > 0 ? "; others were refused, see above" : "");
+        return 0;
+}
+
+void daemon_notify_ready(const Daemon *d)
+{
+        service_manager_ready(d->manager, "%zu jobs%s", scheduler_n_jobs(d->engine.scheduler), d->remark);
+}
+
+/* --- on request --- */
+
+static void reload_finish(Daemon *d, const ApiReload *result)
+{
+        ApiReloadDone done = d->reload_done;
+
+        if (result->r >= 0)
+                log_info("Reloaded: %u jobs added, %u changed, %u removed, %u unchanged, %zu problems", result->added,
+                         result->changed, result->removed, result->unchanged, result->report ? result->report->n : 0);
+        else
+                log_error("Reload failed, nothing was changed: %s", strerror(-result->r));
+        d->remark = result->r < 0 ? "; the last reload failed" : remark_of(result->report);
+        if (!d->stopping)
+                daemon_notify_ready(d);
+        d->reload_done = NULL;
+        if (done)
+                done(result, d->reload_userdata);
+        d->loader = loader_free(d->loader);
+        d->new_settings = settings_free(d->new_settings);
+        resource_set_deinit(&d->new_resources);
+        config_report_deinit(&d->settings_report);
+}
+
+static void adopt_settings(Daemon *d)
+{
+        bool listen_changed = !streq_ptr(d->settings->listen, d->new_settings->listen);
+
+        settings_free(d->settings);
+        d->settings = TAKE_PTR(d->new_settings);
+        resource_set_deinit(&d->resources);
+        d->resources = d->new_resources;
+        d->new_resources = (ResourceSet){};
+        descriptors_fit(d->settings);
+        if (!d->log_level_fixed)
+                log_set_max_level(d->settings->log_level);
+        engine_apply_settings(&d->engine, d->settings);
+        daemon_apply_control_settings(d);
+        if (!listen_changed)
+                return;
+        /* What can't be listened on is said; the daemon goes on without. */
+        daemon_stop_status(d);
+        (void)daemon_listen_status(d);
+}
+
+void daemon_on_reload_step(Deferred *deferred)
+{
+        Daemon *d = container_of(deferred, Daemon, reload_step);
+        LoaderCounts counts;
+        int r;
+
+        activity_note("reading jobs", NULL);
+        r = loader_step(d->loader, clock_system(), RELOAD_TURN_USEC);
+        /* Resources come first: a job may begin as soon as it is there. */
+        if (r > 0 && !loader_is_applying(d->loader))
+                r = scheduler_set_resources(d->engine.scheduler, &d->new_resources) < 0 ? -ENOMEM : 1;
+        if (r > 0)
+                r = loader_apply(d->loader, d->engine.scheduler, &d->engine.events, RELOAD_TURN_USEC, &counts);
+        if (r == 0) {
+                loop_defer(d->engine.loop, deferred);
+                return;
+        }
+        if (r < 0) {
+                reload_finish(d, &(ApiReload){ .r = r });
+                return;
+        }
+        d->n_refused = counts.refused;
+        adopt_settings(d);
+        scheduler_zones_changed(d->engine.scheduler);
+        reload_finish(d, &(ApiReload){
+                                 .added = counts.added,
+                                 .changed = counts.changed,
+                                 .removed = counts.removed,
+                                 .unchanged = counts.unchanged,
+                                 .report = loader_report(d->loader),
+                         });
+}
+
+int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata)
+{
+        Daemon *d = userdata;
+        int r;
+
+        if (d->loader)
+                return -EBUSY;
+        if (d->stopping)
+                return -EBUSY;
+        service_manager_reloading(d->manager);
+        d->reload_done = done;
+        d->reload_userdata = done_userdata;
+        r = settings_load(d->environment->config_file, &d->settings_report, &d->new_settings);
+        if (r >= 0)
+                r = resource_set_load(d->environment->config_file, &d->settings_report, &d->new_resources);
+        if (r >= 0) {
+                /* What is known of zones may be another. */
+                zone_forget();
+                /* Jobs that were loaded are not given up because a directory was not mounted. */
+                r = loader_new(d->environment->jobs, scheduler_n_jobs(d->engine.scheduler) == 0, &d->new_resources, &d->loader);
+                if (r < 0)
+                        config_report_add(&d->settings_report, d->environment->jobs, 0, 0, "can't be read: %s", strerror(-r));
+        }
+        if (r < 0) {
+                log_report(&d->settings_report);
+                reload_finish(d, &(ApiReload){ .r = r, .report = &d->settings_report });
+                return 0;
+        }
+        loop_defer(d->engine.loop, &d->reload_step);
+        return 0;
+}
+
+void daemon_end_reload(Daemon *d)
+{
+        if (d->loader)
+                reload_finish(d, &(ApiReload){ .r = -ECANCELED });
+}
