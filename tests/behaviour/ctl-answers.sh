@@ -185,7 +185,7 @@ error() {
         answers "{\"io.takt.Manager.Ping\": [{\"error\": \"$1\", \"parameters\": $2}]}"
 }
 error io.takt.Jobs.NoSuchJob '{"job": "a\\nb"}'
-expect 3 "" 'taktctl: no job a?nb; see: taktctl list' ping
+expect 3 "" 'taktctl: no job a?nb; see: taktctl list or, where it has a file, taktctl why a?nb' ping
 error org.varlink.service.PermissionDenied '{}'
 expect 5 "" "*not permitted*" ping
 error com.example.Odd '{"a": 1}'

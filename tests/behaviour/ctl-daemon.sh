@@ -132,7 +132,7 @@ is_json '[j["job"] for j in v] == ["count", "nightly"] and v[0]["description"] =
 expect 0 '*' list 'x*' --json
 is_json 'v == []'
 expect 3 '' list nobody
-says '*no job nobody; see: taktctl list'
+says '*no job nobody; see: taktctl list or, where it has a file, taktctl why nobody'
 expect 0 '*job=count*kind=countdown*' show count
 expect 3 '' show nobody
 expect 0 "# $jobs/count.job*From=3*# $jobs/count.job.d/two.conf*From=2" cat count
