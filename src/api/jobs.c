@@ -62,6 +62,10 @@ static void write_description(JsonWriter *w, const Job *job)
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
 
+        if (job->is_template) { /* %i has no value in it */
+                write_string_or_null(w, "description", job->spec->job.description);
+                return;
+        }
         if (job->spec->job.description && job_append_text(job, job->spec->job.description, &text) < 0)
                 w->error = -ENOMEM;
         write_string_or_null(w, "description", job->spec->job.description ? buffer_string(&text) : NULL);

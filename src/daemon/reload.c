@@ -73,10 +73,11 @@ void daemon_notify_ready(const Daemon *d)
 static void reload_finish(Daemon *d, const ApiReload *result)
 {
         ApiReloadDone done = d->reload_done;
+        size_t n_problems = result->report ? result->report->n : 0;
 
         if (result->r >= 0)
-                log_info("Reloaded: %u jobs added, %u changed, %u removed, %u unchanged, %zu problems", result->added,
-                         result->changed, result->removed, result->unchanged, result->report ? result->report->n : 0);
+                log_info("Reloaded: %u jobs added, %u changed, %u removed, %u unchanged, %zu problem%s", result->added,
+                         result->changed, result->removed, result->unchanged, n_problems, n_problems == 1 ? "" : "s");
         else
                 log_error("Reload failed, nothing was changed: %s", strerror(-result->r));
         d->remark = result->r < 0 ? "; the last reload failed" : remark_of(result->report);

@@ -74,6 +74,7 @@ is "a list" "list@ list@008 list@009 list@010 list@011 list@attic list@bath list
 is "a file" "file@ file@north file@south-2 file@west " "$(names 'file@*')"
 is "a link" "linked@7 " "$(names 'linked@*')"
 is "a template's state" template "$(field 'r[0]["state"]' taktctl list --json demand@)"
+is "a template's description" "Counter %i of twelve" "$(field 'r[0]["description"]' taktctl list --json range@)"
 is "a description" "Counter 7 of twelve" "$(field 'r[0]["description"]' taktctl list --json range@7)"
 is "all of them" 27 "$(taktctl list --names | wc -l)"
 is "the schedule of a link" "['Every=7min']" "$(field 'r[0]["schedule"]' taktctl list --json linked@7)"
