@@ -337,6 +337,28 @@ static void test_writer(_unused_ void **state)
                             "\"at\":\"2026-11-22T10:00:00.000180Z\",\"never\":null}");
 }
 
+/* Strings are looked at eight bytes at a time: what needs care is found wherever it stands, and nothing else is. */
+static void test_writer_places(_unused_ void **state)
+{
+        for (size_t n = 1; n <= 20; n++)
+                for (size_t i = 0; i < n; i++)
+                        for (unsigned c = 1; c < 0x80; c++) {
+                                _cleanup_buffer_ Buffer out = BUFFER_NULL;
+                                bool special = c < 0x20 || c == '"' || c == '\\';
+                                char text[21] = "";
+                                JsonWriter w;
+
+                                memset(text, i % 2 ? 'a' : '!', n);
+                                text[i] = (char)c;
+                                json_writer_init(&w, &out, 0);
+                                json_string(&w, text);
+                                assert_ok(json_writer_end(&w));
+                                assert_int_equal(out.len > n + 2, special);
+                                if (!special)
+                                        assert_memory_equal(out.data + 1, text, n);
+                        }
+}
+
 static void test_writer_indent(_unused_ void **state)
 {
         _cleanup_(json_doc_freep) JsonDoc *doc = parse("{\"a\":[1,{\"b\":[]}],\"c\":{}}");
@@ -478,7 +500,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 RUN(test_values),        RUN(test_numbers), RUN(test_errors),        RUN(test_limits),
                 RUN(test_large_object),  RUN(test_equal),   RUN(test_no_memory),     RUN(test_writer),
-                RUN(test_writer_indent), RUN(test_writer_errors), RUN(test_doubles), RUN(test_locale),
+                RUN(test_writer_places), RUN(test_writer_indent), RUN(test_writer_errors), RUN(test_doubles), RUN(test_locale),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
