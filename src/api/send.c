@@ -122,7 +122,7 @@ int api_runs_send(VarlinkCall *call, const JsonValue *parameters, void *userdata
                 if (signo < 0)
                         return varlink_call_invalid_parameter(call, "signal");
         }
-        if (run->state != RUN_RUNNING)
+        if (run->state != RUN_RUNNING || run->kind_done)
                 return reply_error(call, run, "io.takt.Runs.InputClosed", 0);
         r = send_all(run, parameters, signo, &unsent);
         if (r < 0)

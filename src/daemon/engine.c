@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "daemon/identity.h"
 #include "job/guard.h"
+#include "job/refine.h"
 #include "process/helper.h"
 #include "store/schedule-times.h"
 
@@ -35,7 +36,10 @@ static int start_spawner(Engine *engine)
         r = pool_set_new(engine->loop, engine->spawner, &engine->pools);
         if (r >= 0)
                 r = unit_manager_new(engine->loop, &engine->units);
-        return r < 0 ? log_errno(LOG_ERR, r, "No memory for pools of processes: %m") : 0;
+        if (r < 0)
+                return log_errno(LOG_ERR, r, "No memory for pools of processes: %m");
+        r = work_new(engine->pools, &engine->work);
+        return r < 0 ? log_errno(LOG_ERR, r, "The helper takt-worker was not found: %m") : 0;
 }
 
 static int open_ids(Engine *engine, const char *state_directory, bool keep_ids)
@@ -125,6 +129,8 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
                 .leds = engine->leds,
                 .members = &scheduler_members,
                 .guards = &guard_commands,
+                .refine = &refine_by_worker,
+                .work = engine->work,
                 .environment = environment,
                 .credentials_directory = getenv("CREDENTIALS_DIRECTORY"),
         };
@@ -162,6 +168,7 @@ void engine_deinit(Engine *engine)
         led_set_free(engine->leds);
         http_client_free(engine->http);
         unit_manager_free(engine->units);
+        work_free(engine->work);
         pool_set_free(engine->pools);
         spawner_free(engine->spawner);
         loop_free(engine->loop);

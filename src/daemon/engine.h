@@ -12,6 +12,7 @@
 #include "process/transient-unit.h"
 #include "sched/scheduler.h"
 #include "store/store.h"
+#include "work/work.h"
 
 typedef struct Engine {
         Loop *loop;
@@ -21,6 +22,7 @@ typedef struct Engine {
         Spawner *spawner;
         PoolSet *pools;
         UnitManager *units;
+        Work *work;
         LedSet *leds;
         RunIds *ids;
         Store *store;

@@ -9,6 +9,7 @@
 #include "job/resource.h"
 #include "job/spec.h"
 #include "json/writer.h"
+#include "work/work.h"
 
 /* As those of taktctl. */
 enum {
@@ -121,6 +122,15 @@ static int check_references(Jobs *jobs, ConfigReport *report)
         return status;
 }
 
+/* What a daemon sees only when it runs: compiling a program takes too long for thousands of jobs. */
+static int check_filter(const ResultFilter *filter, ConfigReport *report)
+{
+        _cleanup_free_ char *error = NULL;
+        int r = filter->program ? work_check_filter(filter->program, &error) : 0;
+
+        return r == -EBADMSG ? config_report_add(report, filter->file, filter->line, filter->column, "Filter=: %s", error) : r;
+}
+
 static int load(const char *path, Jobs *jobs, ConfigReport *report)
 {
         _cleanup_(settings_freep) Settings *settings = NULL;
@@ -138,6 +148,9 @@ static int load(const char *path, Jobs *jobs, ConfigReport *report)
         if (r < 0)
                 return r == -ENOTSUP ? 0 : r;
         jobs->specs[jobs->n++] = spec;
+        r = check_filter(&spec->result.filter, report);
+        if (r < 0)
+                return r;
         return spec->job.instances && job_name_is_template(spec->name) ? check_instances(path, spec, report) : 0;
 }
 

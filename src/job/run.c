@@ -34,9 +34,12 @@ static const char *const hold_names[_RUN_HOLD_MAX] = {
 
 int run_new(size_t kind_size, Run **ret)
 {
-        /* glibc's calloc() passes by the blocks that it has at hand for malloc(); and compilers make the one of the other. */
-        Run *run = malloc(sizeof(Run) + kind_size);
+        Run *run;
 
+        /* What comes after the kind is done has its place there: job/refine.h. */
+        kind_size = MAX(kind_size, sizeof(void *));
+        /* glibc's calloc() passes by the blocks that it has at hand for malloc(); and compilers make the one of the other. */
+        run = malloc(sizeof(Run) + kind_size);
         if (!run)
                 return -ENOMEM;
         *run = (Run){ .uid = RUN_UID_UNKNOWN };
@@ -151,6 +154,23 @@ void run_set_details(Run *run, char *details)
 void run_succeed(Run *run, char *result, size_t result_len)
 {
         run_set_result(run, result, result_len);
+        run_end(run, false);
+}
+
+void run_succeed_undecoded(Run *run, const char *bytes, size_t n)
+{
+        _cleanup_buffer_ Buffer copy = BUFFER_NULL;
+        char *result = buffer_append(&copy, bytes, n) < 0 ? NULL : buffer_steal(&copy);
+
+        if (!result) {
+                run_fail(run, "memory", "no memory for the result");
+                return;
+        }
+        /* Nobody sees it before it is decoded, and looked through for secrets then. */
+        free(run->result);
+        run->result = result;
+        run->result_len = n;
+        run->undecoded = true;
         run_end(run, false);
 }
 

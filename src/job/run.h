@@ -88,9 +88,12 @@ struct Run {
         RunTrigger trigger : 8;
         RunStop stop : 8;
         RunHold hold : 8;
-        bool starting; /* inside kind->start() */
-        bool ended;    /* the attempt ended while starting */
-        bool failed;   /* how the attempt ended */
+        bool starting : 1;  /* inside kind->start() */
+        bool ended : 1;     /* the kind has ended the attempt */
+        bool failed : 1;    /* how the attempt ended */
+        bool undecoded : 1; /* the result is the bytes of JSON yet */
+        bool kind_done : 1; /* the kind's state is given back; what follows may use its memory: job/refine.h … */
+        bool refining : 1;  /* … as it does */
         uint8_t event_depth; /* events that led here, each a run's that an event had started */
         unsigned attempts;
         uid_t uid;          /* who started it by hand */
@@ -157,6 +160,8 @@ void run_set_memo(Run *run, void *memo);
  * kind has made them, are set before with run_set_outputs().
  */
 void run_succeed(Run *run, char *result, size_t result_len);
+/* The same where the result is the N bytes BYTES of JSON, copied, which are decoded off the loop: job/refine.h. */
+void run_succeed_undecoded(Run *run, const char *bytes, size_t n);
 /* Ends the attempt badly: KIND is one of the stable words of takt.job(5), the message is for people. */
 void run_fail(Run *run, const char *kind, const char *format, ...) _printf_(3, 4);
 /* A result that a failed attempt leaves (a response that was not expected, output of a command); taken over. */
@@ -192,7 +197,7 @@ static inline bool run_is_stopping(const Run *run)
 
 /* --- for the scheduler and those who look on --- */
 
-/* KIND_SIZE bytes of kind state. -ENOMEM. */
+/* KIND_SIZE bytes of kind state, room for a pointer at least. -ENOMEM. */
 int run_new(size_t kind_size, Run **ret);
 Run *run_free(Run *run);
 DEFINE_CLEANUP(Run *, run_free);

@@ -16,8 +16,10 @@ struct Spawner;
 struct LedSet;
 struct Environment;
 struct GuardOperations;
+struct RefineOperations;
 struct MemberOperations;
 struct StampStore;
+struct Work;
 
 typedef struct Services {
         Clock *clock;
@@ -30,6 +32,8 @@ typedef struct Services {
         struct LedSet *leds;
         const struct MemberOperations *members; /* of groups: the scheduler's */
         const struct GuardOperations *guards; /* of Enter= and Exit= */
+        const struct RefineOperations *refine; /* of results, off the loop */
+        struct Work *work; /* who does that */
         const struct Environment *environment;
         const char *credentials_directory; /* NULL: none */
         struct StampStore *stamps; /* NULL: schedules begin anew with each process */

@@ -28,6 +28,30 @@ static void clear_output(_unused_ const ConfigKey *key, void *target)
         *set = output_set_free(*set);
 }
 
+static void clear_filter(_unused_ const ConfigKey *key, void *target)
+{
+        ResultFilter *filter = target;
+
+        free(filter->program);
+        free(filter->file);
+        *filter = (ResultFilter){};
+}
+
+/* Compiling it takes more time than loading a hundred jobs; takt-verify has it done. */
+static int parse_filter(const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        ResultFilter *filter = target;
+
+        if (strlen(value) > RESULT_FILTER_MAX)
+                return config_item_error(site->item, site->report, 0, "a program has at most %u bytes", RESULT_FILTER_MAX);
+        clear_filter(key, filter);
+        filter->line = site->item->line;
+        filter->column = site->item->column;
+        filter->program = strdup(value);
+        filter->file = strdup(site->item->file);
+        return filter->program && filter->file ? 0 : -ENOMEM;
+}
+
 static int parse_use(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
 {
         JobUses *list = target;
@@ -77,6 +101,8 @@ static const ConfigType type_output = {
         .metavar = "NAME: PATH", .repeatable = true, .parse = parse_output, .clear = clear_output,
 };
 
+static const ConfigType type_filter = { .metavar = "PROGRAM", .parse = parse_filter, .clear = clear_filter };
+
 static const char *const format_names[] = { "auto", "json", "text", "number", "lines", "none", NULL };
 static const char *const success_levels[] = { "debug", "info", "notice", NULL };
 
@@ -118,6 +144,8 @@ static const ConfigKey result_keys[] = {
           .help = "A named value taken from the result by a JSONPath." },
         { "Schema", .type = &config_type_string, .offset = offsetof(ResultSettings, schema.name),
           .help = "A JSON Schema that the result has to fit: a file of schemas/ in the environment, or a path." },
+        { "Filter", .type = &type_filter, .offset = offsetof(ResultSettings, filter),
+          .help = "A program of jq that the result is passed through: what it gives is the result." },
         {},
 };
 

@@ -85,11 +85,22 @@ struct ScheduleSettings {
         bool persistent;       /* its times survive the daemon */
 };
 
+/* A jq program. */
+typedef struct ResultFilter {
+        char *program; /* NULL: none */
+        char *file;    /* where it stands */
+        unsigned line, column;
+} ResultFilter;
+
+/* Bytes of a program. */
+#define RESULT_FILTER_MAX (64U * 1024)
+
 /* [Result] */
 typedef struct ResultSettings {
         int format; /* ResultFormat */
         OutputSet *outputs; /* NULL: none */
         ResultSchema schema;
+        ResultFilter filter;
 } ResultSettings;
 
 /* Another job that this one runs. */

@@ -4,6 +4,7 @@
 #include "base/activity.h"
 #include "base/string-util.h"
 #include "job/job.h"
+#include "job/refine.h"
 #include "job/spec.h"
 
 ResultFormat run_result_format(const Run *run, ResultFormat fallback)
@@ -30,7 +31,8 @@ static int extract(Run *run, const JsonValue *root, size_t n, char **ret_error)
         int r;
 
         r = result_schema_check(&run->spec->result.schema, root, n, ret_error);
-        if (r < 0 || output_set_size(run->spec->result.outputs) == 0)
+        /* Outputs are those of what Filter= makes of the result. */
+        if (r < 0 || output_set_size(run->spec->result.outputs) == 0 || run->spec->result.filter.program)
                 return r;
         json_writer_init(&w, &outputs, 0);
         r = outputs_extract(run->spec->result.outputs, root, &w, ret_error);
@@ -83,6 +85,11 @@ void run_finish_with_bytes(Run *run, ResultFormat format, const char *bytes, siz
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
         int r;
 
+        /* A schema is checked here, and refuses what is larger than that anyway. */
+        if (format == RESULT_JSON && n > REFINE_INLINE_MAX && run->services->refine && !run->spec->result.schema.compiled) {
+                run_succeed_undecoded(run, bytes, n);
+                return;
+        }
         activity_note_job("a result to decode", run->job->name);
         r = result_decode(&result, format, bytes, n, NULL, &error);
         if (r >= 0)

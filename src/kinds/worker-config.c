@@ -43,5 +43,8 @@ int worker_config_load(JobSpec *spec, void *config, const ConfigItems *items, Co
                 return config_items_error(items, report, "Worker", "Command", 0, "is missing");
         if (spec->result.format > 1)
                 return config_items_error(items, report, "Result", "Format", 0, "what a worker gives is JSON, a value a line");
+        if (spec->result.filter.program)
+                return config_items_error(items, report, "Result", "Filter", 0,
+                                          "is not for a worker's values, which come before its end; let it give what is wanted");
         return command_check_environment(spec, &c->environment, "Worker", items, report);
 }

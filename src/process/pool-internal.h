@@ -39,7 +39,8 @@ struct PoolProcess {
         bool ending;
         bool asked; /* to end, by us */
         bool dead;  /* without having been asked */
-        Buffer input;  /* to be written */
+        Buffer input;  /* to be written … */
+        size_t written; /* … but for so many bytes */
         Buffer output; /* a line that has begun */
         char mark[POOL_MARK_MAX]; /* in its environment: what it leaves behind is known by it */
         Deferred flush;

@@ -257,17 +257,24 @@ static void on_output(_unused_ IoSource *source, _unused_ int fd, _unused_ unsig
 
 static void write_input(PoolProcess *process)
 {
-        if (process->input.len > 0) {
-                ssize_t n = write(process->input_fd, process->input.data, process->input.len);
+        Buffer *input = &process->input;
+
+        if (input->len > 0) {
+                ssize_t n = write(process->input_fd, input->data + process->written, input->len - process->written);
 
                 if (n < 0 && errno != EAGAIN && errno != EINTR) {
                         process_gone(process);
                         return;
                 }
                 if (n > 0)
-                        buffer_consume(&process->input, (size_t)n);
+                        process->written += (size_t)n;
+                /* What is left of a long line stays where it is: moving it up for each piece would cost its length squared. */
+                if (process->written == input->len || process->written > input->len / 2) {
+                        buffer_consume(input, process->written);
+                        process->written = 0;
+                }
         }
-        (void)io_source_set_events(process->input_io, process->input.len > 0 ? IO_WRITE : 0);
+        (void)io_source_set_events(process->input_io, input->len > 0 ? IO_WRITE : 0);
 }
 
 static void on_input(_unused_ IoSource *source, _unused_ int fd, _unused_ unsigned events, void *userdata)

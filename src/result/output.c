@@ -9,7 +9,8 @@
 
 typedef struct Output {
         char *name;
-        char *text; /* of the path, for messages */
+        char *declaration;
+        const char *text; /* of the path, in it: for messages */
         JsonPath *path;
         bool optional;
         bool singular;
@@ -28,7 +29,7 @@ OutputSet *output_set_new(void)
 static void output_deinit(Output *output)
 {
         free(output->name);
-        free(output->text);
+        free(output->declaration);
         json_path_free(output->path);
 }
 
@@ -65,12 +66,13 @@ static int parse_declaration(const char *s, Output *output, TextError *ret_error
         p += strspn(s + p, BLANKS);
 
         output->name = strndup(s + start, n);
-        output->text = strdup(s + p);
-        if (!output->name || !output->text)
+        output->declaration = strdup(s + start);
+        if (!output->name || !output->declaration)
                 return -ENOMEM;
-        n = strlen(output->text);
-        while (n > 0 && strchr(BLANKS, output->text[n - 1]))
-                output->text[--n] = '\0';
+        output->text = output->declaration + (p - start);
+        n = strlen(output->declaration);
+        while (n > p - start && strchr(BLANKS, output->declaration[n - 1]))
+                output->declaration[--n] = '\0';
         *ret_path_offset = p;
         return 0;
 }
@@ -126,6 +128,11 @@ size_t output_set_size(const OutputSet *set)
 const char *output_set_name(const OutputSet *set, size_t i)
 {
         return set->outputs[i].name;
+}
+
+const char *output_set_declaration(const OutputSet *set, size_t i)
+{
+        return set->outputs[i].declaration;
 }
 
 bool output_set_has(const OutputSet *set, const char *name)

@@ -22,6 +22,8 @@ DEFINE_CLEANUP(OutputSet *, output_set_free);
 int output_set_add(OutputSet *set, const char *declaration, TextError *ret_error);
 size_t output_set_size(const OutputSet *set); /* NULL: 0 */
 const char *output_set_name(const OutputSet *set, size_t i);
+/* What output_set_add() was given, without the blanks around it. */
+const char *output_set_declaration(const OutputSet *set, size_t i);
 bool output_set_has(const OutputSet *set, const char *name);
 
 /*

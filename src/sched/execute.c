@@ -11,6 +11,7 @@
 #include "base/string-util.h"
 #include "job/expand.h"
 #include "sched/guard.h"
+#include "sched/refine.h"
 #include "when/timespan.h"
 
 static Scheduler *run_scheduler(Run *run)
@@ -147,11 +148,12 @@ static void attempt_ended(Scheduler *s, Run *run)
         RunState state;
 
         activity_note_job("the end of a run", run->job->name);
+        if (refine_begin(run))
+                return;
         publish(run);
         state = final_state(run);
         timer_disarm(s->services->timers, &run->timer);
-        if (run->spec->kind->reset)
-                run->spec->kind->reset(run);
+        refine_reset(run);
         if (state == RUN_TIMEOUT) {
                 _cleanup_free_ char *message = xasprintf("no end within %s (TimeoutSec=)",
                                                          timespan_format(run->spec->job.timeout, span));
@@ -164,6 +166,21 @@ static void attempt_ended(Scheduler *s, Run *run)
                 retry(s, run);
         else
                 execute_finish(s, run, state);
+}
+
+void execute_refined(Scheduler *s, Run *run)
+{
+        attempt_ended(s, run);
+}
+
+void execute_cancel_attempt(Scheduler *s, Run *run)
+{
+        if (!run->refining) {
+                run->spec->kind->cancel(run);
+                return;
+        }
+        refine_stop(run);
+        attempt_ended(s, run);
 }
 
 static void on_run_end(Run *run)
@@ -193,7 +210,7 @@ static void on_timeout(Timer *timer, _unused_ usec_t now)
         Run *run = container_of(timer, Run, timer);
 
         run->stop = RUN_STOP_TIMEOUT;
-        run->spec->kind->cancel(run);
+        execute_cancel_attempt(run_scheduler(run), run);
 }
 
 /* What the attempt is for. */
@@ -230,7 +247,7 @@ void execute_attempt(Scheduler *s, Run *run)
         list_unlink(&run->queue);
         run->state = RUN_RUNNING;
         run->stop = RUN_STOP_NONE;
-        run->ended = run->failed = false;
+        run->ended = run->failed = run->undecoded = run->kind_done = false;
         s->n_active += run_takes_place(run);
         if (run->attempts++ == 0) {
                 run->started_boottime = now;

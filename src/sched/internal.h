@@ -6,8 +6,9 @@
  * one daemon to the next. triggers.c: On=. wall.c: a wall clock that is set; zones.c: another zone.
  *
  * Runs: runs.c has those that have not ended. A new one goes through admit.c (may it begin, and when), which
- * guard.c helps with what it has to take, and then through execute.c (attempts, retries, the end). stop.c: how
- * they are asked to end. record.c: those that never began. members.c: those of groups. bind.c: parameters.
+ * guard.c helps with what it has to take, and then through execute.c (attempts, retries, the end), which
+ * refine.c helps with results. stop.c: how they are asked to end. record.c: those that never began. members.c:
+ * those of groups. bind.c: parameters.
  */
 
 #include "sched/scheduler.h"
@@ -204,6 +205,10 @@ void execute_finish(Scheduler *s, Run *run, RunState state);
 void execute_emit(Scheduler *s, Run *run, EventType type, const char *message, const char *data);
 /* KIND is one of the stable words of takt.job(5), the message is for people; both are copied. */
 void execute_set_error(Run *run, const char *kind, const char *message);
+/* What was done with RUN's result off the loop is through, well or not: refine.c. */
+void execute_refined(Scheduler *s, Run *run);
+/* Asks what the attempt is about to end: its kind, or what is done with its result. */
+void execute_cancel_attempt(Scheduler *s, Run *run);
 /* Its Enter= commands are through (ERROR NULL), or one failed. */
 void execute_entered(Scheduler *s, Run *run, const char *error);
 /* A new run that is in the midst of an attempt; once its kind has it, that is told, and the attempt's timeout holds. */

@@ -3,6 +3,7 @@
 #include "sched/internal.h"
 
 #include "sched/guard.h"
+#include "sched/refine.h"
 
 static int run_compare(const Run *a, const Run *b)
 {
@@ -77,8 +78,8 @@ void runs_drop(Scheduler *s, Run *run)
 {
         runs_uncount(s, run);
         timer_disarm(s->services->timers, &run->timer);
-        if (run->state == RUN_RUNNING && run->spec->kind->reset)
-                run->spec->kind->reset(run);
+        if (run->state == RUN_RUNNING)
+                refine_reset(run);
         if (run->guard)
                 guard_abandon(s, run);
         if (run->member)

@@ -6,6 +6,7 @@
 
 #include "sched/catch-up.h"
 #include "sched/guard.h"
+#include "sched/refine.h"
 
 static const struct {
         const char *kind;
@@ -37,14 +38,14 @@ void stop_run(Scheduler *s, Run *run, RunStop stop)
                 break;
         case RUN_RUNNING:
                 /* The first reason stands; a timed-out run that is cancelled as well is still a timeout. */
-                if (run->stop != RUN_STOP_NONE || run->ended)
+                if (run->stop != RUN_STOP_NONE || (run->ended && !run->refining))
                         break;
                 run->stop = stop;
                 timer_disarm(s->services->timers, &run->timer);
                 if (guard_is_entering(run))
                         guard_stop_entering(run);
                 else
-                        run->spec->kind->cancel(run);
+                        execute_cancel_attempt(s, run);
                 break;
         default:
                 assert(false);
@@ -101,8 +102,7 @@ void scheduler_abandon(Scheduler *s)
         scheduler_shutdown(s, NULL, NULL);
         while ((run = RB_MIN(RunTree, &s->runs))) {
                 /* What is left is an attempt that was asked to end and takes its time. */
-                if (run->spec->kind->reset)
-                        run->spec->kind->reset(run);
+                refine_reset(run);
                 guard_abandon(s, run);
                 stop_set_error(run, RUN_STOP_SHUTDOWN, "the daemon was stopped and did not wait for the end");
                 execute_finish(s, run, RUN_CANCELLED);

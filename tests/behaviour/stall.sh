@@ -4,18 +4,21 @@
 . "${TAKT_SRCDIR:?}/tests/behaviour/lib.sh"
 
 new_environment
-# 40 MB of numbers take far longer to decode than a step may.
-job large <<'JOB'
+# Many outputs, each of which looks at every one of many values, take far longer than a step may.
+job large <<JOB
 [Job]
 Type=exec
 
 [Exec]
-Command=python3 -c "print([0] * 13000000)"
+Command=python3 -c "print([0] * 300000)"
 Output=json
 MaxBytes=64M
+
+[Result]
+$(for i in $(seq 40); do echo "Output=o$i: \$[?@ > $i]"; done)
 JOB
 start_taktd
-is "the run" succeeded "$(field "r['state']" taktctl run --wait --json large)"
+taktctl -q run large >/dev/null
 logged() {
         grep -E 'The loop was held up for [0-9].* by (a result to decode|the end of a run): large' "$log"
 }
@@ -23,4 +26,23 @@ eventually "a stall is logged with its job" logged
 is "stalls and the longest" "True True" "$(taktctl --json info | python3 -c 'import json, sys
 loop = json.load(sys.stdin)["loop"]
 print(loop["stalls"] > 0, loop["maxStallUsec"] >= 50000)')"
+# JSON is decoded elsewhere.
+job json <<'JOB'
+[Job]
+Type=exec
+
+[Exec]
+Command=python3 -c "print([0] * 13000000)"
+Output=json
+MaxBytes=64M
+
+[Result]
+Output=first: $[0]
+JOB
+taktctl -q reload
+is "a large result that is JSON" "succeeded {'first': 0}" \
+        "$(field "r['state'] + ' ' + str(r['outputs'])" taktctl run --wait --json json)"
+if grep 'The loop was held up .* by a result to decode: json' "$log"; then
+        fail "it was decoded on the loop"
+fi
 check_end
