@@ -128,14 +128,14 @@ static void report(JsonSchemaReporter *base, const JsonSchemaError *error)
 /* The user is told of what can't be read. */
 typedef struct Files {
         JsonFiles files;
-        bool told;
+        unsigned n_read;
 } Files;
 
 static int load_for_schema(JsonFiles *base, const char *path, JsonDoc **ret)
 {
         int r = load_json(path, ret);
 
-        container_of(base, Files, files)->told = r < 0;
+        container_of(base, Files, files)->n_read += r >= 0;
         return r;
 }
 
@@ -147,8 +147,8 @@ static int compile(const char *file, JsonSchema **ret)
 
         if (r == -ENOMEM)
                 return ctl_oom();
-        if (r < 0 && files.told)
-                return STATUS_USAGE;
+        if (r < 0 && files.n_read == 0)
+                return STATUS_USAGE; /* the file itself; what it refers to is a fault of the schema */
         return r < 0 ? ctl_error(STATUS_USAGE, "%s: unusable schema%s%s", file, r == -EBADMSG ? "" : ": ",
                                  r == -EBADMSG ? "" : strerror(-r)) : 0;
 }
