@@ -26,7 +26,7 @@ fail() {
 # The build tree may be closed to others: they use copies.
 chmod 755 "$dir"
 mkdir "$dir/bin"
-cp "$TAKT_BUILDDIR"/takt{ctl,d,-spawn} "$dir/bin"
+cp "$TAKT_BUILDDIR"/takt{ctl,d,-spawn,-worker} "$dir/bin"
 env=$dir/lab
 "$TAKT_BUILDDIR/taktctl" -q env create "$env"
 printf '[Job]\nType=sleep\n[Sleep]\nDuration=1ms\n' >"$env/jobs/nap.job"
