@@ -210,15 +210,13 @@ int triggers_set(Scheduler *s, Job *job)
 
 /* --- what waits --- */
 
-static Input *input_unref(Input *input)
+static void input_unref(Input *input)
 {
-        if (input && --input->n_ref == 0) {
-                free(input->text);
-                free(input);
-        }
-        return NULL;
+        if (!input || --input->n_ref > 0)
+                return;
+        free(input->text);
+        free(input);
 }
-DEFINE_CLEANUP(Input *, input_unref);
 
 static void pending_free(Pending *pending)
 {
