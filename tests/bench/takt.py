@@ -63,7 +63,7 @@ class Daemon:
 
     def __init__(self, jobs, settings=(), prefix=()):
         self.directory = tempfile.mkdtemp(prefix="takt-bench-")
-        self.measured = "*"  # the jobs that pause() and resume() are about
+        self.measured = ["*"]  # the jobs that pause() and resume() are about
         try:
             subprocess.run([BUILD + "/taktctl", "-q", "env", "create", self.directory], check=True)
             with open(self.directory + "/takt.conf", "a", encoding="ascii") as file:
@@ -119,11 +119,11 @@ class Daemon:
 
     def pause(self):
         """Holds all schedules back and waits for the runs under way."""
-        self.control.call("io.takt.Jobs.Pause", jobs=[self.measured])
+        self.control.call("io.takt.Jobs.Pause", jobs=self.measured)
         self.wait(lambda runs: not any(runs.get(state) for state in ("queued", "running", "retrying")))
 
     def resume(self):
-        self.control.call("io.takt.Jobs.Resume", jobs=[self.measured])
+        self.control.call("io.takt.Jobs.Resume", jobs=self.measured)
 
     def wait(self, condition, seconds=60):
         """Waits until CONDITION holds for runs()."""
