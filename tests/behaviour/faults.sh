@@ -25,6 +25,9 @@ left() {
 none_left() {
         [ -z "$(left)" ]
 }
+some_left() {
+        [ -n "$(left)" ]
+}
 
 exec_job missing "$dir/no-such-program"
 printf 'x' >"$dir/plain"
@@ -69,7 +72,7 @@ is "a daemon" succeeded "$(outcome daemon)"
 is "many forks" 200 "$(run_job 'r["result"].strip()' forks)"
 for name in deaf stopped; do
         taktctl run "$name" >"$dir/out"
-        eventually "$name runs" test -n "$(left)" || :
+        eventually "$name runs" some_left || :
         taktctl -q cancel "$name" >"$dir/out" 2>&1 || :
         taktctl wait "$name" >"$dir/out" 2>&1 || :
         is "$name" cancelled "$(runs 'rs[0]["state"]' "$name")"
@@ -96,7 +99,7 @@ eventually "no descriptors are left over (before: $before)" same_descriptors || 
 for name in deaf forks holder stopped; do
         taktctl run "$name" >"$dir/out"
 done
-eventually "processes" test -n "$(left)" || :
+eventually "processes" some_left || :
 kill -KILL "$spawn_pid"
 eventually "all is gone with takt-spawn" none_left || :
 answered() {

@@ -28,6 +28,9 @@ is() {
 units_left() {
         inside systemctl list-units --all --plain --no-legend 'takt-*.service'
 }
+no_units_left() {
+        [ -z "$(units_left)" ]
+}
 
 unit who $'Command=id -un\nUser=nobody'
 unit words $'Command=/bin/echo "a  b" $HOME %n *\nOutput=text'
@@ -91,7 +94,7 @@ until_true "its processes" inside sh -c "[ \"\$(pgrep -xc sleep)\" = 2 ]"
 inside taktctl -q --system cancel "$run"
 until_true "the end of the run" inside sh -c "taktctl --system --json runs long | grep -q '\"state\":\"cancelled\"'"
 if inside pgrep -x sleep; then fail "a process of a cancelled unit is left"; fi
-until_true "the end of all units" test -z "$(units_left)"
+until_true "the end of all units" no_units_left
 
 # --- the daemon dies ---
 
