@@ -7,13 +7,9 @@
 
 #include "base/string-util.h"
 #include "job/references.h"
-#include "job/run.h"
-#include "sched/scheduler.h"
+#include "engine.h"
 
 #define MSEC USEC_PER_MSEC
-#define SEC USEC_PER_SEC
-#define START_REALTIME (UINT64_C(1800000000) * SEC)
-#define START_BOOTTIME (1000 * SEC)
 #define RECORDS_MAX 512U
 
 /* A run that ended; times count from the start of the test. */
@@ -27,27 +23,16 @@ typedef struct Record {
 } Record;
 
 typedef struct Fixture {
-        VirtualClock clock;
-        TimerQueue *timers;
-        EventBus events;
-        EventObserver observer;
-        RunIds *ids;
-        Services services;
-        Scheduler *scheduler;
+        Engine engine;
         Record records[RECORDS_MAX]; /* the first ones; all are counted */
         size_t n_ended;
         size_t by_state[_RUN_STATE_MAX];
         bool shut_down;
 } Fixture;
 
-static usec_t now(const Fixture *f)
-{
-        return f->clock.now_boottime - START_BOOTTIME;
-}
-
 static void on_event(EventObserver *observer, const Event *event)
 {
-        Fixture *f = container_of(observer, Fixture, observer);
+        Fixture *f = container_of(observer, Fixture, engine.observer);
         const Run *run = event->run;
         Record *r;
 
@@ -76,28 +61,8 @@ static Fixture *fixture_new(const SchedulerLimits *limits)
         Fixture *f = new0(Fixture, 1);
 
         assert_non_null(f);
-        virtual_clock_init(&f->clock, START_BOOTTIME, START_REALTIME);
-        f->timers = timer_queue_new(&f->clock.clock);
-        assert_non_null(f->timers);
-        event_bus_init(&f->events, &f->clock.clock);
-        f->observer.notify = on_event;
-        event_bus_subscribe(&f->events, &f->observer);
-        assert_ok(run_ids_open(NULL, &f->ids));
-        f->services = (Services){ .clock = &f->clock.clock, .timers = f->timers, .members = &scheduler_members };
-        assert_ok(scheduler_new(&f->services, &f->events, f->ids, limits, &f->scheduler));
-        scheduler_begin(f->scheduler);
+        engine_init(&f->engine, on_event, limits);
         return f;
-}
-
-static void advance_to(Fixture *f, usec_t t)
-{
-        usec_t end = START_BOOTTIME + t, due;
-
-        while ((due = timer_queue_next(f->timers)) <= end) {
-                virtual_clock_advance(&f->clock, usec_sub(due, f->clock.now_boottime));
-                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
-        }
-        virtual_clock_advance(&f->clock, usec_sub(end, f->clock.now_boottime));
 }
 
 static void on_shut_down(void *userdata)
@@ -110,41 +75,22 @@ static void on_shut_down(void *userdata)
 /* Ends all, and looks that nothing is left. */
 static void fixture_free(Fixture *f)
 {
-        scheduler_shutdown(f->scheduler, on_shut_down, f);
-        advance_to(f, now(f) + SEC);
+        scheduler_shutdown(f->engine.scheduler, on_shut_down, f);
+        engine_advance_to(&f->engine, engine_now(&f->engine) + SEC);
         assert_true(f->shut_down);
-        assert_null(scheduler_next_run(f->scheduler, NULL));
-        scheduler_free(f->scheduler);
-        assert_int_equal(timer_queue_size(f->timers), 0);
+        assert_null(scheduler_next_run(f->engine.scheduler, NULL));
+        engine_deinit(&f->engine);
         for (size_t i = 0; i < MIN(f->n_ended, (size_t)RECORDS_MAX); i++) {
                 free(f->records[i].result);
                 free(f->records[i].details);
                 free(f->records[i].message);
         }
-        run_ids_close(f->ids);
-        timer_queue_free(f->timers);
         free(f);
-}
-
-static int load_spec(const char *name, const char *text, ConfigReport *report, JobSpec **ret)
-{
-        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
-
-        assert_ok(config_parse_text(name, text, strlen(text), &items, report));
-        return job_spec_load_items(name, &items, report, ret);
 }
 
 static Job *add(Fixture *f, const char *name, const char *text)
 {
-        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
-        JobSpec *spec;
-        Job *job;
-
-        if (load_spec(name, text, &report, &spec) < 0)
-                fail_msg("%s", report.problems[0].message);
-        assert_ok(scheduler_add_job(f->scheduler, spec, &job));
-        job_spec_unref(spec);
-        return job;
+        return engine_add(&f->engine, make_spec(name, text));
 }
 
 static Job *add_group(Fixture *f, const char *name, const char *text)
@@ -165,14 +111,6 @@ static void add_leaves(Fixture *f)
                         "[Countdown]\nFrom=${from}\nName=${name}\n");
         add(f, "late", "[Job]\nType=sleep\nTimeoutSec=2s\n[Sleep]\nDuration=10s\n");
         add(f, "echo", "[Job]\nType=group\nParameter=input:json=null\n[Group]\nMode=chain\nErrors=keep\nRun=${input}\n");
-}
-
-static uint64_t run_now(Fixture *f, Job *job)
-{
-        uint64_t id = 0;
-
-        assert_ok(scheduler_run(f->scheduler, job, &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL }, &id));
-        return id;
 }
 
 static const Record *ended(const Fixture *f, uint64_t id)
@@ -203,19 +141,19 @@ static void test_gather(_unused_ void **state)
 
         add_leaves(f);
         /* The results are in the order named, whatever ends first; arguments by position and by name. */
-        id = run_now(f, add_group(f, "g", "[Group]\nRun=count 4 A\nRun=s1\nRun=count --name=B --from 3\nRun=s0\n"));
-        assert_int_equal(scheduler_n_running(f->scheduler), 4);
-        advance_to(f, 10 * SEC);
+        id = engine_run(&f->engine, add_group(f, "g", "[Group]\nRun=count 4 A\nRun=s1\nRun=count --name=B --from 3\nRun=s0\n"));
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 4);
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", "[\"done!\",null,\"done!\",null]", 4 * SEC);
         for (size_t i = 0; i + 1 < f->n_ended; i++)
                 assert_int_equal(f->records[i].parent, id);
         /* One that fails: the others go on, and the group fails in the end. */
-        id = run_now(f, add_group(f, "h", "[Group]\nRun=late\nRun=s3\nRun=count 1\n"));
-        advance_to(f, 20 * SEC);
+        id = engine_run(&f->engine, add_group(f, "h", "[Group]\nRun=late\nRun=s3\nRun=count 1\n"));
+        engine_advance_to(&f->engine, 20 * SEC);
         assert_ended(f, id, RUN_FAILED, "member-failed", "[null,null,\"done!\"]", 13 * SEC);
         assert_non_null(strstr(ended(f, id)->message, "1 of 3 members failed; the first: late (run "));
-        id = run_now(f, add_group(f, "k", "[Group]\nErrors=keep\nRun=count 1\nRun=count 101\nRun=count\nRun=gone\n"));
-        advance_to(f, 30 * SEC);
+        id = engine_run(&f->engine, add_group(f, "k", "[Group]\nErrors=keep\nRun=count 1\nRun=count 101\nRun=count\nRun=gone\n"));
+        engine_advance_to(&f->engine, 30 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 21 * SEC);
         assert_non_null(strstr(ended(f, id)->result, "\"bad-parameter\""));
         assert_non_null(strstr(ended(f, id)->result, "\"no-such-job\""));
@@ -230,15 +168,15 @@ static void test_taskgroup(_unused_ void **state)
 
         add_leaves(f);
         add_group(f, "inner", "[Group]\nRun=s3\nRun=s3\n");
-        id = run_now(f, add_group(f, "t", "[Group]\nMode=taskgroup\nRun=s1\nRun=inner\nRun=late\nRun=s3\n"));
-        advance_to(f, 10 * SEC);
+        id = engine_run(&f->engine, add_group(f, "t", "[Group]\nMode=taskgroup\nRun=s1\nRun=inner\nRun=late\nRun=s3\n"));
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_ended(f, id, RUN_FAILED, "member-failed", "[null,null,null,null]", 2 * SEC);
         /* late is its one failure; s3, inner and its two members were cancelled with it. */
         assert_int_equal(f->by_state[RUN_TIMEOUT], 1);
         assert_int_equal(f->by_state[RUN_CANCELLED], 4);
         assert_non_null(startswith(ended(f, id)->details, "{\"members\":4,\"failed\":1,\"errors\":[{\"job\":\"late\""));
         /* A failure while members are begun: those that were not are never begun. */
-        id = run_now(f, add_group(f, "u", "[Group]\nMode=taskgroup\nRun=s1\nRun=gone\nRun=s1\n"));
+        id = engine_run(&f->engine, add_group(f, "u", "[Group]\nMode=taskgroup\nRun=s1\nRun=gone\nRun=s1\n"));
         assert_ended(f, id, RUN_FAILED, "member-failed", NULL, 10 * SEC);
         assert_int_equal(f->by_state[RUN_CANCELLED], 5);
         fixture_free(f);
@@ -250,21 +188,21 @@ static void test_chain(_unused_ void **state)
         uint64_t id;
 
         add_leaves(f);
-        id = run_now(f, add_group(f, "c", "[Group]\nMode=chain\nRun=s1\nRun=count 2\nRun=s0\nRun=s3\n"));
-        advance_to(f, 10 * SEC);
+        id = engine_run(&f->engine, add_group(f, "c", "[Group]\nMode=chain\nRun=s1\nRun=count 2\nRun=s0\nRun=s3\n"));
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", "null", 6 * SEC);
         /* The middle fails: the rest is never begun. */
-        id = run_now(f, add_group(f, "d", "[Group]\nMode=chain\nRun=s1\nRun=late\nRun=s3\n"));
-        advance_to(f, 20 * SEC);
+        id = engine_run(&f->engine, add_group(f, "d", "[Group]\nMode=chain\nRun=s1\nRun=late\nRun=s3\n"));
+        engine_advance_to(&f->engine, 20 * SEC);
         assert_ended(f, id, RUN_FAILED, "member-failed", NULL, 13 * SEC);
         assert_int_equal(f->n_ended, 5 + 3);
         /* A chain an item, side by side; what one gives is the input of the next. */
         add_group(f, "make", "[Job]\nParameter=input:json\n[Group]\nErrors=keep\nRun=x${input}\n");
-        id = run_now(f, add_group(f, "e", "[Group]\nMode=chain\nFor=a 1..2 [true]\nRun=s1\nRun=s3\n"));
-        advance_to(f, 30 * SEC);
+        id = engine_run(&f->engine, add_group(f, "e", "[Group]\nMode=chain\nFor=a 1..2 [true]\nRun=s1\nRun=s3\n"));
+        engine_advance_to(&f->engine, 30 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", "[null,null,null,null]", 24 * SEC);
-        id = run_now(f, add_group(f, "i", "[Group]\nMode=chain\nFor=a 7\nRun=make\nRun=count 1 ${index}${item}\n"));
-        advance_to(f, 40 * SEC);
+        id = engine_run(&f->engine, add_group(f, "i", "[Group]\nMode=chain\nFor=a 7\nRun=make\nRun=count 1 ${index}${item}\n"));
+        engine_advance_to(&f->engine, 40 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", "[\"done!\",\"done!\"]", 31 * SEC);
         fixture_free(f);
 }
@@ -276,7 +214,7 @@ static void test_input(_unused_ void **state)
         uint64_t id;
 
         add_leaves(f);
-        id = run_now(f, add_group(f, "g", "[Group]\nMode=chain\nFor=a\nRun=echo\nRun=echo\nRun=echo --input=[${input},1]\n"));
+        id = engine_run(&f->engine, add_group(f, "g", "[Group]\nMode=chain\nFor=a\nRun=echo\nRun=echo\nRun=echo --input=[${input},1]\n"));
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 0);
         /* item → echo's input → the job's name; its error is the next one's input, by itself and as the line says. */
         assert_non_null(startswith(f->records[0].result, "{\"job\":\"a\",\"run\":null"));
@@ -291,15 +229,15 @@ static void test_items(_unused_ void **state)
         uint64_t id;
 
         add_leaves(f);
-        id = run_now(f, add_group(f, "none", "[Group]\nFor=5..4\nRun=s1\n"));
+        id = engine_run(&f->engine, add_group(f, "none", "[Group]\nFor=5..4\nRun=s1\n"));
         assert_ended(f, id, RUN_SUCCEEDED, "", "[]", 0);
-        id = run_now(f, add_group(f, "pairs", "[Group]\nFor=1..2\nRun=count ${item}\nRun=s1\n"));
-        advance_to(f, 10 * SEC);
+        id = engine_run(&f->engine, add_group(f, "pairs", "[Group]\nFor=1..2\nRun=count ${item}\nRun=s1\n"));
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", "[\"done!\",null,\"done!\",null]", 2 * SEC);
-        id = run_now(f, add_group(f, "many", "[Group]\nFor=1..1000000000\nRun=s0\n"));
+        id = engine_run(&f->engine, add_group(f, "many", "[Group]\nFor=1..1000000000\nRun=s0\n"));
         assert_ended(f, id, RUN_FAILED, "too-large", NULL, 10 * SEC);
-        id = run_now(f, add_group(f, "byname", "[Group]\nFor=s1 s3 s0\nRun=${item}\n"));
-        advance_to(f, 20 * SEC);
+        id = engine_run(&f->engine, add_group(f, "byname", "[Group]\nFor=s1 s3 s0\nRun=${item}\n"));
+        engine_advance_to(&f->engine, 20 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", "[null,null,null]", 13 * SEC);
         fixture_free(f);
 }
@@ -310,12 +248,12 @@ static void test_concurrency(_unused_ void **state)
         uint64_t id;
 
         add_leaves(f);
-        id = run_now(f, add_group(f, "g", "[Group]\nConcurrency=3\nFor=1..10\nRun=s1\n"));
-        assert_int_equal(scheduler_n_running(f->scheduler), 4);
-        advance_to(f, 10 * SEC);
+        id = engine_run(&f->engine, add_group(f, "g", "[Group]\nConcurrency=3\nFor=1..10\nRun=s1\n"));
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 4);
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 4 * SEC);
-        id = run_now(f, add_group(f, "c", "[Group]\nMode=chain\nConcurrency=1\nFor=1..2\nRun=s1\nRun=s0\n"));
-        advance_to(f, 20 * SEC);
+        id = engine_run(&f->engine, add_group(f, "c", "[Group]\nMode=chain\nConcurrency=1\nFor=1..2\nRun=s1\nRun=s0\n"));
+        engine_advance_to(&f->engine, 20 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 12 * SEC);
         fixture_free(f);
 }
@@ -329,18 +267,18 @@ static void test_overlap(_unused_ void **state)
         add(f, "q", "[Job]\nType=sleep\n[Schedule]\nOverlap=queue\nMaxQueued=1\n[Sleep]\nDuration=1s\n");
         add(f, "p", "[Job]\nType=sleep\n[Schedule]\nOverlap=parallel\nMaxParallel=2\n[Sleep]\nDuration=1s\n");
         add(f, "r", "[Job]\nType=sleep\n[Schedule]\nOverlap=replace\n[Sleep]\nDuration=1s\n");
-        id = run_now(f, add_group(f, "g", "[Group]\nFor=1..5\nRun=q\n"));
-        advance_to(f, 10 * SEC);
+        id = engine_run(&f->engine, add_group(f, "g", "[Group]\nFor=1..5\nRun=q\n"));
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 5 * SEC);
-        id = run_now(f, add_group(f, "h", "[Group]\nFor=1..5\nRun=p\n"));
-        advance_to(f, 20 * SEC);
+        id = engine_run(&f->engine, add_group(f, "h", "[Group]\nFor=1..5\nRun=p\n"));
+        engine_advance_to(&f->engine, 20 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 13 * SEC);
-        id = run_now(f, add_group(f, "i", "[Group]\nFor=1..5\nRun=r\n"));
-        advance_to(f, 30 * SEC);
+        id = engine_run(&f->engine, add_group(f, "i", "[Group]\nFor=1..5\nRun=r\n"));
+        engine_advance_to(&f->engine, 30 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 21 * SEC);
         /* Cancelled while most wait. */
-        id = run_now(f, add_group(f, "j", "[Job]\nTimeoutSec=1500ms\n[Group]\nFor=1..5\nRun=p\nRun=q\n"));
-        advance_to(f, 40 * SEC);
+        id = engine_run(&f->engine, add_group(f, "j", "[Job]\nTimeoutSec=1500ms\n[Group]\nFor=1..5\nRun=p\nRun=q\n"));
+        engine_advance_to(&f->engine, 40 * SEC);
         assert_ended(f, id, RUN_TIMEOUT, "timeout", NULL, 31500 * MSEC);
         fixture_free(f);
 }
@@ -355,13 +293,13 @@ static void test_max_runs(_unused_ void **state)
         leaf = add(f, "leaf", "[Job]\nType=sleep\n[Schedule]\nOverlap=parallel\n[Sleep]\nDuration=1s\n");
         add_group(f, "a", "[Group]\nRun=leaf\nRun=leaf\n");
         add_group(f, "b", "[Group]\nRun=a\nRun=leaf\nRun=a\n");
-        id = run_now(f, add_group(f, "c", "[Group]\nFor=1..3\nRun=b\n"));
-        advance_to(f, 60 * SEC);
+        id = engine_run(&f->engine, add_group(f, "c", "[Group]\nFor=1..3\nRun=b\n"));
+        engine_advance_to(&f->engine, 60 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 15 * SEC);
-        id = run_now(f, add_group(f, "d", "[Group]\nFor=1..30\nRun=leaf\n"));
-        advance_to(f, 60500 * MSEC);
-        other = run_now(f, leaf);
-        advance_to(f, 120 * SEC);
+        id = engine_run(&f->engine, add_group(f, "d", "[Group]\nFor=1..30\nRun=leaf\n"));
+        engine_advance_to(&f->engine, 60500 * MSEC);
+        other = engine_run(&f->engine, leaf);
+        engine_advance_to(&f->engine, 120 * SEC);
         assert_ended(f, other, RUN_SUCCEEDED, "", NULL, 62 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 91 * SEC);
         fixture_free(f);
@@ -376,17 +314,17 @@ static void test_cancel(_unused_ void **state)
         add_leaves(f);
         add_group(f, "mid", "[Group]\nMode=chain\nRun=s1\nRun=s3\n");
         outer = add_group(f, "outer", "[Job]\nTimeoutSec=5s\n[Group]\nRun=mid\nRun=s3\nRun=mid\n");
-        id = run_now(f, outer);
-        advance_to(f, 2 * SEC);
-        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, id));
+        id = engine_run(&f->engine, outer);
+        engine_advance_to(&f->engine, 2 * SEC);
+        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, id));
         assert_ended(f, id, RUN_CANCELLED, "cancelled", NULL, 2 * SEC);
-        assert_int_equal(scheduler_n_running(f->scheduler), 0);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 0);
         assert_int_equal(f->by_state[RUN_CANCELLED], 1 + 2 + 2 + 1);
         /* Any member can be cancelled by itself: that is a failure of the group, not its cancellation. */
-        id = run_now(f, outer);
-        advance_to(f, 3 * SEC);
-        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, id + 3));
-        advance_to(f, 20 * SEC);
+        id = engine_run(&f->engine, outer);
+        engine_advance_to(&f->engine, 3 * SEC);
+        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, id + 3));
+        engine_advance_to(&f->engine, 20 * SEC);
         assert_ended(f, id, RUN_FAILED, "member-failed", NULL, 6 * SEC);
         fixture_free(f);
 }
@@ -397,8 +335,8 @@ static void test_retries_begin_anew(_unused_ void **state)
         uint64_t id;
 
         add_leaves(f);
-        id = run_now(f, add_group(f, "g", "[Job]\nRetries=2\nRetryDelaySec=1s\n[Group]\nMode=taskgroup\nRun=s3\nRun=late\n"));
-        advance_to(f, 60 * SEC);
+        id = engine_run(&f->engine, add_group(f, "g", "[Job]\nRetries=2\nRetryDelaySec=1s\n[Group]\nMode=taskgroup\nRun=s3\nRun=late\n"));
+        engine_advance_to(&f->engine, 60 * SEC);
         assert_string_equal(ended(f, id)->error, "member-failed");
         assert_int_equal(f->by_state[RUN_TIMEOUT], 3);
         assert_int_equal(f->by_state[RUN_CANCELLED], 3);
@@ -414,11 +352,11 @@ static void test_remove_with_members(_unused_ void **state)
         add_leaves(f);
         leaf = add(f, "leaf", "[Job]\nType=sleep\n[Schedule]\nOverlap=queue\n[Sleep]\nDuration=1s\n");
         group = add_group(f, "g", "[Group]\nErrors=keep\nRun=leaf\nRun=leaf\nRun=s1\n");
-        id = run_now(f, group);
+        id = engine_run(&f->engine, group);
         /* The one under way goes on, the one that waits is cancelled; later ones find no job. */
-        scheduler_remove_job(f->scheduler, leaf);
-        scheduler_remove_job(f->scheduler, group);
-        advance_to(f, 10 * SEC);
+        scheduler_remove_job(f->engine.scheduler, leaf);
+        scheduler_remove_job(f->engine.scheduler, group);
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "", NULL, 1 * SEC);
         assert_non_null(strstr(ended(f, id)->result, "\"removed\""));
         fixture_free(f);
@@ -433,25 +371,25 @@ static void test_ten_thousand(_unused_ void **state)
 
         add_leaves(f);
         group = add_group(f, "g", "[Group]\nFor=1..10000\nRun=s1\n");
-        id = run_now(f, group);
-        assert_in_range(scheduler_n_running(f->scheduler), 1, 1000);
-        advance_to(f, 2 * SEC);
+        id = engine_run(&f->engine, group);
+        assert_in_range(scheduler_n_running(f->engine.scheduler), 1, 1000);
+        engine_advance_to(&f->engine, 2 * SEC);
         assert_int_equal(f->by_state[RUN_SUCCEEDED], 10001);
-        id = run_now(f, group);
-        advance_to(f, 2500 * MSEC);
-        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, id));
-        advance_to(f, 2600 * MSEC);
+        id = engine_run(&f->engine, group);
+        engine_advance_to(&f->engine, 2500 * MSEC);
+        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, id));
+        engine_advance_to(&f->engine, 2600 * MSEC);
         assert_int_equal(f->by_state[RUN_CANCELLED], 10001);
         /* Chains that never wait neither nest nor hold the loop up. */
-        id = run_now(f, add_group(f, "c", "[Group]\nMode=chain\nFor=1..2000\nRun=s0\nRun=s0\nRun=s0\n"));
-        assert_non_null(scheduler_find_run(f->scheduler, id));
-        advance_to(f, 3 * SEC);
-        assert_null(scheduler_find_run(f->scheduler, id));
+        id = engine_run(&f->engine, add_group(f, "c", "[Group]\nMode=chain\nFor=1..2000\nRun=s0\nRun=s0\nRun=s0\n"));
+        assert_non_null(scheduler_find_run(f->engine.scheduler, id));
+        engine_advance_to(&f->engine, 3 * SEC);
+        assert_null(scheduler_find_run(f->engine.scheduler, id));
         /* Default caps: what finds no place waits in its group, and none is skipped. */
-        scheduler_set_limits(f->scheduler, &(SchedulerLimits){ .max_runs = 100, .max_queued = 10 });
-        id = run_now(f, group);
-        advance_to(f, 200 * SEC);
-        assert_null(scheduler_find_run(f->scheduler, id));
+        scheduler_set_limits(f->engine.scheduler, &(SchedulerLimits){ .max_runs = 100, .max_queued = 10 });
+        id = engine_run(&f->engine, group);
+        engine_advance_to(&f->engine, 200 * SEC);
+        assert_null(scheduler_find_run(f->engine.scheduler, id));
         assert_int_equal(f->by_state[RUN_SKIPPED], 0);
         fixture_free(f);
 }
@@ -461,8 +399,8 @@ static void test_abandon(_unused_ void **state)
         Fixture *f = fixture_new(NULL);
 
         add_leaves(f);
-        run_now(f, add_group(f, "g", "[Group]\nFor=1..5000\nRun=s1\nRun=s3\n"));
-        scheduler_abandon(f->scheduler);
+        engine_run(&f->engine, add_group(f, "g", "[Group]\nFor=1..5000\nRun=s1\nRun=s3\n"));
+        scheduler_abandon(f->engine.scheduler);
         fixture_free(f);
 }
 
@@ -526,7 +464,7 @@ static void test_cycles(_unused_ void **state)
 
         /* A name that is made at run time is found out then. */
         f = fixture_new(NULL);
-        id = run_now(f, add_group(f, "self", "[Group]\nFor=self\nRun=${item}\n"));
+        id = engine_run(&f->engine, add_group(f, "self", "[Group]\nFor=self\nRun=${item}\n"));
         assert_ended(f, id, RUN_FAILED, "member-failed", NULL, 0);
         assert_non_null(strstr(ended(f, id)->message, "self: cycle"));
         fixture_free(f);
@@ -741,14 +679,14 @@ static void run_program(unsigned seed)
                 add_node(f, &p->nodes[i]);
         cancel = draw(&p->random, 2) == 0 ? draw_time(p, 10000) : USEC_INFINITY;
         model(root, 0, cancel);
-        id = run_now(f, scheduler_find_job(f->scheduler, root->name));
+        id = engine_run(&f->engine, scheduler_find_job(f->engine.scheduler, root->name));
         if (cancel != USEC_INFINITY) {
-                advance_to(f, cancel);
-                if (scheduler_find_run(f->scheduler, id))
-                        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, id));
+                engine_advance_to(&f->engine, cancel);
+                if (scheduler_find_run(f->engine.scheduler, id))
+                        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, id));
         }
-        advance_to(f, 3600 * SEC);
-        assert_null(scheduler_next_run(f->scheduler, NULL));
+        engine_advance_to(&f->engine, 3600 * SEC);
+        assert_null(scheduler_next_run(f->engine.scheduler, NULL));
         for (unsigned i = 0; i < p->n; i++)
                 assert_as_modelled(f, &p->nodes[i]);
         free(p);

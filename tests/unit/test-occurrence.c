@@ -15,12 +15,9 @@
 #include "sched/missed.h"
 #include "sched/spread.h"
 #include "store/schedule-times.h"
+#include "engine.h"
 
-#define SEC USEC_PER_SEC
 #define MIN_ USEC_PER_MINUTE
-/* 2027-01-15 08:00:00 UTC */
-#define START_REALTIME (UINT64_C(1800000000) * SEC)
-#define START_BOOTTIME (1000 * SEC)
 #define RECORDS_MAX 4096U
 
 typedef struct Record {
@@ -36,19 +33,12 @@ typedef struct Record {
 } Record;
 
 typedef struct Fixture {
-        VirtualClock clock;
-        TimerQueue *timers;
-        EventBus events;
-        EventObserver observer;
-        RunIds *ids;
-        Services services;
-        Scheduler *scheduler;
+        Engine engine;
         Record records[RECORDS_MAX];
         size_t n;
         uint64_t occurrences;
         unsigned n_finished;
         char finished[128];
-        size_t n_wakes;
         usec_t duration;
         StampStore *stamps;
         char directory[32]; /* of the stamps */
@@ -74,7 +64,7 @@ static void read_details(Record *r, const char *details)
 
 static void on_event(EventObserver *observer, const Event *event)
 {
-        Fixture *f = container_of(observer, Fixture, observer);
+        Fixture *f = container_of(observer, Fixture, engine.observer);
         const Run *run = event->run;
         Record *r;
 
@@ -140,26 +130,12 @@ static void fake_reset(Run *run)
 
 static JobKind fake_kind;
 
-static void start_scheduler(Fixture *f, const SchedulerLimits *limits)
-{
-        assert_ok(scheduler_new(&f->services, &f->events, f->ids, limits, &f->scheduler));
-}
-
 static Fixture *fixture_new(const SchedulerLimits *limits)
 {
         Fixture *f = new0(Fixture, 1);
 
         assert_non_null(f);
-        virtual_clock_init(&f->clock, START_BOOTTIME, START_REALTIME);
-        f->timers = timer_queue_new(&f->clock.clock);
-        assert_non_null(f->timers);
-        event_bus_init(&f->events, &f->clock.clock);
-        f->observer.notify = on_event;
-        event_bus_subscribe(&f->events, &f->observer);
-        assert_ok(run_ids_open(NULL, &f->ids));
-        f->services = (Services){ .clock = &f->clock.clock, .timers = f->timers };
-        start_scheduler(f, limits);
-        scheduler_begin(f->scheduler);
+        engine_init(&f->engine, on_event, limits);
         fake_kind = sleep_kind;
         fake_kind.run_size = sizeof(FakeRun);
         fake_kind.start = fake_start;
@@ -169,69 +145,39 @@ static Fixture *fixture_new(const SchedulerLimits *limits)
         return f;
 }
 
-static usec_t now(const Fixture *f)
-{
-        return f->clock.now_boottime - START_BOOTTIME;
-}
-
-/* Wakes whenever something is due, up to T. */
-static void advance_to(Fixture *f, usec_t t)
-{
-        usec_t end = START_BOOTTIME + t, due;
-
-        while ((due = timer_queue_next(f->timers)) <= end) {
-                virtual_clock_advance(&f->clock, usec_sub(due, f->clock.now_boottime));
-                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
-                f->n_wakes++;
-        }
-        virtual_clock_advance(&f->clock, usec_sub(end, f->clock.now_boottime));
-}
-
 /* Nobody looks until T: the machine sleeps. */
 static void sleep_to(Fixture *f, usec_t t)
 {
-        virtual_clock_advance(&f->clock, t - now(f));
+        virtual_clock_advance(&f->engine.clock, t - engine_now(&f->engine));
 }
 
 static void set_clock(Fixture *f, usec_t realtime)
 {
-        f->clock.now_realtime = realtime;
-        scheduler_wall_clock_changed(f->scheduler);
+        f->engine.clock.now_realtime = realtime;
+        scheduler_wall_clock_changed(f->engine.scheduler);
 }
 
 static void fixture_free(Fixture *f)
 {
-        scheduler_abandon(f->scheduler);
-        scheduler_free(f->scheduler);
-        assert_int_equal(timer_queue_size(f->timers), 0);
-        run_ids_close(f->ids);
-        timer_queue_free(f->timers);
+        scheduler_abandon(f->engine.scheduler);
+        engine_deinit(&f->engine);
         free(f);
 }
 
-static JobSpec *make_spec(const char *name, const char *schedule)
+static JobSpec *make_fake_spec(const char *name, const char *schedule)
 {
-        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
-        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
         _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n[Schedule]\n%s", schedule);
         JobSpec *spec;
 
         assert_non_null(text);
-        assert_ok(config_parse_text(name, text, strlen(text), &items, &report));
-        if (job_spec_load_items(name, &items, &report, &spec) < 0)
-                fail_msg("%s", report.problems[0].message);
+        spec = make_spec(name, text);
         spec->kind = &fake_kind;
         return spec;
 }
 
 static Job *add(Fixture *f, const char *name, const char *schedule)
 {
-        JobSpec *spec = make_spec(name, schedule);
-        Job *job;
-
-        assert_ok(scheduler_add_job(f->scheduler, spec, &job));
-        job_spec_unref(spec);
-        return job;
+        return engine_add(&f->engine, make_fake_spec(name, schedule));
 }
 
 static void assert_record(const Fixture *f, size_t i, RunState state, RunTrigger trigger, usec_t scheduled, uint64_t n)
@@ -252,7 +198,7 @@ static const uint8_t this_boot[16] = { 1 }, next_boot[16] = { 2 };
 static void open_stamps(Fixture *f, const uint8_t boot[static 16])
 {
         assert_ok(schedule_times_open(f->directory, boot, &f->stamps));
-        f->services.stamps = f->stamps;
+        f->engine.services.stamps = f->stamps;
 }
 
 static Fixture *fixture_new_kept(void)
@@ -270,15 +216,15 @@ static Fixture *fixture_new_kept(void)
 static void stop(Fixture *f, bool clean)
 {
         if (clean)
-                scheduler_shutdown(f->scheduler, NULL, NULL);
+                scheduler_shutdown(f->engine.scheduler, NULL, NULL);
         else
                 /* What a SIGKILL leaves is in the file; what this process does from here on is not. */
                 f->stamps = stamp_store_free(f->stamps);
-        f->services.stamps = f->stamps;
-        for (Job *job = NULL; !clean && (job = scheduler_next_job(f->scheduler, job));)
+        f->engine.services.stamps = f->stamps;
+        for (Job *job = NULL; !clean && (job = scheduler_next_job(f->engine.scheduler, job));)
                 job->stamp = NULL;
-        scheduler_abandon(f->scheduler);
-        f->scheduler = scheduler_free(f->scheduler);
+        scheduler_abandon(f->engine.scheduler);
+        f->engine.scheduler = scheduler_free(f->engine.scheduler);
         f->stamps = stamp_store_free(f->stamps);
         f->n = 0;
         f->n_finished = 0;
@@ -288,7 +234,7 @@ static void stop(Fixture *f, bool clean)
 static void start(Fixture *f, const uint8_t boot[static 16])
 {
         open_stamps(f, boot);
-        start_scheduler(f, NULL);
+        engine_start_scheduler(&f->engine, NULL);
 }
 
 static void fixture_free_kept(Fixture *f)
@@ -310,15 +256,15 @@ static void test_late_within_grace(_unused_ void **state)
 
         add(f, "j", "TimeZone=UTC\nOnCalendar=*-*-* *:10:00\n");
         sleep_to(f, 10 * MIN_ + MISSED_GRACE);
-        advance_to(f, 11 * MIN_);
+        engine_advance_to(&f->engine, 11 * MIN_);
         assert_record(f, 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 10 * MIN_, 1);
         assert_int_equal(f->records[0].lateness, MISSED_GRACE);
         /* An hour later, but for two milliseconds more than that and AccuracySec=. */
         sleep_to(f, 71 * MIN_ + 2 * USEC_PER_MSEC);
-        advance_to(f, 72 * MIN_);
+        engine_advance_to(&f->engine, 72 * MIN_);
         assert_record(f, 1, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 70 * MIN_, 1);
         assert_string_equal(f->records[1].error, "late");
-        advance_to(f, 131 * MIN_);
+        engine_advance_to(&f->engine, 131 * MIN_);
         assert_int_equal(f->n, 3);
         assert_record(f, 2, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 130 * MIN_, 1);
         fixture_free(f);
@@ -330,10 +276,10 @@ static void test_missed_is_one_record(_unused_ void **state)
         Fixture *f = fixture_new(NULL);
 
         add(f, "j", "Every=1ms\n");
-        advance_to(f, 9 * USEC_PER_MSEC);
+        engine_advance_to(&f->engine, 9 * USEC_PER_MSEC);
         assert_int_equal(f->n, 10);
         sleep_to(f, USEC_PER_DAY);
-        advance_to(f, USEC_PER_DAY);
+        engine_advance_to(&f->engine, USEC_PER_DAY);
         assert_int_equal(f->n, 12);
         assert_record(f, 10, RUN_MISSED, RUN_TRIGGER_SCHEDULE, USEC_PER_DAY - USEC_PER_MSEC, 86400000 - 10);
         assert_record(f, 11, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, USEC_PER_DAY, 1);
@@ -347,16 +293,16 @@ static void test_missed_latest(_unused_ void **state)
 
         add(f, "j", "Every=1h\nMissed=latest\n");
         add(f, "young", "Every=1h\nMissed=latest\nMissedWindowSec=10min\n");
-        advance_to(f, 1);
+        engine_advance_to(&f->engine, 1);
         sleep_to(f, 5 * USEC_PER_HOUR + 30 * MIN_);
-        advance_to(f, 5 * USEC_PER_HOUR + 31 * MIN_);
+        engine_advance_to(&f->engine, 5 * USEC_PER_HOUR + 31 * MIN_);
         assert_int_equal(f->n, 5);
         assert_record(f, 2, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 4 * USEC_PER_HOUR, 4);
         assert_record(f, 3, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 5 * USEC_PER_HOUR, 5);
         assert_string_equal(f->records[3].job, "young");
         assert_record(f, 4, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 5 * USEC_PER_HOUR, 1);
         assert_int_equal(f->records[4].lateness, 30 * MIN_);
-        advance_to(f, 6 * USEC_PER_HOUR);
+        engine_advance_to(&f->engine, 6 * USEC_PER_HOUR);
         assert_record(f, 5, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 6 * USEC_PER_HOUR, 1);
         assert_int_equal(f->occurrences, 14);
         fixture_free(f);
@@ -370,7 +316,7 @@ static void test_missed_all(_unused_ void **state)
         f->duration = 5 * SEC;
         add(f, "j", "TimeZone=UTC\nCron=*/10 * * * *\nMissed=all\nMissedWindowSec=45min\n");
         sleep_to(f, 2 * USEC_PER_HOUR);
-        advance_to(f, 2 * USEC_PER_HOUR + 9 * MIN_);
+        engine_advance_to(&f->engine, 2 * USEC_PER_HOUR + 9 * MIN_);
         assert_int_equal(f->n, 6);
         assert_record(f, 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 70 * MIN_, 7);
         assert_record(f, 1, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 120 * MIN_, 1);
@@ -390,19 +336,19 @@ static void test_missed_all_is_limited(_unused_ void **state)
         add(f, "j", "TimeZone=UTC\nOnCalendar=*:*:*\nMissed=all\n");
         add(f, "k", "TimeZone=UTC\nOnCalendar=*:*:*\nMissed=all\nCount=4\n");
         sleep_to(f, end);
-        advance_to(f, end);
+        engine_advance_to(&f->engine, end);
         /* The latest is just late. */
         assert_record(f, 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 9899 * SEC, 9899);
         assert_record(f, 1, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 10000 * SEC, 1);
         assert_record(f, 2, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 9996 * SEC, 9996);
-        advance_to(f, end + 3 * SEC);
+        engine_advance_to(&f->engine, end + 3 * SEC);
         assert_int_equal(f->occurrences, 20003);
         assert_int_equal(f->n_finished, 1);
         assert_string_equal(f->finished, "never due again: it has had as many runs as Count= allows");
         /* Beyond what is counted one by one. */
         f->n = 0;
         sleep_to(f, 40000 * SEC);
-        advance_to(f, 40000 * SEC);
+        engine_advance_to(&f->engine, 40000 * SEC);
         assert_int_equal(f->records[0].n, MISSED_COUNTED_MAX);
         assert_true(f->records[0].more);
         fixture_free(f);
@@ -420,7 +366,7 @@ static void test_catch_up_is_paced(_unused_ void **state)
                 add(f, name, "TimeZone=UTC\nOnCalendar=20:00\nMissed=latest\n");
         }
         sleep_to(f, wake);
-        advance_to(f, wake + 10 * MIN_);
+        engine_advance_to(&f->engine, wake + 10 * MIN_);
         assert_int_equal(f->n, 300);
         for (unsigned i = 0; i < 300; i++) {
                 assert_record(f, i, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 12 * USEC_PER_HOUR, 1);
@@ -436,12 +382,12 @@ static void test_catch_up_again(_unused_ void **state)
         uint64_t caught = 0;
 
         add(f, "j", "Every=10min\nMissed=all\n");
-        advance_to(f, 1);
+        engine_advance_to(&f->engine, 1);
         f->duration = 3 * MIN_;
         sleep_to(f, 605 * MIN_);
-        advance_to(f, 615 * MIN_);
+        engine_advance_to(&f->engine, 615 * MIN_);
         sleep_to(f, 1505 * MIN_);
-        advance_to(f, 3004 * MIN_);
+        engine_advance_to(&f->engine, 3004 * MIN_);
         for (size_t i = 0; i < f->n; i++)
                 caught += f->records[i].trigger == RUN_TRIGGER_CATCH_UP;
         assert_true(caught >= CATCH_UP_MAX);
@@ -458,16 +404,16 @@ static void test_catch_up_is_dropped(_unused_ void **state)
         a = add(f, "a", "Every=10min\nMissed=all\n");
         b = add(f, "b", "Every=10min\nMissed=all\n");
         add(f, "c", "Every=10min\nMissed=all\n");
-        advance_to(f, 1);
+        engine_advance_to(&f->engine, 1);
         f->duration = MIN_;
         sleep_to(f, 45 * MIN_);
-        advance_to(f, 45 * MIN_ + SEC);
+        engine_advance_to(&f->engine, 45 * MIN_ + SEC);
         assert_int_equal(f->n, 3);
-        assert_true(scheduler_pause_job(f->scheduler, a));
+        assert_true(scheduler_pause_job(f->engine.scheduler, a));
         assert_record(f, 3, RUN_SKIPPED, RUN_TRIGGER_SCHEDULE, 40 * MIN_, 3);
-        scheduler_remove_job(f->scheduler, b);
+        scheduler_remove_job(f->engine.scheduler, b);
         assert_record(f, 4, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 40 * MIN_, 3);
-        scheduler_shutdown(f->scheduler, NULL, NULL);
+        scheduler_shutdown(f->engine.scheduler, NULL, NULL);
         assert_record(f, 5, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 40 * MIN_, 3);
         assert_string_equal(f->records[5].error, "stopped");
         assert_int_equal(f->occurrences, 15);
@@ -482,24 +428,24 @@ static void test_delays_are_caught_up(_unused_ void **state)
 
         add(f, "s", "OnStartup=1h\n");
         sleep_to(f, 8 * USEC_PER_HOUR);
-        advance_to(f, 8 * USEC_PER_HOUR + MIN_);
+        engine_advance_to(&f->engine, 8 * USEC_PER_HOUR + MIN_);
         assert_int_equal(f->n, 2);
         assert_record(f, 0, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 0, 1);
         assert_record(f, 1, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, USEC_PER_HOUR, 1);
-        advance_to(f, 9 * USEC_PER_HOUR);
+        engine_advance_to(&f->engine, 9 * USEC_PER_HOUR);
         assert_record(f, 2, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 9 * USEC_PER_HOUR, 1);
         sleep_to(f, 20 * USEC_PER_HOUR);
-        advance_to(f, 20 * USEC_PER_HOUR);
+        engine_advance_to(&f->engine, 20 * USEC_PER_HOUR);
         assert_record(f, 3, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 10 * USEC_PER_HOUR, 1);
         /* Paused before its turn in the pace of all, it counts from then. */
         sleep_to(f, 30 * USEC_PER_HOUR);
-        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
-        assert_true(scheduler_pause_job(f->scheduler, job));
+        (void)timer_queue_dispatch(f->engine.timers, f->engine.clock.now_boottime, 0);
+        assert_true(scheduler_pause_job(f->engine.scheduler, job));
         assert_record(f, 4, RUN_SKIPPED, RUN_TRIGGER_SCHEDULE, 21 * USEC_PER_HOUR, 1);
-        advance_to(f, 31 * USEC_PER_HOUR);
-        assert_true(scheduler_resume_job(f->scheduler, job));
+        engine_advance_to(&f->engine, 31 * USEC_PER_HOUR);
+        assert_true(scheduler_resume_job(f->engine.scheduler, job));
         assert_record(f, 5, RUN_SKIPPED, RUN_TRIGGER_SCHEDULE, 31 * USEC_PER_HOUR, 1);
-        advance_to(f, 32 * USEC_PER_HOUR);
+        engine_advance_to(&f->engine, 32 * USEC_PER_HOUR);
         assert_record(f, 6, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 32 * USEC_PER_HOUR, 1);
         fixture_free(f);
 }
@@ -509,11 +455,11 @@ static void test_resume_makes_up(_unused_ void **state)
         Fixture *f = fixture_new(NULL);
         Job *job = add(f, "j", "Every=10min\nMissed=latest\n");
 
-        advance_to(f, 1);
-        assert_true(scheduler_pause_job(f->scheduler, job));
-        advance_to(f, 30 * MIN_ + SEC);
-        assert_true(scheduler_resume_job(f->scheduler, job));
-        advance_to(f, 39 * MIN_);
+        engine_advance_to(&f->engine, 1);
+        assert_true(scheduler_pause_job(f->engine.scheduler, job));
+        engine_advance_to(&f->engine, 30 * MIN_ + SEC);
+        assert_true(scheduler_resume_job(f->engine.scheduler, job));
+        engine_advance_to(&f->engine, 39 * MIN_);
         assert_int_equal(f->n, 3);
         assert_record(f, 1, RUN_SKIPPED, RUN_TRIGGER_SCHEDULE, 20 * MIN_, 2);
         assert_record(f, 2, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 30 * MIN_, 1);
@@ -529,7 +475,7 @@ static void test_jitter(_unused_ void **state)
 
         /* Longer than the period: no run is overtaken. */
         add(f, "j", "Every=10s\nRandomizedDelaySec=1min\n");
-        advance_to(f, 9999 * SEC);
+        engine_advance_to(&f->engine, 9999 * SEC);
         assert_true(f->n >= 999);
         for (size_t i = 0; i < f->n; i++) {
                 assert_record(f, i, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, i * 10 * SEC, 1);
@@ -539,7 +485,7 @@ static void test_jitter(_unused_ void **state)
                 most = MAX(most, f->records[i].jitter);
         }
         assert_true(least < SEC && most > 9 * SEC && most < 10 * SEC);
-        assert_int_equal(scheduler_statistics(f->scheduler)->max_lateness, 0);
+        assert_int_equal(scheduler_statistics(f->engine.scheduler)->max_lateness, 0);
         fixture_free(f);
 }
 
@@ -549,7 +495,7 @@ static void fixed_jitter(uint64_t key, usec_t ret[static 20])
 
         for (unsigned i = 0; i < 10; i++)
                 add(f, (char[]){ (char)('a' + i), '\0' }, "TimeZone=UTC\nOnCalendar=hourly\nRandomizedDelaySec=10min\nFixedRandomDelay=yes\n");
-        advance_to(f, 2 * USEC_PER_HOUR + 30 * MIN_);
+        engine_advance_to(&f->engine, 2 * USEC_PER_HOUR + 30 * MIN_);
         assert_int_equal(f->n, 20);
         for (size_t i = 0; i < f->n; i++)
                 ret[(f->records[i].scheduled / USEC_PER_HOUR - 1) * 10 + (size_t)(f->records[i].job[0] - 'a')] = f->records[i].jitter;
@@ -588,13 +534,13 @@ static void test_coalescing(_unused_ void **state)
 
         for (unsigned i = 0; i < 500; i++) {
                 (void)snprintf(name, sizeof(name), "j%u", i);
-                advance_to(f, i * 119993);
+                engine_advance_to(&f->engine, i * 119993);
                 add(f, name, "Every=1min\nAccuracySec=1s\n");
         }
         f->n = 0;
-        f->n_wakes = 0;
-        advance_to(f, 2 * MIN_);
-        assert_true(f->n_wakes <= 121);
+        f->engine.n_wakes = 0;
+        engine_advance_to(&f->engine, 2 * MIN_);
+        assert_true(f->engine.n_wakes <= 121);
         for (size_t i = 0; i < f->n; i++) {
                 assert_true(f->records[i].slack <= SEC);
                 assert_int_equal(f->records[i].lateness, f->records[i].slack);
@@ -602,7 +548,7 @@ static void test_coalescing(_unused_ void **state)
         /* As far as it may, but not beyond the next one. */
         add(f, "k", "Every=100ms\nAccuracySec=1min\n");
         f->n = 0;
-        advance_to(f, 3 * MIN_);
+        engine_advance_to(&f->engine, 3 * MIN_);
         for (size_t i = 0; i < f->n; i++)
                 assert_int_equal(f->records[i].state, RUN_SUCCEEDED);
         fixture_free(f);
@@ -619,14 +565,14 @@ static void test_wrong_century(_unused_ void **state)
         add(f, "minute", "TimeZone=UTC\nCron=* * * * *\n");
         add(f, "at", "TimeZone=UTC\nAt=2027-01-15 09:30:00\n");
         add(f, "until", "TimeZone=UTC\nOnCalendar=*:0/15\nUntil=2030-01-01\n");
-        advance_to(f, 10 * MIN_);
+        engine_advance_to(&f->engine, 10 * MIN_);
         set_clock(f, wrong);
-        advance_to(f, 12 * MIN_);
+        engine_advance_to(&f->engine, 12 * MIN_);
         assert_int_equal(f->n_finished, 2);
         assert_true(f->n < 20);
         set_clock(f, START_REALTIME + 12 * MIN_);
         f->n = 0;
-        advance_to(f, 120 * MIN_);
+        engine_advance_to(&f->engine, 120 * MIN_);
         assert_int_equal(f->n, 108 + 1 + 8);
         for (size_t i = 0; i < f->n; i++)
                 assert_int_equal(f->records[i].state, RUN_SUCCEEDED);
@@ -640,9 +586,9 @@ static void test_step_forward(_unused_ void **state)
         add(f, "j", "TimeZone=UTC\nOnCalendar=hourly\n");
         add(f, "k", "TimeZone=UTC\nOnCalendar=hourly\nMissed=latest\n");
         add(f, "every", "Every=1h\n");
-        advance_to(f, MIN_);
+        engine_advance_to(&f->engine, MIN_);
         set_clock(f, START_REALTIME + 150 * MIN_);
-        advance_to(f, 2 * MIN_);
+        engine_advance_to(&f->engine, 2 * MIN_);
         assert_int_equal(f->n, 4);
         assert_record(f, 1, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 120 * MIN_, 2);
         assert_string_equal(f->records[1].error, "clock-set");
@@ -658,22 +604,22 @@ static void test_clock_not_set(_unused_ void **state)
 
         add(f, "j", "TimeZone=UTC\nOnCalendar=hourly\n");
         add(f, "all", "TimeZone=UTC\nOnCalendar=hourly\nMissed=all\n");
-        advance_to(f, 65 * MIN_);
+        engine_advance_to(&f->engine, 65 * MIN_);
         stop(f, false);
-        virtual_clock_init(&f->clock, SEC, 5 * SEC);
+        virtual_clock_init(&f->engine.clock, SEC, 5 * SEC);
         start(f, next_boot);
         add(f, "j", "TimeZone=UTC\nOnCalendar=hourly\n");
         add(f, "all", "TimeZone=UTC\nOnCalendar=hourly\nMissed=all\n");
         add(f, "new", "TimeZone=UTC\nOnCalendar=hourly\n");
-        scheduler_begin(f->scheduler);
-        virtual_clock_advance(&f->clock, USEC_PER_HOUR);
-        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        scheduler_begin(f->engine.scheduler);
+        virtual_clock_advance(&f->engine.clock, USEC_PER_HOUR);
+        (void)timer_queue_dispatch(f->engine.timers, f->engine.clock.now_boottime, 0);
         assert_int_equal(f->n, 3);
         f->n = 0;
         set_clock(f, START_REALTIME + 5 * USEC_PER_HOUR + 30 * MIN_);
         for (unsigned i = 0; i < 100; i++) {
-                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
-                virtual_clock_advance(&f->clock, CATCH_UP_INTERVAL);
+                (void)timer_queue_dispatch(f->engine.timers, f->engine.clock.now_boottime, 0);
+                virtual_clock_advance(&f->engine.clock, CATCH_UP_INTERVAL);
         }
         assert_int_equal(f->n, 5);
         assert_record(f, 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 5 * USEC_PER_HOUR, 4);
@@ -691,15 +637,15 @@ static void test_put_off_when_first_set(_unused_ void **state)
         Job *job;
 
         stop(f, true);
-        virtual_clock_init(&f->clock, SEC, 5 * SEC);
+        virtual_clock_init(&f->engine.clock, SEC, 5 * SEC);
         start(f, next_boot);
         job = add(f, "daily", daily);
-        scheduler_begin(f->scheduler);
-        virtual_clock_advance(&f->clock, job->next_boottime + 1 - f->clock.now_boottime);
+        scheduler_begin(f->engine.scheduler);
+        virtual_clock_advance(&f->engine.clock, job->next_boottime + 1 - f->engine.clock.now_boottime);
         assert_int_equal(f->n, 0);
         assert_true(job->next_jitter > 0);
         set_clock(f, START_REALTIME);
-        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        (void)timer_queue_dispatch(f->engine.timers, f->engine.clock.now_boottime, 0);
         assert_int_equal(f->n, 1);
         assert_int_equal(f->records[0].state, RUN_SUCCEEDED);
         assert_int_equal(f->records[0].trigger, RUN_TRIGGER_SCHEDULE);
@@ -719,7 +665,7 @@ static void test_clock_set_for_many(_unused_ void **state)
                 (void)snprintf(name, sizeof(name), "j%04u", i);
                 add(f, name, i % 2 ? "TimeZone=UTC\nOnCalendar=*:10\n" : "Every=10min\n");
         }
-        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        (void)timer_queue_dispatch(f->engine.timers, f->engine.clock.now_boottime, 0);
         assert_int_equal(f->n, MANY / 2);
         f->n = 0;
         sleep_to(f, 10 * MIN_ - 1);
@@ -727,16 +673,16 @@ static void test_clock_set_for_many(_unused_ void **state)
                 set_clock(f, START_REALTIME + 10 * MIN_ - 1 - i * SEC);
         set_clock(f, START_REALTIME + 5 * MIN_);
         /* All were to come now, before their turns. */
-        virtual_clock_advance(&f->clock, 1);
-        assert_non_null(f->scheduler->wall_next);
+        virtual_clock_advance(&f->engine.clock, 1);
+        assert_non_null(f->engine.scheduler->wall_next);
         for (unsigned i = 0; i < 10; i++)
-                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
-        assert_null(f->scheduler->wall_next);
+                (void)timer_queue_dispatch(f->engine.timers, f->engine.clock.now_boottime, 0);
+        assert_null(f->engine.scheduler->wall_next);
         assert_int_equal(f->n, MANY / 2);
         for (size_t i = 0; i < f->n; i++)
                 assert_int_equal(f->records[i].scheduled, 5 * MIN_ + 1);
         f->n = 0;
-        advance_to(f, 15 * MIN_);
+        engine_advance_to(&f->engine, 15 * MIN_);
         assert_int_equal(f->n, MANY / 2);
         for (size_t i = 0; i < f->n; i++) {
                 assert_int_equal(f->records[i].state, RUN_SUCCEEDED);
@@ -745,10 +691,10 @@ static void test_clock_set_for_many(_unused_ void **state)
         /* Who is paused, or removed, before its turn. */
         f->n = 0;
         set_clock(f, START_REALTIME + 30 * MIN_);
-        assert_true(scheduler_pause_job(f->scheduler, scheduler_find_job(f->scheduler, "j2999")));
-        scheduler_remove_job(f->scheduler, f->scheduler->wall_next);
-        advance_to(f, 16 * MIN_);
-        assert_null(f->scheduler->wall_next);
+        assert_true(scheduler_pause_job(f->engine.scheduler, scheduler_find_job(f->engine.scheduler, "j2999")));
+        scheduler_remove_job(f->engine.scheduler, f->engine.scheduler->wall_next);
+        engine_advance_to(&f->engine, 16 * MIN_);
+        assert_null(f->engine.scheduler->wall_next);
         assert_int_equal(f->n, 0);
         fixture_free(f);
 }
@@ -786,19 +732,19 @@ static void test_zone_change(_unused_ void **state)
         add(f, "until", "OnCalendar=*:0/10\nUntil=2027-01-15 19:00\n");
         add(f, "due", "OnCalendar=09:10\n");
         add(f, "put-off", "OnCalendar=09:09\nRandomizedDelaySec=12h\nFixedRandomDelay=yes\n");
-        advance_to(f, 10 * MIN_ - 1);
+        engine_advance_to(&f->engine, 10 * MIN_ - 1);
         f->n = 0;
         /* It is due just now. */
-        virtual_clock_advance(&f->clock, 1);
+        virtual_clock_advance(&f->engine.clock, 1);
         link_localtime(path, "Asia/Tokyo");
-        scheduler_zones_changed(f->scheduler);
+        scheduler_zones_changed(f->engine.scheduler);
         assert_int_equal(f->n, 3);
         assert_non_null(find_record(f, "due", 0));
         assert_non_null(find_record(f, "put-off", 0));
         assert_int_equal(since_start(evening->next_realtime), USEC_PER_HOUR);
         assert_int_equal(since_start(berlin->next_realtime), USEC_PER_HOUR);
         assert_int_equal(since_start(at->next_realtime), 30 * MIN_);
-        advance_to(f, 16 * USEC_PER_HOUR);
+        engine_advance_to(&f->engine, 16 * USEC_PER_HOUR);
         for (size_t i = 0; i < f->n; i++)
                 assert_int_equal(f->records[i].state, RUN_SUCCEEDED);
         assert_int_equal(find_record(f, "at", 1)->scheduled, 150 * MIN_);
@@ -807,10 +753,10 @@ static void test_zone_change(_unused_ void **state)
         assert_null(find_record(f, "until", 12));
         /* The same zone read anew is no change, and no zone at all is UTC. */
         zone_forget();
-        scheduler_zones_changed(f->scheduler);
+        scheduler_zones_changed(f->engine.scheduler);
         (void)unlink(path);
         zone_forget();
-        scheduler_zones_changed(f->scheduler);
+        scheduler_zones_changed(f->engine.scheduler);
         assert_int_equal(since_start(evening->next_realtime), 34 * USEC_PER_HOUR);
         zone_set_root(NULL, NULL);
         fixture_free_kept(f);
@@ -845,13 +791,13 @@ static void restart(bool clean)
         Fixture *f = fixture_new_kept();
 
         add_all(f, "Every=1min\n");
-        advance_to(f, 26 * MIN_);
+        engine_advance_to(&f->engine, 26 * MIN_);
         stop(f, clean);
         sleep_to(f, 64 * MIN_);
         start(f, this_boot);
         add_all(f, "Every=2min\n");
-        scheduler_begin(f->scheduler);
-        advance_to(f, 64 * MIN_ + SEC);
+        scheduler_begin(f->engine.scheduler);
+        engine_advance_to(&f->engine, 64 * MIN_ + SEC);
         assert_found(f, "a-cal", 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 60 * MIN_, 4);
         assert_string_equal(find_record(f, "a-cal", 0)->error, "stopped");
         assert_found(f, "b-latest", 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 50 * MIN_, 3);
@@ -864,7 +810,7 @@ static void restart(bool clean)
         assert_found(f, "h-changed", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 64 * MIN_, 1);
         assert_found(f, "i-not-kept", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 64 * MIN_, 1);
         assert_int_equal(f->n_finished, 1);
-        advance_to(f, 76 * MIN_);
+        engine_advance_to(&f->engine, 76 * MIN_);
         assert_found(f, "f-startup", 0, RUN_SUCCEEDED, RUN_TRIGGER_STARTUP, 65 * MIN_, 1);
         assert_found(f, "g-at", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 75 * MIN_, 1);
         assert_found(f, "c-every", 2, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 70 * MIN_, 1);
@@ -888,13 +834,13 @@ static void test_reboot(_unused_ void **state)
         Fixture *f = fixture_new_kept();
 
         add_all(f, "Every=1min\n");
-        advance_to(f, 26 * MIN_);
+        engine_advance_to(&f->engine, 26 * MIN_);
         stop(f, false);
-        virtual_clock_init(&f->clock, 30 * SEC, START_REALTIME + 30 * MIN_ + 50 * SEC);
+        virtual_clock_init(&f->engine.clock, 30 * SEC, START_REALTIME + 30 * MIN_ + 50 * SEC);
         start(f, next_boot);
         add_all(f, "Every=1min\n");
-        scheduler_begin(f->scheduler);
-        (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
+        scheduler_begin(f->engine.scheduler);
+        (void)timer_queue_dispatch(f->engine.timers, f->engine.clock.now_boottime, 0);
         /* It was due before this boot, and is just late. */
         assert_found(f, "a-cal", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 30 * MIN_, 1);
         assert_found(f, "c-every", 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 30 * MIN_ + 50 * SEC, 1);
@@ -909,21 +855,21 @@ static void test_killed_while_catching_up(_unused_ void **state)
         Fixture *f = fixture_new_kept();
 
         add(f, "j", "Every=10min\nMissed=all\n");
-        advance_to(f, 1);
+        engine_advance_to(&f->engine, 1);
         f->duration = MIN_;
         sleep_to(f, 55 * MIN_);
-        advance_to(f, 55 * MIN_ + SEC);
+        engine_advance_to(&f->engine, 55 * MIN_ + SEC);
         stop(f, false);
         start(f, this_boot);
         add(f, "j", "Every=10min\nMissed=all\n");
-        scheduler_begin(f->scheduler);
+        scheduler_begin(f->engine.scheduler);
         assert_int_equal(f->n, 1);
         assert_int_equal(f->records[0].n, 4);
         assert_int_equal(f->records[0].state, RUN_MISSED);
         stop(f, true);
         start(f, this_boot);
         add(f, "j", "Every=10min\nMissed=all\n");
-        scheduler_begin(f->scheduler);
+        scheduler_begin(f->engine.scheduler);
         assert_int_equal(f->n, 0);
         fixture_free_kept(f);
 }
@@ -934,19 +880,19 @@ static void test_forgotten(_unused_ void **state)
         static const char hourly[] = "TimeZone=UTC\nOnCalendar=hourly\nMissed=latest\n";
         Fixture *f = fixture_new_kept();
 
-        scheduler_remove_job(f->scheduler, add(f, "gone", hourly));
+        scheduler_remove_job(f->engine.scheduler, add(f, "gone", hourly));
         add(f, "late", hourly);
-        advance_to(f, MIN_);
+        engine_advance_to(&f->engine, MIN_);
         stop(f, true);
         start(f, this_boot);
-        scheduler_begin(f->scheduler);
+        scheduler_begin(f->engine.scheduler);
         stop(f, true);
         sleep_to(f, 100 * MIN_);
         start(f, this_boot);
         add(f, "gone", hourly);
         add(f, "late", hourly);
-        scheduler_begin(f->scheduler);
-        advance_to(f, 101 * MIN_);
+        scheduler_begin(f->engine.scheduler);
+        engine_advance_to(&f->engine, 101 * MIN_);
         assert_int_equal(f->n, 0);
         fixture_free_kept(f);
 }
@@ -972,14 +918,14 @@ static void test_garbage(_unused_ void **state)
         Fixture *f = fixture_new_kept();
 
         add_all(f, "Every=1min\n");
-        advance_to(f, MIN_);
+        engine_advance_to(&f->engine, MIN_);
         for (unsigned i = 1; i < 60; i++) {
                 stop(f, true);
                 write_garbage(f, i % 3 == 0 ? 0 : 4096, i);
                 start(f, this_boot);
                 add_all(f, "Every=1min\n");
-                scheduler_begin(f->scheduler);
-                advance_to(f, now(f) + 30 * MIN_);
+                scheduler_begin(f->engine.scheduler);
+                engine_advance_to(&f->engine, engine_now(&f->engine) + 30 * MIN_);
                 assert_true(f->n < 400);
                 assert_non_null(find_record(f, "h-changed", 5));
         }
@@ -997,17 +943,17 @@ static void test_many_kept(_unused_ void **state)
                         (void)snprintf(name, sizeof(name), "j%u", i);
                         add(f, name, "TimeZone=UTC\nOnCalendar=hourly\nMissed=latest\n");
                         if (i % 3 == 1)
-                                scheduler_remove_job(f->scheduler, scheduler_find_job(f->scheduler, name));
+                                scheduler_remove_job(f->engine.scheduler, scheduler_find_job(f->engine.scheduler, name));
                 }
-                scheduler_begin(f->scheduler);
+                scheduler_begin(f->engine.scheduler);
                 if (round == 0) {
-                        advance_to(f, MIN_);
+                        engine_advance_to(&f->engine, MIN_);
                         stop(f, false);
                         sleep_to(f, 62 * MIN_);
                         start(f, this_boot);
                 }
         }
-        advance_to(f, 90 * MIN_);
+        engine_advance_to(&f->engine, 90 * MIN_);
         assert_int_equal(f->n, 467);
         fixture_free_kept(f);
 }
@@ -1022,13 +968,13 @@ static void test_long_exclusion(_unused_ void **state)
         Job *month = add(f, "month", "TimeZone=UTC\nOnCalendar=*:*\nExclude=*-01-16..31 *:*\nMissed=all\n");
         const usec_t midnight = 16 * USEC_PER_HOUR, february = midnight + 16 * USEC_PER_DAY;
 
-        advance_to(f, midnight + 1);
+        engine_advance_to(&f->engine, midnight + 1);
         assert_int_equal(f->n, 16 * 30 - 1 + 16 * 60 - 1);
-        f->n = f->n_wakes = 0;
+        f->n = f->engine.n_wakes = 0;
         assert_string_equal(job_state_to_string(job_state(comb)), "waiting");
         assert_int_equal(since_start(month->next_realtime), february);
-        advance_to(f, february);
-        assert_in_range(f->n_wakes, 3, 5);
+        engine_advance_to(&f->engine, february);
+        assert_in_range(f->engine.n_wakes, 3, 5);
         assert_int_equal(f->n, 2);
         assert_non_null(find_record(f, "comb", 0));
         assert_record(f, 0, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, february, 1);
@@ -1046,13 +992,13 @@ static void test_end_is_told_once(_unused_ void **state)
         assert_string_equal(f->finished, "never due again: all its times have passed");
         f->duration = 5 * SEC;
         add(f, "at", "TimeZone=UTC\nAt=2027-01-15 08:00:10\n");
-        advance_to(f, 12 * SEC);
+        engine_advance_to(&f->engine, 12 * SEC);
         assert_int_equal(f->n_finished, 1);
-        advance_to(f, 16 * SEC);
+        engine_advance_to(&f->engine, 16 * SEC);
         assert_int_equal(f->n_finished, 2);
         add(f, "until", "TimeZone=UTC\nEvery=1s\nUntil=2027-01-15 08:00:30\n");
         add(f, "hand", "");
-        advance_to(f, 60 * SEC);
+        engine_advance_to(&f->engine, 60 * SEC);
         assert_int_equal(f->n_finished, 3);
         assert_string_equal(f->finished, "never due again: nothing is due after the time in Until=");
         fixture_free(f);

@@ -6,13 +6,9 @@
 #include <stdio.h>
 
 #include "base/string-util.h"
-#include "job/run.h"
 #include "kinds/kinds.h"
-#include "sched/scheduler.h"
+#include "engine.h"
 
-#define SEC USEC_PER_SEC
-#define START_REALTIME (UINT64_C(1800000000) * SEC)
-#define START_BOOTTIME (1000 * SEC)
 #define RECORDS_MAX 4096U
 
 /* A run that ended, as an observer saw it; times count from the start of the test. */
@@ -28,13 +24,7 @@ typedef struct Record {
 } Record;
 
 typedef struct Fixture {
-        VirtualClock clock;
-        TimerQueue *timers;
-        EventBus events;
-        EventObserver observer;
-        RunIds *ids;
-        Services services;
-        Scheduler *scheduler;
+        Engine engine;
         Record records[RECORDS_MAX]; /* the first ones; all are counted */
         size_t n_records;
         uint64_t last_id;
@@ -45,11 +35,6 @@ typedef struct Fixture {
         size_t n_retries;
         bool shut_down;
 } Fixture;
-
-static usec_t now(const Fixture *f)
-{
-        return f->clock.now_boottime - START_BOOTTIME;
-}
 
 static usec_t since_start(usec_t realtime)
 {
@@ -91,7 +76,7 @@ static void note_end(Fixture *f, const Event *event)
 
 static void on_event(EventObserver *observer, const Event *event)
 {
-        Fixture *f = container_of(observer, Fixture, observer);
+        Fixture *f = container_of(observer, Fixture, engine.observer);
 
         f->n_events[event->type]++;
         if (!event->run)
@@ -102,7 +87,7 @@ static void on_event(EventObserver *observer, const Event *event)
         if (event->run->id > f->last_id)
                 f->last_id = event->run->id;
         if (event->type == EVENT_RETRYING && f->n_retries < ARRAY_SIZE(f->retry_at))
-                f->retry_at[f->n_retries++] = now(f);
+                f->retry_at[f->n_retries++] = engine_now(&f->engine);
         if (event->type != EVENT_PROGRESS && run_state_is_final(event->run->state))
                 note_end(f, event);
 }
@@ -198,16 +183,7 @@ static Fixture *fixture_new(const SchedulerLimits *limits)
         Fixture *f = new0(Fixture, 1);
 
         assert_non_null(f);
-        virtual_clock_init(&f->clock, START_BOOTTIME, START_REALTIME);
-        f->timers = timer_queue_new(&f->clock.clock);
-        assert_non_null(f->timers);
-        event_bus_init(&f->events, &f->clock.clock);
-        f->observer.notify = on_event;
-        event_bus_subscribe(&f->events, &f->observer);
-        assert_ok(run_ids_open(NULL, &f->ids));
-        f->services = (Services){ .clock = &f->clock.clock, .timers = f->timers };
-        assert_ok(scheduler_new(&f->services, &f->events, f->ids, limits, &f->scheduler));
-        scheduler_begin(f->scheduler);
+        engine_init(&f->engine, on_event, limits);
         fake_kind = sleep_kind;
         fake_kind.run_size = sizeof(FakeRun);
         fake_kind.start = fake_start;
@@ -216,17 +192,6 @@ static Fixture *fixture_new(const SchedulerLimits *limits)
         plan = (FakePlan){};
         fake_under_way = fake_most = 0;
         return f;
-}
-
-static void advance_to(Fixture *f, usec_t t)
-{
-        usec_t end = START_BOOTTIME + t, due;
-
-        while ((due = timer_queue_next(f->timers)) <= end) {
-                virtual_clock_advance(&f->clock, usec_sub(due, f->clock.now_boottime));
-                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
-        }
-        virtual_clock_advance(&f->clock, usec_sub(end, f->clock.now_boottime));
 }
 
 static void on_shut_down(void *userdata)
@@ -241,42 +206,28 @@ static void on_shut_down(void *userdata)
 static void fixture_free(Fixture *f)
 {
         if (!f->shut_down)
-                scheduler_shutdown(f->scheduler, on_shut_down, f);
-        advance_to(f, now(f) + 3600 * SEC);
+                scheduler_shutdown(f->engine.scheduler, on_shut_down, f);
+        engine_advance_to(&f->engine, engine_now(&f->engine) + 3600 * SEC);
         assert_true(f->shut_down);
-        assert_int_equal(scheduler_n_running(f->scheduler), 0);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 0);
-        assert_null(scheduler_next_run(f->scheduler, NULL));
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 0);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 0);
+        assert_null(scheduler_next_run(f->engine.scheduler, NULL));
         assert_int_equal(fake_under_way, 0);
-        scheduler_free(f->scheduler);
-        assert_int_equal(timer_queue_size(f->timers), 0);
-        run_ids_close(f->ids);
-        timer_queue_free(f->timers);
+        engine_deinit(&f->engine);
         free(f);
 }
 
-static JobSpec *make_spec(const char *name, const char *text, bool fake)
+static JobSpec *make_fake_spec(const char *name, const char *text)
 {
-        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
-        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
-        JobSpec *spec;
+        JobSpec *spec = make_spec(name, text);
 
-        assert_ok(config_parse_text(name, text, strlen(text), &items, &report));
-        if (job_spec_load_items(name, &items, &report, &spec) < 0)
-                fail_msg("%s", report.problems[0].message);
-        if (fake)
-                spec->kind = &fake_kind;
+        spec->kind = &fake_kind;
         return spec;
 }
 
 static Job *add_kind(Fixture *f, const char *name, const char *text, bool fake)
 {
-        JobSpec *spec = make_spec(name, text, fake);
-        Job *job;
-
-        assert_ok(scheduler_add_job(f->scheduler, spec, &job));
-        job_spec_unref(spec);
-        return job;
+        return engine_add(&f->engine, fake ? make_fake_spec(name, text) : make_spec(name, text));
 }
 
 /* A job of the fake kind; KEYS go into [Job] and what follows. */
@@ -286,15 +237,6 @@ static Job *add(Fixture *f, const char *name, const char *keys)
 
         assert_non_null(text);
         return add_kind(f, name, text, true);
-}
-
-static uint64_t run_now(Fixture *f, Job *job)
-{
-        uint64_t id = 0;
-
-        assert_ok(scheduler_run(f->scheduler, job, &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL }, &id));
-        assert_true(id > 0);
-        return id;
 }
 
 static const Record *record_of(const Fixture *f, uint64_t id)
@@ -331,7 +273,7 @@ static void test_every_never_drifts(_unused_ void **state)
 
         plan.duration = 700000;
         add(f, "j", "[Schedule]\nEvery=1s\n");
-        advance_to(f, 100 * SEC);
+        engine_advance_to(&f->engine, 100 * SEC);
         assert_int_equal(f->n_records, 100);
         for (size_t i = 0; i < f->n_records; i++) {
                 assert_int_equal(f->records[i].scheduled, i * SEC);
@@ -340,10 +282,10 @@ static void test_every_never_drifts(_unused_ void **state)
         }
         /* An overrun costs the points it covers; then it goes on on the same grid. */
         plan.duration = 2500000;
-        advance_to(f, 103 * SEC);
+        engine_advance_to(&f->engine, 103 * SEC);
         assert_int_equal(count_state(f, RUN_SKIPPED), 2);
         plan.duration = 1000;
-        advance_to(f, 110 * SEC);
+        engine_advance_to(&f->engine, 110 * SEC);
         assert_int_equal(f->records[f->n_records - 1].scheduled, 110 * SEC - SEC);
         assert_int_equal(f->occurrences, 110);
         fixture_free(f);
@@ -356,7 +298,7 @@ static void test_every_skips_at_the_end_of_a_run(_unused_ void **state)
         /* The run ends at the very instant at which the next is due: there is no overlap. */
         plan.duration = SEC;
         add(f, "j", "[Schedule]\nEvery=1s\nOverlap=queue\n");
-        advance_to(f, 60 * SEC);
+        engine_advance_to(&f->engine, 60 * SEC);
         assert_int_equal(count_state(f, RUN_SUCCEEDED), 60);
         assert_int_equal(count_state(f, RUN_SKIPPED), 0);
         fixture_free(f);
@@ -368,7 +310,7 @@ static void test_after(_unused_ void **state)
 
         plan.duration = 3 * SEC;
         add(f, "j", "[Schedule]\nAfter=10s\n");
-        advance_to(f, 45 * SEC);
+        engine_advance_to(&f->engine, 45 * SEC);
         assert_int_equal(f->n_records, 4);
         for (size_t i = 0; i < 4; i++)
                 assert_int_equal(f->records[i].started, i * 13 * SEC);
@@ -384,14 +326,14 @@ static void test_after_long_run(_unused_ void **state)
 
         plan.duration = 30 * SEC;
         job = add(f, "j", "[Schedule]\nAfter=10s\n");
-        advance_to(f, 5 * SEC);
-        assert_true(scheduler_pause_job(f->scheduler, job));
-        assert_false(scheduler_pause_job(f->scheduler, job));
-        advance_to(f, 6 * SEC);
-        assert_true(scheduler_resume_job(f->scheduler, job));
-        assert_false(scheduler_resume_job(f->scheduler, job));
+        engine_advance_to(&f->engine, 5 * SEC);
+        assert_true(scheduler_pause_job(f->engine.scheduler, job));
+        assert_false(scheduler_pause_job(f->engine.scheduler, job));
+        engine_advance_to(&f->engine, 6 * SEC);
+        assert_true(scheduler_resume_job(f->engine.scheduler, job));
+        assert_false(scheduler_resume_job(f->engine.scheduler, job));
         assert_int_equal(job->next_realtime, USEC_INFINITY);
-        advance_to(f, 75 * SEC);
+        engine_advance_to(&f->engine, 75 * SEC);
         assert_int_equal(f->n_records, 2);
         assert_int_equal(f->records[1].started, 40 * SEC);
         fixture_free(f);
@@ -404,7 +346,7 @@ static void test_on_startup_and_at(_unused_ void **state)
 
         /* 2027-01-15 08:00:00 UTC is START_REALTIME. */
         b = add(f, "b", "[Schedule]\nTimeZone=UTC\nAt=2027-01-15 08:00:30\nAt=2027-01-15 08:02:00\nAt=2027-01-15 07:00:00\n");
-        advance_to(f, 3600 * SEC);
+        engine_advance_to(&f->engine, 3600 * SEC);
         assert_int_equal(f->n_records, 3);
         assert_int_equal(record_of(f, 1)->scheduled, 30 * SEC);
         assert_string_equal(record_of(f, 2)->job, "a");
@@ -422,7 +364,7 @@ static void test_triggers_at_one_instant(_unused_ void **state)
         Fixture *f = fixture_new(NULL);
 
         add(f, "j", "[Schedule]\nEvery=10s\nAfter=5s\nOnStartup=10s\n");
-        advance_to(f, 10 * SEC);
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_int_equal(count_state(f, RUN_MISSED), 0);
         assert_int_equal(f->n_records, 3);
         assert_int_equal(f->records[1].started, 5 * SEC);
@@ -439,9 +381,9 @@ static void test_both_clocks_at_one_instant(_unused_ void **state)
                 Fixture *f = fixture_new(NULL);
                 _cleanup_free_ char *keys = xasprintf("[Schedule]\nEvery=10s\nOnCalendar=*:*:0/10\n%s", more[i]);
 
-                advance_to(f, 10 * SEC);
+                engine_advance_to(&f->engine, 10 * SEC);
                 add(f, "j", keys);
-                advance_to(f, 109 * SEC);
+                engine_advance_to(&f->engine, 109 * SEC);
                 assert_int_equal(count_state(f, RUN_MISSED), 0);
                 assert_int_equal(f->n_records, 10);
                 fixture_free(f);
@@ -453,14 +395,14 @@ static void test_count(_unused_ void **state)
         Fixture *f = fixture_new(NULL);
         Job *job = add(f, "j", "[Schedule]\nEvery=1s\nCount=3\n");
 
-        advance_to(f, 20 * SEC);
+        engine_advance_to(&f->engine, 20 * SEC);
         assert_int_equal(f->n_records, 3);
         assert_string_equal(job_state_to_string(job_state(job)), "finished");
         /* A job that has finished passes nothing over while it is paused. */
-        assert_true(scheduler_pause_job(f->scheduler, job));
-        advance_to(f, 30 * SEC);
-        assert_true(scheduler_resume_job(f->scheduler, job));
-        advance_to(f, 40 * SEC);
+        assert_true(scheduler_pause_job(f->engine.scheduler, job));
+        engine_advance_to(&f->engine, 30 * SEC);
+        assert_true(scheduler_resume_job(f->engine.scheduler, job));
+        engine_advance_to(&f->engine, 40 * SEC);
         assert_int_equal(f->n_records, 3);
         fixture_free(f);
 }
@@ -470,10 +412,10 @@ static void test_held_up(_unused_ void **state)
         Fixture *f = fixture_new(NULL);
 
         add(f, "j", "[Schedule]\nEvery=1s\n");
-        advance_to(f, 5 * SEC);
+        engine_advance_to(&f->engine, 5 * SEC);
         /* The machine sleeps: the boot clock goes on and nobody looks. */
-        virtual_clock_advance(&f->clock, 1000 * SEC + 300000);
-        advance_to(f, 1010 * SEC);
+        virtual_clock_advance(&f->engine.clock, 1000 * SEC + 300000);
+        engine_advance_to(&f->engine, 1010 * SEC);
         assert_int_equal(count_state(f, RUN_MISSED), 1);
         assert_int_equal(f->occurrences, 1011);
         assert_int_equal(f->records[6].occurrences, 999);
@@ -488,23 +430,23 @@ static void test_disabled(_unused_ void **state)
         Job *job = add(f, "j", "Enabled=no\n[Schedule]\nEvery=1s\n");
         JobSpec *spec;
 
-        advance_to(f, 10 * SEC);
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_int_equal(f->n_records, 0);
         assert_string_equal(job_state_to_string(job_state(job)), "disabled");
-        assert_true(scheduler_pause_job(f->scheduler, job));
-        advance_to(f, 20 * SEC);
-        assert_true(scheduler_resume_job(f->scheduler, job));
+        assert_true(scheduler_pause_job(f->engine.scheduler, job));
+        engine_advance_to(&f->engine, 20 * SEC);
+        assert_true(scheduler_resume_job(f->engine.scheduler, job));
         assert_int_equal(f->n_records, 0);
-        run_now(f, job);
+        engine_run(&f->engine, job);
         assert_int_equal(f->n_records, 1);
 
         /* What passed while it was off was never due. */
-        advance_to(f, 100 * SEC + 500000);
-        spec = make_spec("j", "[Job]\nType=sleep\n[Schedule]\nEvery=1s\n", true);
-        scheduler_change_job(f->scheduler, job, spec);
+        engine_advance_to(&f->engine, 100 * SEC + 500000);
+        spec = make_fake_spec("j", "[Job]\nType=sleep\n[Schedule]\nEvery=1s\n");
+        scheduler_change_job(f->engine.scheduler, job, spec);
         job_spec_unref(spec);
         assert_int_equal(f->n_records, 1);
-        advance_to(f, 103 * SEC);
+        engine_advance_to(&f->engine, 103 * SEC);
         assert_int_equal(count_state(f, RUN_MISSED), 0);
         assert_int_equal(f->n_records, 4);
         assert_int_equal(f->records[1].scheduled, 100 * SEC + 500000);
@@ -516,16 +458,16 @@ static void test_pause_accounts(_unused_ void **state)
         Fixture *f = fixture_new(NULL);
         Job *job = add(f, "j", "[Schedule]\nEvery=1s\n");
 
-        advance_to(f, 10 * SEC);
-        assert_true(scheduler_pause_job(f->scheduler, job));
+        engine_advance_to(&f->engine, 10 * SEC);
+        assert_true(scheduler_pause_job(f->engine.scheduler, job));
         assert_string_equal(job_state_to_string(job_state(job)), "paused");
-        advance_to(f, 100 * SEC + 500000);
+        engine_advance_to(&f->engine, 100 * SEC + 500000);
         assert_int_equal(f->occurrences, 11);
-        assert_true(scheduler_resume_job(f->scheduler, job));
+        assert_true(scheduler_resume_job(f->engine.scheduler, job));
         assert_int_equal(f->occurrences, 101);
         assert_ended(f, 12, RUN_SKIPPED, "paused");
         assert_int_equal(record_of(f, 12)->occurrences, 90);
-        advance_to(f, 103 * SEC);
+        engine_advance_to(&f->engine, 103 * SEC);
         assert_int_equal(f->occurrences, 104);
         fixture_free(f);
 }
@@ -538,7 +480,7 @@ static void test_overlap_skip(_unused_ void **state)
 
         plan.duration = 2500000;
         add(f, "j", "[Schedule]\nEvery=1s\n");
-        advance_to(f, 29 * SEC + 999999);
+        engine_advance_to(&f->engine, 29 * SEC + 999999);
         assert_int_equal(count_state(f, RUN_SKIPPED), 20);
         assert_int_equal(f->n_started, 10);
         assert_ended(f, 2, RUN_SKIPPED, "overlap");
@@ -552,11 +494,11 @@ static void test_overlap_queue(_unused_ void **state)
 
         plan.duration = 10 * SEC;
         for (unsigned i = 0; i < 6; i++)
-                run_now(f, job);
-        assert_int_equal(scheduler_n_running(f->scheduler), 1);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 3);
+                engine_run(&f->engine, job);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 1);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 3);
         assert_int_equal(count_state(f, RUN_SKIPPED), 2);
-        advance_to(f, 100 * SEC);
+        engine_advance_to(&f->engine, 100 * SEC);
         for (uint64_t id = 1; id <= 4; id++) {
                 assert_ended(f, id, RUN_SUCCEEDED, "");
                 assert_int_equal(record_of(f, id)->started, (id - 1) * 10 * SEC);
@@ -571,13 +513,13 @@ static void test_overlap_replace(_unused_ void **state)
         Job *job = add(f, "j", "[Schedule]\nOverlap=replace\n");
 
         plan = (FakePlan){ .duration = 10 * SEC, .cancel_delay = SEC };
-        run_now(f, job);
-        advance_to(f, 2 * SEC);
-        run_now(f, job);
-        run_now(f, job);
-        run_now(f, job);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 1);
-        advance_to(f, 20 * SEC);
+        engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 2 * SEC);
+        engine_run(&f->engine, job);
+        engine_run(&f->engine, job);
+        engine_run(&f->engine, job);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 1);
+        engine_advance_to(&f->engine, 20 * SEC);
         assert_ended(f, 1, RUN_CANCELLED, "replaced");
         assert_ended(f, 2, RUN_CANCELLED, "replaced");
         assert_ended(f, 3, RUN_CANCELLED, "replaced");
@@ -587,9 +529,9 @@ static void test_overlap_replace(_unused_ void **state)
 
         /* The same where a run ends at once when it is asked to. */
         plan.cancel_delay = 0;
-        run_now(f, job);
-        run_now(f, job);
-        advance_to(f, 40 * SEC);
+        engine_run(&f->engine, job);
+        engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 40 * SEC);
         assert_ended(f, 5, RUN_CANCELLED, "replaced");
         assert_ended(f, 6, RUN_SUCCEEDED, "");
         fixture_free(f);
@@ -602,10 +544,10 @@ static void test_overlap_parallel(_unused_ void **state)
 
         plan.duration = 10 * SEC;
         for (unsigned i = 0; i < 5; i++)
-                run_now(f, job);
-        assert_int_equal(scheduler_n_running(f->scheduler), 3);
+                engine_run(&f->engine, job);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 3);
         assert_int_equal(count_state(f, RUN_SKIPPED), 2);
-        advance_to(f, 11 * SEC);
+        engine_advance_to(&f->engine, 11 * SEC);
         assert_int_equal(count_state(f, RUN_SUCCEEDED), 3);
         fixture_free(f);
 }
@@ -620,23 +562,23 @@ static void test_max_runs_is_fifo(_unused_ void **state)
                 _cleanup_free_ char *name = xasprintf("j%02u", i);
 
                 jobs[i] = add(f, name, "");
-                run_now(f, jobs[i]);
+                engine_run(&f->engine, jobs[i]);
         }
-        assert_int_equal(scheduler_n_running(f->scheduler), 2);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 50);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 2);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 50);
         assert_int_equal(count_state(f, RUN_SKIPPED), 8);
         assert_ended(f, 60, RUN_SKIPPED, "too-many-runs");
-        advance_to(f, 100 * SEC);
+        engine_advance_to(&f->engine, 100 * SEC);
         assert_int_equal(fake_most, 2);
         for (uint64_t id = 1; id <= 52; id++)
                 assert_int_equal(record_of(f, id)->started, (id - 1) / 2 * SEC);
 
         /* More places: what waits moves up at once. */
         for (unsigned i = 0; i < 10; i++)
-                run_now(f, jobs[i]);
-        scheduler_set_limits(f->scheduler, &(SchedulerLimits){ .max_runs = 10 });
-        advance_to(f, now(f));
-        assert_int_equal(scheduler_n_running(f->scheduler), 10);
+                engine_run(&f->engine, jobs[i]);
+        scheduler_set_limits(f->engine.scheduler, &(SchedulerLimits){ .max_runs = 10 });
+        engine_advance_to(&f->engine, engine_now(&f->engine));
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 10);
         fixture_free(f);
 }
 
@@ -647,14 +589,14 @@ static void test_many_at_once(_unused_ void **state)
         Job *blocker = add(f, "blocker", ""), *job = add(f, "j", "[Schedule]\nOverlap=queue\nMaxQueued=1000000\n");
 
         plan.duration = SEC;
-        run_now(f, blocker);
+        engine_run(&f->engine, blocker);
         plan.duration = 0;
         for (unsigned i = 0; i < 50000; i++)
-                run_now(f, job);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 50000);
-        advance_to(f, 2 * SEC);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 0);
-        assert_int_equal(scheduler_statistics(f->scheduler)->by_state[RUN_SUCCEEDED], 50001);
+                engine_run(&f->engine, job);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 50000);
+        engine_advance_to(&f->engine, 2 * SEC);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 0);
+        assert_int_equal(scheduler_statistics(f->engine.scheduler)->by_state[RUN_SUCCEEDED], 50001);
         fixture_free(f);
 }
 
@@ -667,18 +609,18 @@ static void test_timeout(_unused_ void **state)
         uint64_t id;
 
         plan = (FakePlan){ .duration = 10 * SEC, .cancel_delay = SEC };
-        id = run_now(f, job);
-        advance_to(f, 2500000);
+        id = engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 2500000);
         /* It is on its way out; what somebody else asks for changes nothing. */
-        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, id));
-        advance_to(f, 10 * SEC);
+        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, id));
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_ended(f, id, RUN_TIMEOUT, "timeout");
         assert_int_equal(record_of(f, id)->finished, 3 * SEC);
 
         /* One that ends well in spite of it has ended well. */
         plan.ignores_cancel = true;
-        id = run_now(f, job);
-        advance_to(f, 20 * SEC);
+        id = engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 20 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "");
         fixture_free(f);
 }
@@ -691,8 +633,8 @@ static void test_retries(_unused_ void **state)
         uint64_t id;
 
         plan = (FakePlan){ .duration = 1, .failures = 7 };
-        id = run_now(f, job);
-        advance_to(f, 100 * SEC);
+        id = engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 100 * SEC);
         assert_ended(f, id, RUN_FAILED, "fake");
         assert_int_equal(record_of(f, id)->attempts, 7);
         assert_int_equal(f->n_retries, 6);
@@ -703,8 +645,8 @@ static void test_retries(_unused_ void **state)
         }
 
         plan.failures = 2;
-        id = run_now(f, job);
-        advance_to(f, 200 * SEC);
+        id = engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 200 * SEC);
         assert_ended(f, id, RUN_SUCCEEDED, "");
         assert_int_equal(record_of(f, id)->attempts, 3);
         fixture_free(f);
@@ -717,16 +659,16 @@ static void test_retry_waits_for_a_place(_unused_ void **state)
         Job *a = add(f, "a", "Retries=1\nRetryDelaySec=1s\n"), *b = add(f, "b", ""), *c = add(f, "c", "");
 
         plan = (FakePlan){ .duration = 1, .failures = 1 };
-        run_now(f, a);
-        advance_to(f, 100);
+        engine_run(&f->engine, a);
+        engine_advance_to(&f->engine, 100);
         plan.duration = 5 * SEC;
-        run_now(f, b);
-        run_now(f, c);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 1);
-        advance_to(f, 2 * SEC);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 2);
-        assert_int_equal(scheduler_n_running(f->scheduler), 1);
-        advance_to(f, 30 * SEC);
+        engine_run(&f->engine, b);
+        engine_run(&f->engine, c);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 1);
+        engine_advance_to(&f->engine, 2 * SEC);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 2);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 1);
+        engine_advance_to(&f->engine, 30 * SEC);
         assert_ended(f, 1, RUN_SUCCEEDED, "");
         assert_int_equal(record_of(f, 1)->attempts, 2);
         assert_true(record_of(f, 1)->finished < record_of(f, 3)->finished);
@@ -742,30 +684,30 @@ static void test_cancel_in_each_state(_unused_ void **state)
         uint64_t running, waiting_in_job, waiting_for_place, retrying;
 
         plan = (FakePlan){ .duration = 10 * SEC };
-        running = run_now(f, a);
-        waiting_in_job = run_now(f, a);
-        waiting_for_place = run_now(f, b);
-        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, waiting_in_job));
-        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, waiting_for_place));
+        running = engine_run(&f->engine, a);
+        waiting_in_job = engine_run(&f->engine, a);
+        waiting_for_place = engine_run(&f->engine, b);
+        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, waiting_in_job));
+        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, waiting_for_place));
         assert_ended(f, waiting_in_job, RUN_CANCELLED, "cancelled");
         assert_ended(f, waiting_for_place, RUN_CANCELLED, "cancelled");
-        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, running));
+        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, running));
         assert_ended(f, running, RUN_CANCELLED, "cancelled");
         assert_int_equal(record_of(f, running)->attempts, 1);
 
         plan.failures = 1;
         plan.duration = 1;
-        retrying = run_now(f, a);
-        advance_to(f, 2 * SEC);
-        assert_int_equal(scheduler_find_run(f->scheduler, retrying)->state, RUN_RETRYING);
-        scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, retrying));
+        retrying = engine_run(&f->engine, a);
+        engine_advance_to(&f->engine, 2 * SEC);
+        assert_int_equal(scheduler_find_run(f->engine.scheduler, retrying)->state, RUN_RETRYING);
+        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, retrying));
         assert_ended(f, retrying, RUN_CANCELLED, "cancelled");
-        assert_null(scheduler_find_run(f->scheduler, retrying));
+        assert_null(scheduler_find_run(f->engine.scheduler, retrying));
 
         /* All of that left places free and nothing behind. */
-        assert_int_equal(scheduler_n_running(f->scheduler), 0);
-        run_now(f, b);
-        advance_to(f, 3 * SEC);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 0);
+        engine_run(&f->engine, b);
+        engine_advance_to(&f->engine, 3 * SEC);
         assert_int_equal(count_state(f, RUN_SUCCEEDED), 1);
         fixture_free(f);
 }
@@ -777,23 +719,23 @@ static void test_change_keeps_phase(_unused_ void **state)
         JobSpec *spec;
 
         plan.duration = 15 * SEC;
-        advance_to(f, 13 * SEC);
+        engine_advance_to(&f->engine, 13 * SEC);
         /* Other words, the same schedule: the grid and the run under way stay. */
-        spec = make_spec("j", "[Job]\nType=sleep\nDescription=new\n[Schedule]\nEvery=10s\n", true);
-        scheduler_change_job(f->scheduler, job, spec);
+        spec = make_fake_spec("j", "[Job]\nType=sleep\nDescription=new\n[Schedule]\nEvery=10s\n");
+        scheduler_change_job(f->engine.scheduler, job, spec);
         job_spec_unref(spec);
         assert_int_equal(f->n_records, 1);
-        advance_to(f, 21 * SEC);
+        engine_advance_to(&f->engine, 21 * SEC);
         assert_ended(f, 1, RUN_SUCCEEDED, "");
         assert_int_equal(record_of(f, 1)->started, 0);
-        assert_int_equal(scheduler_n_running(f->scheduler), 1);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 1);
 
         /* Another schedule begins where it is put in force. */
         plan.duration = 1;
-        spec = make_spec("j", "[Job]\nType=sleep\n[Schedule]\nEvery=7s\n", true);
-        scheduler_change_job(f->scheduler, job, spec);
+        spec = make_fake_spec("j", "[Job]\nType=sleep\n[Schedule]\nEvery=7s\n");
+        scheduler_change_job(f->engine.scheduler, job, spec);
         job_spec_unref(spec);
-        advance_to(f, 43 * SEC);
+        engine_advance_to(&f->engine, 43 * SEC);
         assert_int_equal(f->records[f->n_records - 1].scheduled, 42 * SEC);
         fixture_free(f);
 }
@@ -804,21 +746,21 @@ static void test_remove_with_runs(_unused_ void **state)
         Job *job = add(f, "j", "[Schedule]\nEvery=10s\nOverlap=queue\n"), *again;
 
         plan.duration = 60 * SEC;
-        advance_to(f, 35 * SEC);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 3);
-        scheduler_remove_job(f->scheduler, job);
-        assert_null(scheduler_find_job(f->scheduler, "j"));
+        engine_advance_to(&f->engine, 35 * SEC);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 3);
+        scheduler_remove_job(f->engine.scheduler, job);
+        assert_null(scheduler_find_job(f->engine.scheduler, "j"));
         assert_int_equal(f->n_events[EVENT_REMOVED], 1);
         /* What waited never begins; what is under way goes on. */
-        assert_int_equal(scheduler_n_queued(f->scheduler), 0);
-        assert_int_equal(scheduler_n_running(f->scheduler), 1);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 0);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 1);
         assert_ended(f, 2, RUN_CANCELLED, "removed");
 
         /* A new job of the same name is another one. */
         again = add(f, "j", "");
         plan.duration = SEC;
-        assert_int_equal(run_now(f, again), 5);
-        advance_to(f, 70 * SEC);
+        assert_int_equal(engine_run(&f->engine, again), 5);
+        engine_advance_to(&f->engine, 70 * SEC);
         assert_ended(f, 1, RUN_SUCCEEDED, "");
         assert_ended(f, 5, RUN_SUCCEEDED, "");
         assert_int_equal(f->n_records, 5);
@@ -833,21 +775,21 @@ static void test_shutdown(_unused_ void **state)
         uint64_t late;
 
         plan = (FakePlan){ .duration = 100 * SEC, .cancel_delay = 5 * SEC };
-        run_now(f, a);
-        run_now(f, a);
+        engine_run(&f->engine, a);
+        engine_run(&f->engine, a);
         for (unsigned i = 0; i < 5; i++)
-                run_now(f, b);
-        advance_to(f, 3 * SEC + 1);
-        scheduler_shutdown(f->scheduler, on_shut_down, f);
+                engine_run(&f->engine, b);
+        engine_advance_to(&f->engine, 3 * SEC + 1);
+        scheduler_shutdown(f->engine.scheduler, on_shut_down, f);
         assert_false(f->shut_down);
-        assert_int_equal(scheduler_n_queued(f->scheduler), 0);
-        assert_int_equal(scheduler_n_running(f->scheduler), 3);
-        late = run_now(f, c);
+        assert_int_equal(scheduler_n_queued(f->engine.scheduler), 0);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 3);
+        late = engine_run(&f->engine, c);
         assert_ended(f, late, RUN_CANCELLED, "shutdown");
-        advance_to(f, 8 * SEC);
+        engine_advance_to(&f->engine, 8 * SEC);
         assert_false(f->shut_down);
-        assert_int_equal(scheduler_n_running(f->scheduler), 3);
-        advance_to(f, 9 * SEC);
+        assert_int_equal(scheduler_n_running(f->engine.scheduler), 3);
+        engine_advance_to(&f->engine, 9 * SEC);
         assert_true(f->shut_down);
         /* No schedule was in force any more. */
         assert_int_equal(f->occurrences, 4);
@@ -862,16 +804,16 @@ static void test_abandon(_unused_ void **state)
         uint64_t id;
 
         plan = (FakePlan){ .duration = 100 * SEC, .cancel_delay = 7 * SEC };
-        id = run_now(f, job);
-        run_now(f, job);
-        advance_to(f, SEC);
-        scheduler_shutdown(f->scheduler, on_shut_down, f);
-        advance_to(f, 3 * SEC);
+        id = engine_run(&f->engine, job);
+        engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, SEC);
+        scheduler_shutdown(f->engine.scheduler, on_shut_down, f);
+        engine_advance_to(&f->engine, 3 * SEC);
         assert_false(f->shut_down);
         f->shut_down = true;
-        scheduler_abandon(f->scheduler);
+        scheduler_abandon(f->engine.scheduler);
         assert_ended(f, id, RUN_CANCELLED, "shutdown");
-        assert_null(scheduler_next_run(f->scheduler, NULL));
+        assert_null(scheduler_next_run(f->engine.scheduler, NULL));
         assert_string_equal(other->name, "k");
         fixture_free(f);
 }
@@ -898,13 +840,13 @@ static void test_blink(_unused_ void **state)
                 _cleanup_free_ char *text = xasprintf("[Job]\nType=blink\n[Blink]\n%s", cases[i].keys);
                 Job *job = add_kind(f, "b", text, false);
                 unsigned before = f->n_events[EVENT_PROGRESS];
-                uint64_t id = run_now(f, job);
+                uint64_t id = engine_run(&f->engine, job);
 
-                advance_to(f, now(f) + 10 * SEC);
+                engine_advance_to(&f->engine, engine_now(&f->engine) + 10 * SEC);
                 assert_ended(f, id, RUN_SUCCEEDED, "");
                 assert_int_equal(f->n_events[EVENT_PROGRESS] - before, cases[i].flashes);
                 assert_int_equal(record_of(f, id)->finished - record_of(f, id)->started, cases[i].duration);
-                scheduler_remove_job(f->scheduler, job);
+                scheduler_remove_job(f->engine.scheduler, job);
         }
         fixture_free(f);
 }
@@ -915,11 +857,11 @@ static void test_late_steps(_unused_ void **state)
         Fixture *f = fixture_new(NULL);
         Job *blink = add_kind(f, "b", "[Job]\nType=blink\n[Blink]\nDuration=5s\nRate=2\n", false);
         Job *count = add_kind(f, "c", "[Job]\nType=countdown\n[Countdown]\nFrom=8\nStep=500ms\n", false);
-        uint64_t a = run_now(f, blink), b = run_now(f, count);
+        uint64_t a = engine_run(&f->engine, blink), b = engine_run(&f->engine, count);
 
-        advance_to(f, SEC);
-        virtual_clock_advance(&f->clock, 2 * SEC);
-        advance_to(f, 10 * SEC);
+        engine_advance_to(&f->engine, SEC);
+        virtual_clock_advance(&f->engine.clock, 2 * SEC);
+        engine_advance_to(&f->engine, 10 * SEC);
         assert_ended(f, a, RUN_SUCCEEDED, "");
         assert_ended(f, b, RUN_SUCCEEDED, "");
         assert_int_equal(f->n_events[EVENT_PROGRESS], 10 + 8);
@@ -938,10 +880,10 @@ static void test_kinds_cancelled(_unused_ void **state)
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
-                uint64_t id = run_now(f, jobs[i]);
+                uint64_t id = engine_run(&f->engine, jobs[i]);
 
-                advance_to(f, now(f) + 300000);
-                scheduler_cancel(f->scheduler, scheduler_find_run(f->scheduler, id));
+                engine_advance_to(&f->engine, engine_now(&f->engine) + 300000);
+                scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, id));
                 assert_ended(f, id, RUN_CANCELLED, "cancelled");
         }
         fixture_free(f);
@@ -973,30 +915,30 @@ static void storm_step(Fixture *f, Job *jobs[], unsigned *random)
 
         switch (draw(random, 8)) {
         case 0:
-                (void)scheduler_pause_job(f->scheduler, job);
+                (void)scheduler_pause_job(f->engine.scheduler, job);
                 break;
         case 1:
         case 2:
-                (void)scheduler_resume_job(f->scheduler, job);
+                (void)scheduler_resume_job(f->engine.scheduler, job);
                 break;
         case 3:
-                run_now(f, job);
+                engine_run(&f->engine, job);
                 break;
         case 4:
-                run = scheduler_next_run(f->scheduler, NULL);
+                run = scheduler_next_run(f->engine.scheduler, NULL);
                 if (run)
-                        scheduler_cancel(f->scheduler, run);
+                        scheduler_cancel(f->engine.scheduler, run);
                 break;
         case 5:
                 /* The machine sleeps. */
-                virtual_clock_advance(&f->clock, draw(random, 60) * SEC + draw(random, 1000000));
+                virtual_clock_advance(&f->engine.clock, draw(random, 60) * SEC + draw(random, 1000000));
                 break;
         case 6:
                 plan.cancel_delay = draw(random, 3) * 500000;
                 plan.ignores_cancel = draw(random, 4) == 0;
                 break;
         default:
-                scheduler_set_limits(f->scheduler, &(SchedulerLimits){ .max_runs = 1 + draw(random, 12), .max_queued = 1 + draw(random, 20) });
+                scheduler_set_limits(f->engine.scheduler, &(SchedulerLimits){ .max_runs = 1 + draw(random, 12), .max_queued = 1 + draw(random, 20) });
         }
 }
 
@@ -1011,17 +953,17 @@ static void storm(unsigned seed)
         plan.random = seed | 1;
         for (unsigned i = 0; i < STORM_JOBS; i++)
                 jobs[i] = storm_job(f, i, &random, &periods[i]);
-        while (now(f) < STORM_SPAN) {
-                advance_to(f, now(f) + draw(&random, 60) * SEC);
+        while (engine_now(&f->engine) < STORM_SPAN) {
+                engine_advance_to(&f->engine, engine_now(&f->engine) + draw(&random, 60) * SEC);
                 storm_step(f, jobs, &random);
         }
-        advance_to(f, now(f));
+        engine_advance_to(&f->engine, engine_now(&f->engine));
         for (unsigned i = 0; i < STORM_JOBS; i++) {
-                (void)scheduler_resume_job(f->scheduler, jobs[i]);
-                expected += now(f) / periods[i] + 1;
+                (void)scheduler_resume_job(f->engine.scheduler, jobs[i]);
+                expected += engine_now(&f->engine) / periods[i] + 1;
         }
-        scheduler_shutdown(f->scheduler, on_shut_down, f);
-        advance_to(f, now(f) + 60 * SEC);
+        scheduler_shutdown(f->engine.scheduler, on_shut_down, f);
+        engine_advance_to(&f->engine, engine_now(&f->engine) + 60 * SEC);
         assert_true(f->shut_down);
         assert_int_equal(f->occurrences, expected);
         fixture_free(f);

@@ -7,21 +7,12 @@
 
 #include "base/file.h"
 #include "base/string-util.h"
-#include "job/job.h"
-#include "job/spec.h"
-#include "sched/scheduler.h"
+#include "engine.h"
 
-#define SEC USEC_PER_SEC
 #define VALUES_MAX 256U
 
 typedef struct Fixture {
-        VirtualClock clock;
-        TimerQueue *timers;
-        EventBus events;
-        EventObserver observer;
-        RunIds *ids;
-        Services services;
-        Scheduler *scheduler;
+        Engine engine;
         char values[VALUES_MAX][16]; /* results of the runs of "keys" */
         size_t n;
         unsigned n_by_type[_EVENT_TYPE_MAX]; /* of those */
@@ -45,7 +36,7 @@ static void on_handler(Fixture *f, const Event *event)
 
 static void on_event(EventObserver *observer, const Event *event)
 {
-        Fixture *f = container_of(observer, Fixture, observer);
+        Fixture *f = container_of(observer, Fixture, engine.observer);
 
         if (event->run && event->run->error_kind)
                 (void)snprintf(f->last_error, sizeof(f->last_error), "%s: %s", event->run->error_kind, event->run->error_message);
@@ -65,82 +56,34 @@ static Fixture *fixture_new(void)
         Fixture *f = new0(Fixture, 1);
 
         assert_non_null(f);
-        virtual_clock_init(&f->clock, 1000 * SEC, UINT64_C(1800000000) * SEC);
-        f->timers = timer_queue_new(&f->clock.clock);
-        assert_non_null(f->timers);
-        event_bus_init(&f->events, &f->clock.clock);
-        f->observer.notify = on_event;
-        event_bus_subscribe(&f->events, &f->observer);
-        assert_ok(run_ids_open(NULL, &f->ids));
-        f->services = (Services){ .clock = &f->clock.clock, .timers = f->timers, .members = &scheduler_members };
-        assert_ok(scheduler_new(&f->services, &f->events, f->ids, NULL, &f->scheduler));
-        scheduler_begin(f->scheduler);
+        engine_init(&f->engine, on_event, NULL);
         return f;
 }
 
 static void fixture_free(Fixture *f)
 {
-        scheduler_abandon(f->scheduler);
-        scheduler_free(f->scheduler);
-        run_ids_close(f->ids);
-        timer_queue_free(f->timers);
+        scheduler_abandon(f->engine.scheduler);
+        engine_deinit(&f->engine);
         free(f);
-}
-
-static void pass(Fixture *f, usec_t span)
-{
-        usec_t end = f->clock.now_boottime + span, due;
-
-        while ((due = timer_queue_next(f->timers)) <= end) {
-                virtual_clock_advance(&f->clock, usec_sub(due, f->clock.now_boottime));
-                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
-        }
-        virtual_clock_advance(&f->clock, usec_sub(end, f->clock.now_boottime));
-}
-
-/* NULL with the problem in PROBLEM. */
-static JobSpec *load(const char *name, const char *text, char problem[static 256], unsigned *ret_column)
-{
-        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
-        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
-        JobSpec *spec;
-
-        assert_ok(config_parse_text(name, text, strlen(text), &items, &report));
-        if (job_spec_load_items(name, &items, &report, &spec) >= 0)
-                return spec;
-        (void)snprintf(problem, 256, "%s", report.problems[0].message);
-        if (ret_column)
-                *ret_column = report.problems[0].column;
-        return NULL;
 }
 
 static Job *add(Fixture *f, const char *name, const char *text)
 {
-        char problem[256];
-        JobSpec *spec = load(name, text, problem, NULL);
-        Job *job;
-
-        if (!spec)
-                fail_msg("%s", problem);
-        assert_ok(scheduler_add_job(f->scheduler, spec, &job));
-        job_spec_unref(spec);
-        return job;
+        return engine_add(&f->engine, make_spec(name, text));
 }
 
 static void change(Fixture *f, Job *job, const char *text)
 {
-        char problem[256];
-        JobSpec *spec = load(job->name, text, problem, NULL);
+        JobSpec *spec = make_spec(job->name, text);
 
-        assert_non_null(spec);
-        scheduler_change_job(f->scheduler, job, spec);
+        scheduler_change_job(f->engine.scheduler, job, spec);
         job_spec_unref(spec);
 }
 
 static void run_now(Fixture *f, Job *job, const char *params)
 {
-        assert_ok(scheduler_run(f->scheduler, job, &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL, .params = params }, NULL));
-        pass(f, 0);
+        assert_ok(scheduler_run(f->engine.scheduler, job, &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL, .params = params }, NULL));
+        engine_pass(&f->engine, 0);
 }
 
 #define KEYS(schedule, sensor) "[Job]\nType=sensor\n[Schedule]\n" schedule "\n[Sensor]\nChoices=left right up down\n" sensor "\n"
@@ -156,7 +99,7 @@ static void test_chance(_unused_ void **state)
 
                 add(f, "keys", i < 2 ? KEYS("Every=100ms", "PeriodSec=100ms\nSeed=7\nProbability=0.3") :
                                        KEYS("Every=100ms", "PeriodSec=100ms\nSeed=8\nProbability=0.3"));
-                pass(f, 21 * SEC);
+                engine_pass(&f->engine, 21 * SEC);
                 assert_in_range(f->n, 200, VALUES_MAX);
                 assert_int_equal(f->n_by_type[EVENT_PROGRESS], 0);
                 if (i == 0)
@@ -186,11 +129,11 @@ static void test_values(_unused_ void **state)
         assert_string_equal(f->values[0], "3.25");
         assert_string_equal(f->values[1], "null");
         assert_int_equal(f->n_by_type[EVENT_YIELD], 1);
-        pass(f, SEC);
+        engine_pass(&f->engine, SEC);
         run_now(f, job, NULL);
         assert_string_equal(f->values[2], "3.25");
         change(f, job, "[Job]\nType=sensor\n[Sensor]\nChoices=3.25\nProbability=0\n");
-        pass(f, SEC);
+        engine_pass(&f->engine, SEC);
         run_now(f, job, NULL);
         assert_string_equal(f->values[3], "null");
         /* What it keeps is not that of another kind. */
@@ -206,16 +149,16 @@ static void test_late_reader(_unused_ void **state)
         Job *job = add(f, "keys", KEYS("", "PeriodSec=100ms\nProbability=1"));
 
         run_now(f, job, NULL);
-        pass(f, 150000);
+        engine_pass(&f->engine, 150000);
         run_now(f, job, NULL);
         assert_int_equal(f->n_by_type[EVENT_PROGRESS], 0);
         /* Periods 2 to 5 have passed; 2 ended at 300 ms. */
-        pass(f, 480000);
+        engine_pass(&f->engine, 480000);
         run_now(f, job, NULL);
         assert_int_equal(f->n_by_type[EVENT_PROGRESS], 1);
         assert_string_equal(f->missed, "{\"missed\":{\"lateUsec\":330000,\"lost\":4}}");
         /* On time again. */
-        pass(f, 100000);
+        engine_pass(&f->engine, 100000);
         run_now(f, job, NULL);
         assert_int_equal(f->n_by_type[EVENT_PROGRESS], 1);
         fixture_free(f);
@@ -228,7 +171,7 @@ static void test_handler(_unused_ void **state)
         add(f, "keys", KEYS("Every=100ms\nCount=50", "PeriodSec=100ms\nProbability=0.5\nSeed=3"));
         add(f, "handler", "[Job]\nType=sleep\nCondition=@.event.result != 'up'\n"
                           "[Schedule]\nOn=keys.yield\nOverlap=queue\n[Sleep]\nDuration=0\n");
-        pass(f, 10 * SEC);
+        engine_pass(&f->engine, 10 * SEC);
         assert_int_equal(f->n_handled + f->n_skipped, f->n_by_type[EVENT_YIELD]);
         assert_true(f->n_by_type[EVENT_YIELD] < 50 && f->n_skipped > 0);
         assert_null(strstr(f->handled, "up"));
@@ -294,12 +237,14 @@ static void test_bad_keys(_unused_ void **state)
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-                char problem[256] = "";
-                unsigned column = 0;
+                _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+                const ConfigProblem *problem;
+                JobSpec *spec;
 
-                assert_null(load("bad", cases[i].text, problem, &column));
-                if (!strstr(problem, cases[i].problem) || (cases[i].column > 0 && column != cases[i].column))
-                        fail_msg("case %zu: column %u: %s", i, column, problem);
+                assert_int_equal(load_spec("bad", cases[i].text, &report, &spec), -EBADMSG);
+                problem = &report.problems[0];
+                if (!strstr(problem->message, cases[i].problem) || (cases[i].column > 0 && problem->column != cases[i].column))
+                        fail_msg("case %zu: column %u: %s", i, problem->column, problem->message);
         }
 }
 
@@ -355,13 +300,14 @@ static void test_bad_schema(_unused_ void **state)
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
                 _cleanup_free_ char *path = write_schema(texts[i][0] ?: "");
                 _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n[Result]\nSchema=%s\n", path);
-                char problem[256] = "";
+                _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+                JobSpec *spec;
 
                 if (!texts[i][0])
                         (void)unlink(path);
-                assert_null(load("bad", text, problem, NULL));
-                if (!strstr(problem, texts[i][1]))
-                        fail_msg("case %zu: %s", i, problem);
+                assert_int_equal(load_spec("bad", text, &report, &spec), -EBADMSG);
+                if (!strstr(report.problems[0].message, texts[i][1]))
+                        fail_msg("case %zu: %s", i, report.problems[0].message);
                 (void)unlink(path);
         }
 }

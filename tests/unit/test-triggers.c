@@ -5,12 +5,8 @@
 #include <stdio.h>
 
 #include "base/string-util.h"
-#include "job/run.h"
-#include "sched/scheduler.h"
+#include "engine.h"
 
-#define SEC USEC_PER_SEC
-#define START_REALTIME (UINT64_C(1800000000) * SEC)
-#define START_BOOTTIME (1000 * SEC)
 #define RECORDS_MAX 4096U
 
 typedef struct Record {
@@ -23,13 +19,7 @@ typedef struct Record {
 } Record;
 
 typedef struct Fixture {
-        VirtualClock clock;
-        TimerQueue *timers;
-        EventBus events;
-        EventObserver observer;
-        RunIds *ids;
-        Services services;
-        Scheduler *scheduler;
+        Engine engine;
         Record records[RECORDS_MAX]; /* runs that ended, the first ones; all are counted */
         size_t n;
         unsigned n_refused;
@@ -37,7 +27,7 @@ typedef struct Fixture {
 
 static void on_event(EventObserver *observer, const Event *event)
 {
-        Fixture *f = container_of(observer, Fixture, observer);
+        Fixture *f = container_of(observer, Fixture, engine.observer);
         const Run *run = event->run;
         Record *r;
 
@@ -58,67 +48,26 @@ static Fixture *fixture_new(void)
         Fixture *f = new0(Fixture, 1);
 
         assert_non_null(f);
-        virtual_clock_init(&f->clock, START_BOOTTIME, START_REALTIME);
-        f->timers = timer_queue_new(&f->clock.clock);
-        assert_non_null(f->timers);
-        event_bus_init(&f->events, &f->clock.clock);
-        f->observer.notify = on_event;
-        event_bus_subscribe(&f->events, &f->observer);
-        assert_ok(run_ids_open(NULL, &f->ids));
-        f->services = (Services){ .clock = &f->clock.clock, .timers = f->timers, .members = &scheduler_members };
-        assert_ok(scheduler_new(&f->services, &f->events, f->ids, NULL, &f->scheduler));
-        scheduler_begin(f->scheduler);
+        engine_init(&f->engine, on_event, NULL);
         return f;
 }
 
 static void turns(Fixture *f, unsigned n)
 {
         while (n-- > 0)
-                (void)timer_queue_dispatch(f->timers, f->clock.now_boottime, 0);
-}
-
-/* Goes on for a time, and until nothing is due. */
-static void pass(Fixture *f, usec_t span)
-{
-        usec_t end = f->clock.now_boottime + span, due;
-
-        while ((due = timer_queue_next(f->timers)) <= end) {
-                virtual_clock_advance(&f->clock, usec_sub(due, f->clock.now_boottime));
-                turns(f, 1);
-        }
-        virtual_clock_advance(&f->clock, usec_sub(end, f->clock.now_boottime));
+                (void)timer_queue_dispatch(f->engine.timers, f->engine.clock.now_boottime, 0);
 }
 
 static void fixture_free(Fixture *f)
 {
-        scheduler_abandon(f->scheduler);
-        scheduler_free(f->scheduler);
-        assert_int_equal(timer_queue_size(f->timers), 0);
-        run_ids_close(f->ids);
-        timer_queue_free(f->timers);
+        scheduler_abandon(f->engine.scheduler);
+        engine_deinit(&f->engine);
         free(f);
-}
-
-static JobSpec *make_spec(const char *name, const char *text)
-{
-        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
-        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
-        JobSpec *spec;
-
-        assert_ok(config_parse_text(name, text, strlen(text), &items, &report));
-        if (job_spec_load_items(name, &items, &report, &spec) < 0)
-                fail_msg("%s", report.problems[0].message);
-        return spec;
 }
 
 static Job *add(Fixture *f, const char *name, const char *text)
 {
-        JobSpec *spec = make_spec(name, text);
-        Job *job;
-
-        assert_ok(scheduler_add_job(f->scheduler, spec, &job));
-        job_spec_unref(spec);
-        return job;
+        return engine_add(&f->engine, make_spec(name, text));
 }
 
 /* A job that ends at once and listens as SCHEDULE says. */
@@ -128,14 +77,6 @@ static Job *add_zero(Fixture *f, const char *name, const char *schedule)
 
         assert_non_null(text);
         return add(f, name, text);
-}
-
-static uint64_t run_now(Fixture *f, Job *job)
-{
-        uint64_t id = 0;
-
-        assert_ok(scheduler_run(f->scheduler, job, &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL }, &id));
-        return id;
 }
 
 static unsigned count(const Fixture *f, const char *job, RunState state, const char *error)
@@ -156,7 +97,7 @@ static void test_fan_in_and_out(_unused_ void **state)
         add_zero(f, "x", "On=a.succeeded\nOn=b.failed|succeeded");
         add_zero(f, "y", "On=[ab].succeeded\nOn=a.ended");
         add_zero(f, "z", "On=a.failed");
-        id = run_now(f, a);
+        id = engine_run(&f->engine, a);
         assert_int_equal(f->n, 1);
         turns(f, 1);
         /* Two lines that match one event start one run. */
@@ -165,7 +106,7 @@ static void test_fan_in_and_out(_unused_ void **state)
         assert_int_equal(f->records[1].origin, id);
         assert_int_equal(f->records[1].trigger, RUN_TRIGGER_EVENT);
         assert_string_equal(f->records[1].cause, "On=a.succeeded");
-        run_now(f, b);
+        engine_run(&f->engine, b);
         turns(f, 1);
         assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 2);
         assert_int_equal(count(f, "z", RUN_SUCCEEDED, ""), 0);
@@ -178,8 +119,8 @@ static void test_loop(_unused_ void **state)
         Fixture *f = fixture_new();
 
         add_zero(f, "y", "On=*.ended");
-        run_now(f, add_zero(f, "a", ""));
-        pass(f, SEC);
+        engine_run(&f->engine, add_zero(f, "a", ""));
+        engine_pass(&f->engine, SEC);
         assert_int_equal(count(f, "y", RUN_SUCCEEDED, ""), TRIGGER_DEPTH_MAX);
         assert_int_equal(count(f, "y", RUN_FAILED, "trigger-loop"), 1);
         assert_int_equal(f->n, 1 + TRIGGER_DEPTH_MAX + 1);
@@ -193,8 +134,8 @@ static void test_loop_through_a_group(_unused_ void **state)
         Job *leaf = add_zero(f, "leaf", "");
 
         add(f, "g", "[Job]\nType=group\n[Schedule]\nOn=leaf.succeeded\nOverlap=parallel\n[Group]\nRun=leaf\n");
-        run_now(f, leaf);
-        pass(f, SEC);
+        engine_run(&f->engine, leaf);
+        engine_pass(&f->engine, SEC);
         assert_int_equal(count(f, "g", RUN_SUCCEEDED, ""), TRIGGER_DEPTH_MAX);
         assert_int_equal(count(f, "g", RUN_FAILED, "trigger-loop"), 1);
         fixture_free(f);
@@ -209,12 +150,12 @@ static void test_flood(_unused_ void **state)
         add_zero(f, "busy", "On=flood.succeeded\nOverlap=parallel");
         add_zero(f, "quiet", "On=calm.succeeded");
         for (unsigned i = 0; i < TRIGGER_PENDING_MAX + 500; i++)
-                run_now(f, flood);
-        run_now(f, calm);
+                engine_run(&f->engine, flood);
+        engine_run(&f->engine, calm);
         turns(f, 1);
         assert_int_equal(count(f, "quiet", RUN_SUCCEEDED, ""), 1);
         assert_in_range(count(f, "busy", RUN_SUCCEEDED, ""), 1, 200);
-        pass(f, SEC);
+        engine_pass(&f->engine, SEC);
         assert_int_equal(count(f, "busy", RUN_SUCCEEDED, ""), TRIGGER_PENDING_MAX);
         assert_int_equal(count(f, "busy", RUN_SKIPPED, "too-many-events"), 1);
         fixture_free(f);
@@ -230,8 +171,8 @@ static void test_order(_unused_ void **state)
 
         add_zero(f, "x", "On=a.succeeded\nOverlap=queue\nMaxQueued=1000");
         for (unsigned i = 0; i < 500; i++)
-                run_now(f, a);
-        pass(f, SEC);
+                engine_run(&f->engine, a);
+        engine_pass(&f->engine, SEC);
         for (size_t i = 0; i < f->n; i++)
                 if (streq(f->records[i].job, "x")) {
                         assert_true(f->records[i].origin > last);
@@ -249,21 +190,21 @@ static void test_change_and_remove(_unused_ void **state)
         Job *a = add_zero(f, "a", ""), *x = add_zero(f, "x", "On=a.succeeded"), *y = add_zero(f, "y", "On=a.succeeded");
         JobSpec *spec;
 
-        run_now(f, a);
+        engine_run(&f->engine, a);
         spec = make_spec("x", "[Job]\nType=sleep\n[Schedule]\nOn=b.failed\n[Sleep]\nDuration=0\n");
-        scheduler_change_job(f->scheduler, x, spec);
+        scheduler_change_job(f->engine.scheduler, x, spec);
         job_spec_unref(spec);
-        scheduler_remove_job(f->scheduler, y);
+        scheduler_remove_job(f->engine.scheduler, y);
         turns(f, 1);
         assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 1);
         assert_int_equal(count(f, "y", RUN_CANCELLED, "removed"), 1);
-        run_now(f, a);
+        engine_run(&f->engine, a);
         turns(f, 1);
         assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 1);
 
         add_zero(f, "z", "On=a.succeeded");
-        run_now(f, a);
-        scheduler_abandon(f->scheduler);
+        engine_run(&f->engine, a);
+        scheduler_abandon(f->engine.scheduler);
         assert_int_equal(count(f, "z", RUN_CANCELLED, "shutdown"), 1);
         fixture_free(f);
 }
@@ -274,12 +215,12 @@ static void test_paused_and_disabled(_unused_ void **state)
         Job *a = add_zero(f, "a", ""), *x = add_zero(f, "x", "On=a.succeeded");
 
         add(f, "off", "[Job]\nType=sleep\nEnabled=no\n[Schedule]\nOn=a.succeeded\n");
-        scheduler_pause_job(f->scheduler, x);
-        run_now(f, a);
+        scheduler_pause_job(f->engine.scheduler, x);
+        engine_run(&f->engine, a);
         turns(f, 1);
         assert_int_equal(count(f, "x", RUN_SKIPPED, "paused"), 1);
-        scheduler_resume_job(f->scheduler, x);
-        run_now(f, a);
+        scheduler_resume_job(f->engine.scheduler, x);
+        engine_run(&f->engine, a);
         turns(f, 1);
         assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 1);
         assert_int_equal(f->n, 4);
@@ -300,11 +241,11 @@ static void test_patterns(_unused_ void **state)
         assert_int_equal(f->n_refused, 0);
         add_zero(f, "over", "On=*.succeeded");
         assert_int_equal(f->n_refused, 1);
-        scheduler_remove_job(f->scheduler, first);
+        scheduler_remove_job(f->engine.scheduler, first);
         a = add_zero(f, "a", "On=nothing*.succeeded");
         assert_int_equal(f->n_refused, 1);
-        run_now(f, a);
-        pass(f, SEC);
+        engine_run(&f->engine, a);
+        engine_pass(&f->engine, SEC);
         assert_int_equal(f->n, 1);
         fixture_free(f);
 }
@@ -316,7 +257,7 @@ static void test_defaults(_unused_ void **state)
 
         add(f, "good", "[Job]\nType=countdown\nParameter=from:int=0\n[Schedule]\nOnStartup=1s\n[Countdown]\nFrom=${from}\n");
         add(f, "bad", "[Job]\nType=countdown\nParameter=from:int\n[Schedule]\nOnStartup=1s\n[Countdown]\nFrom=${from}\n");
-        pass(f, 2 * SEC);
+        engine_pass(&f->engine, 2 * SEC);
         assert_int_equal(count(f, "good", RUN_SUCCEEDED, ""), 1);
         assert_int_equal(count(f, "bad", RUN_FAILED, "bad-parameter"), 1);
         fixture_free(f);
