@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/internal.h"
 
-#include <fnmatch.h>
 #include <stdio.h>
 
 static void on_event(EventObserver *observer, const Event *event)
@@ -72,17 +71,12 @@ int api_strings(const JsonValue *array, const char ***ret, size_t *ret_n)
         return 0;
 }
 
-bool api_is_pattern(const char *s)
+int api_copy_parameters(const JsonValue *parameters, JsonDoc **ret)
 {
-        return strpbrk(s, "*?[") != NULL;
-}
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        int r = json_format(parameters, 0, &text);
 
-bool api_matches(const char *const *patterns, size_t n, const char *name)
-{
-        for (size_t i = 0; i < n; i++)
-                if (fnmatch(patterns[i], name, 0) == 0)
-                        return true;
-        return n == 0;
+        return r < 0 ? r : json_parse(text.data, text.len, NULL, ret, NULL);
 }
 
 int api_no_such_job(VarlinkCall *call, const char *job)
@@ -97,16 +91,6 @@ int api_no_such_run(VarlinkCall *call, uint64_t run)
         json_key(w, "run");
         json_uint(w, run);
         return varlink_call_end(call, false);
-}
-
-bool api_refuse_unknown_job(Api *api, VarlinkCall *call, const char *const *names, size_t n)
-{
-        for (size_t i = 0; i < n; i++)
-                if (!api_is_pattern(names[i]) && !scheduler_find_job(api->context.scheduler, names[i])) {
-                        (void)api_no_such_job(call, names[i]);
-                        return true;
-                }
-        return false;
 }
 
 typedef struct FindRun {

@@ -25,6 +25,23 @@ extern const VarlinkMethod api_runs_methods[];
 /* Generated from the .varlink files. */
 extern const char api_manager_text[], api_jobs_text[], api_runs_text[];
 
+/* job-filter.c: names of jobs, and patterns of fnmatch(3). */
+typedef struct JobFilter {
+        const char **patterns; /* sorted; the strings are JSON's */
+        size_t n;              /* 0: all jobs */
+        size_t prefix;         /* bytes with which all names begin that match */
+        bool only_names;
+} JobFilter;
+
+/* JOBS is an array of strings, checked against the interface, or NULL or null; FILTER lives no longer. -ENOMEM. */
+int job_filter_init(JobFilter *filter, const JsonValue *jobs);
+void job_filter_deinit(JobFilter *filter);
+bool job_filter_matches(const JobFilter *filter, const char *name);
+/* The first job with a name behind AFTER that may match; NULL: no other does. */
+Job *job_filter_next(const JobFilter *filter, Scheduler *scheduler, const char *after);
+/* A name in FILTER that is no job's; with STORE, one whose job is gone is known as long as its runs are. NULL: none. */
+const char *job_filter_unknown(const JobFilter *filter, Scheduler *scheduler, Store *store);
+
 /*
  * job-walk.c: answers with an array KEY of what VISIT writes of each job that `jobs` matches, in turns of the
  * loop; pieces of it where the caller asked for more. VISIT must not remove jobs.
@@ -70,11 +87,8 @@ int api_write_usage(const Job *job, JsonWriter *w);
 
 /* The strings of an array parameter, which is absent or checked against the interface. Lives as long as PARAMETERS. */
 int api_strings(const JsonValue *array, const char ***ret, size_t *ret_n);
-/* Answers NoSuchJob where a name without a wildcard is no job's. True: answered. */
-bool api_refuse_unknown_job(Api *api, VarlinkCall *call, const char *const *names, size_t n);
-/* Whether NAME is one of PATTERNS, or there are none. */
-bool api_matches(const char *const *patterns, size_t n, const char *name);
-bool api_is_pattern(const char *s);
+/* A copy of a call's parameters, for who needs them longer than the call lets. */
+int api_copy_parameters(const JsonValue *parameters, JsonDoc **ret);
 
 int api_no_such_job(VarlinkCall *call, const char *job);
 int api_no_such_run(VarlinkCall *call, uint64_t run);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Answers about all jobs that match, of which there may be a million: a walk through their names takes turns
- * with the rest of the loop, and begins anew behind the last name. A caller that asked for more gets what each
+ * with the rest of the loop, and goes on behind the last name. A caller that asked for more gets what each
  * turn found, no faster than it reads; another one gets all of it at the end, up to WALK_REPLY_MAX.
  */
 #include "api/internal.h"
@@ -18,10 +18,8 @@ typedef struct Walk {
         VarlinkCall *call;
         ApiJobVisit visit;
         const char *key;
-        JsonDoc *parameters;   /* what the patterns point into */
-        const char **patterns;
-        size_t n_patterns;
-        size_t prefix; /* bytes with which all names begin that the only pattern matches */
+        JsonDoc *parameters; /* what the filter points into */
+        JobFilter filter;
         char after[JOB_NAME_MAX + 1];
         Deferred step;
         Buffer text; /* an array, not ended */
@@ -37,7 +35,7 @@ static Walk *walk_free(Walk *walk)
         varlink_call_unref(walk->call);
         buffer_deinit(&walk->text);
         json_doc_free(walk->parameters);
-        free(walk->patterns);
+        job_filter_deinit(&walk->filter);
         free(walk);
         return NULL;
 }
@@ -77,14 +75,6 @@ static int answer(Walk *walk, bool continues)
         return r;
 }
 
-/* The first job that may match: NULL where there is none any more. */
-static Job *next_job(Walk *walk)
-{
-        Job *job = scheduler_job_after(walk->api->context.scheduler, walk->after);
-
-        return job && walk->prefix > 0 && strncmp(job->name, walk->patterns[0], walk->prefix) > 0 ? NULL : job;
-}
-
 /* A turn. True: there is no job left. */
 static bool walk_on(Walk *walk)
 {
@@ -94,12 +84,12 @@ static bool walk_on(Walk *walk)
 
         do
                 for (unsigned n = 0; n < WALK_CLOCK_EVERY; n++) {
-                        Job *job = next_job(walk);
+                        Job *job = job_filter_next(&walk->filter, walk->api->context.scheduler, walk->after);
 
                         if (!job || walk->writer.error < 0)
                                 return true;
                         (void)strcpy(walk->after, job->name);
-                        if (api_matches(walk->patterns, walk->n_patterns, job->name))
+                        if (job_filter_matches(&walk->filter, job->name))
                                 walk->visit(walk->api, job, &walk->writer);
                 }
         while (clock_boottime(clock) < end && !(piecemeal && walk->text.len >= WALK_PIECE));
@@ -129,38 +119,10 @@ static void on_drained(_unused_ VarlinkCall *call, void *userdata)
         loop_defer(walk->api->context.loop, &walk->step);
 }
 
-/* The parameters must outlive the call's own. */
-static int copy_patterns(Walk *walk, const JsonValue *parameters)
-{
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        int r = json_format(parameters, 0, &text);
-
-        if (r >= 0)
-                r = json_parse(text.data, text.len, NULL, &walk->parameters, NULL);
-        return r < 0 ? r : api_strings(json_get(json_root(walk->parameters), "jobs"), &walk->patterns, &walk->n_patterns);
-}
-
-/* One pattern says where to begin: right before the names that share its beginning. */
-static void find_start(Walk *walk)
-{
-        size_t n;
-
-        if (walk->n_patterns != 1)
-                return;
-        n = strcspn(walk->patterns[0], "*?[\\");
-        if (n == 0 || n > JOB_NAME_MAX)
-                return;
-        walk->prefix = n;
-        memcpy(walk->after, walk->patterns[0], n);
-        /* The greatest name below it: no name holds a byte that is smaller by one than one of its own and 0x7f behind. */
-        walk->after[n - 1]--;
-        if (n < JOB_NAME_MAX)
-                walk->after[n] = '\x7f';
-}
-
 int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, ApiJobVisit visit)
 {
         Walk *walk = new0(Walk, 1);
+        const char *unknown = NULL;
         int r;
 
         if (!walk)
@@ -174,12 +136,17 @@ int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, cons
         varlink_call_set_gone(call, on_gone, walk);
         varlink_call_set_drained(call, on_drained, walk);
         begin_piece(walk);
-        r = copy_patterns(walk, parameters);
-        if (r < 0 || api_refuse_unknown_job(api, call, walk->patterns, walk->n_patterns)) {
+        r = api_copy_parameters(parameters, &walk->parameters);
+        if (r >= 0)
+                r = job_filter_init(&walk->filter, json_get(json_root(walk->parameters), "jobs"));
+        if (r >= 0)
+                unknown = job_filter_unknown(&walk->filter, api->context.scheduler, NULL);
+        if (unknown)
+                r = api_no_such_job(call, unknown);
+        if (r < 0 || unknown) {
                 walk_free(walk);
-                return MIN(r, 0);
+                return r;
         }
-        find_start(walk);
         on_step(&walk->step);
         return 0;
 }

@@ -89,7 +89,7 @@ static bool on_listed(const RunRecord *record, void *userdata)
 }
 
 /* Runs under way, newest first, as the query asks for them. Returns how many were written. */
-static size_t write_active(Api *api, const StoreQuery *query, ListState *list)
+static size_t write_active(Api *api, const StoreQuery *query, const JobFilter *jobs, ListState *list)
 {
         _cleanup_free_ Run **runs = NULL;
         size_t n = 0, written = 0;
@@ -109,7 +109,7 @@ static size_t write_active(Api *api, const StoreQuery *query, ListState *list)
                 if (query->parent > 0 && !store_is_member(query->parent, run->trigger, run->origin))
                         continue;
                 if ((query->states != 0 && !(query->states & (1U << run->state))) ||
-                    (query->before > 0 && run->id >= query->before) || !api_matches(query->jobs, query->n_jobs, run->job->name))
+                    (query->before > 0 && run->id >= query->before) || !job_filter_matches(jobs, run->job->name))
                         continue;
                 run_write(run, list->omit_results, list->w);
                 written++;
@@ -130,44 +130,22 @@ static unsigned read_states(const JsonValue *states)
         return bits;
 }
 
-static bool on_any(_unused_ const RunRecord *record, void *userdata)
-{
-        *(bool *)userdata = true;
-        return false;
-}
-
-/* As api_refuse_unknown_job(), but a job that is gone is known as long as its runs are. */
-static bool refuse_unheard_of(Api *api, VarlinkCall *call, const char *const *names, size_t n)
-{
-        for (size_t i = 0; i < n; i++) {
-                bool found = false;
-
-                if (api_is_pattern(names[i]) || scheduler_find_job(api->context.scheduler, names[i]))
-                        continue;
-                store_query(api->context.store, &(StoreQuery){ .jobs = &names[i], .n_jobs = 1, .limit = 1 },
-                            &(StoreAnswer){ .found = on_any, .userdata = &found });
-                if (!found) {
-                        (void)api_no_such_job(call, names[i]);
-                        return true;
-                }
-        }
-        return false;
-}
-
 static int method_list(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
         const JsonValue *before = json_get(parameters, "before"), *limit = json_get(parameters, "limit"),
                         *omit = json_get(parameters, "omitResults"), *parent = json_get(parameters, "parent");
-        _cleanup_free_ const char **patterns = NULL;
+        _cleanup_(job_filter_deinit) JobFilter jobs = {};
         ListState list = { .omit_results = json_is(omit, JSON_BOOL) && omit->boolean };
         StoreQuery query = { .states = read_states(json_get(parameters, "states")), .limit = RUNS_LIST_DEFAULT };
+        const char *unknown;
         size_t n;
-        int r = api_strings(json_get(parameters, "jobs"), &patterns, &query.n_jobs);
+        int r = job_filter_init(&jobs, json_get(parameters, "jobs"));
 
         if (r < 0)
                 return r;
-        query.jobs = patterns;
+        query.jobs = jobs.patterns;
+        query.n_jobs = jobs.n;
         if (json_is(before, JSON_INT) && before->integer < 1)
                 return varlink_call_invalid_parameter(call, "before");
         if (json_is(limit, JSON_INT) && limit->integer < 1)
@@ -180,12 +158,13 @@ static int method_list(VarlinkCall *call, const JsonValue *parameters, void *use
                 query.parent = (uint64_t)parent->integer;
         if (json_is(limit, JSON_INT))
                 query.limit = (size_t)limit->integer;
-        if (refuse_unheard_of(api, call, patterns, query.n_jobs))
-                return 0;
+        unknown = job_filter_unknown(&jobs, api->context.scheduler, api->context.store);
+        if (unknown)
+                return api_no_such_job(call, unknown);
         list.w = varlink_call_begin(call);
         json_key(list.w, "runs");
         json_begin_array(list.w);
-        n = write_active(api, &query, &list);
+        n = write_active(api, &query, &jobs, &list);
         if (n < query.limit) {
                 query.limit -= n;
                 store_query(api->context.store, &query, &(StoreAnswer){ .found = on_listed, .userdata = &list });
@@ -211,7 +190,7 @@ static int cancel_add(CancelSet *set, uint64_t id)
         return 0;
 }
 
-static int cancel_collect(Api *api, VarlinkCall *call, const JsonValue *runs, const char *const *patterns, size_t n_patterns, CancelSet *set)
+static int cancel_collect(Api *api, VarlinkCall *call, const JsonValue *runs, const JobFilter *jobs, CancelSet *set)
 {
         Run *run = NULL;
         int r = 0;
@@ -229,8 +208,8 @@ static int cancel_collect(Api *api, VarlinkCall *call, const JsonValue *runs, co
                 if (r > 0)
                         r = cancel_add(set, id);
         }
-        while (r >= 0 && n_patterns > 0 && (run = scheduler_next_run(api->context.scheduler, run)))
-                if (api_matches(patterns, n_patterns, run->job->name))
+        while (r >= 0 && jobs->n > 0 && (run = scheduler_next_run(api->context.scheduler, run)))
+                if (job_filter_matches(jobs, run->job->name))
                         r = cancel_add(set, run->id);
         return r < 0 ? r : 1;
 }
@@ -238,17 +217,18 @@ static int cancel_collect(Api *api, VarlinkCall *call, const JsonValue *runs, co
 static int method_cancel(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
-        _cleanup_free_ const char **patterns = NULL;
+        _cleanup_(job_filter_deinit) JobFilter jobs = {};
+        const char *unknown;
         CancelSet set = {};
         JsonWriter *w;
-        size_t n;
-        int r = api_strings(json_get(parameters, "jobs"), &patterns, &n);
+        int r = job_filter_init(&jobs, json_get(parameters, "jobs"));
 
         if (r < 0)
                 return r;
-        if (api_refuse_unknown_job(api, call, patterns, n))
-                return 0;
-        r = cancel_collect(api, call, json_get(parameters, "runs"), patterns, n, &set);
+        unknown = job_filter_unknown(&jobs, api->context.scheduler, NULL);
+        if (unknown)
+                return api_no_such_job(call, unknown);
+        r = cancel_collect(api, call, json_get(parameters, "runs"), &jobs, &set);
         if (r <= 0) {
                 free(set.ids);
                 return r;

@@ -11,11 +11,9 @@ typedef struct Watch {
         Api *api;
         List link;
         VarlinkCall *call;
-        const char **patterns; /* point into STRINGS */
-        size_t n_patterns;
-        const char **events;
-        size_t n_events;
-        JsonDoc *strings;
+        JsonDoc *parameters; /* what the filter points into */
+        JobFilter jobs;
+        uint32_t events; /* bits of EventType */
         uint64_t n_lost;
 } Watch;
 
@@ -26,9 +24,8 @@ static void watch_free(Watch *watch)
         varlink_call_set_gone(watch->call, NULL, NULL);
         varlink_call_set_drained(watch->call, NULL, NULL);
         varlink_call_unref(watch->call);
-        json_doc_free(watch->strings);
-        free(watch->patterns);
-        free(watch->events);
+        json_doc_free(watch->parameters);
+        job_filter_deinit(&watch->jobs);
         free(watch);
 }
 
@@ -91,12 +88,7 @@ static void on_drained(_unused_ VarlinkCall *call, void *userdata)
 
 static bool wants_event(const Watch *watch, const Event *event)
 {
-        const char *name = event_type_to_string(event->type);
-        bool found = watch->n_events == 0;
-
-        for (size_t i = 0; i < watch->n_events && !found; i++)
-                found = streq(watch->events[i], name);
-        return found && api_matches(watch->patterns, watch->n_patterns, event->job);
+        return (watch->events & (1U << event->type)) && job_filter_matches(&watch->jobs, event->job);
 }
 
 static int format_event(const Event *event, VarlinkAnswer *answer)
@@ -144,16 +136,21 @@ void api_watches_stop(Api *api)
 static void send_present(Watch *watch)
 {
         Scheduler *scheduler = watch->api->context.scheduler;
-        size_t n_seen = 0;
-        Job *job = NULL;
+        const JobFilter *filter = &watch->jobs;
+        size_t n_jobs = filter->only_names ? filter->n : scheduler_n_jobs(scheduler), n_seen = 0;
+        const char *after = "";
         Run *run = NULL;
 
-        for (; varlink_call_queued(watch->call) <= WATCH_QUEUE_MAX && (job = scheduler_next_job(scheduler, job)); n_seen++)
-                if (api_matches(watch->patterns, watch->n_patterns, job->name))
+        for (Job *job; (job = job_filter_next(filter, scheduler, after)); after = job->name, n_seen++) {
+                if (varlink_call_queued(watch->call) > WATCH_QUEUE_MAX) {
+                        watch->n_lost += n_jobs - n_seen;
+                        break;
+                }
+                if (job_filter_matches(filter, job->name))
                         send_own(watch, "present", job->name, NULL, job_state_to_string(job_state(job)), 0);
-        watch->n_lost += scheduler_n_jobs(scheduler) - n_seen;
+        }
         while ((run = scheduler_next_run(scheduler, run)))
-                if (api_matches(watch->patterns, watch->n_patterns, run->job->name)) {
+                if (job_filter_matches(filter, run->job->name)) {
                         if (varlink_call_queued(watch->call) <= WATCH_QUEUE_MAX)
                                 send_own(watch, "present", run->job->name, run, run_state_to_string(run->state), 0);
                         else
@@ -162,24 +159,34 @@ static void send_present(Watch *watch)
         send_own(watch, "live", NULL, NULL, NULL, 0);
 }
 
-/* The filters must outlive the call's parameters: they are read anew from a copy. */
-static int copy_filters(Watch *watch, const JsonValue *parameters)
+static uint32_t read_events(const JsonValue *names)
 {
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        int r = json_format(parameters, 0, &text);
+        uint32_t bits = 0;
 
-        if (r >= 0)
-                r = json_parse(text.data, text.len, NULL, &watch->strings, NULL);
-        if (r >= 0)
-                r = api_strings(json_get(json_root(watch->strings), "jobs"), &watch->patterns, &watch->n_patterns);
-        if (r >= 0)
-                r = api_strings(json_get(json_root(watch->strings), "events"), &watch->events, &watch->n_events);
-        return r;
+        if (!json_is(names, JSON_ARRAY) || names->n == 0)
+                return UINT32_MAX;
+        for (uint32_t i = 0; i < names->n; i++) {
+                int type = event_type_from_string(json_string_or_null(&names->items[i]) ?: "");
+
+                if (type >= 0)
+                        bits |= 1U << type;
+        }
+        return bits;
+}
+
+/* The filters must outlive the call's parameters. */
+static int read_filters(Watch *watch, const JsonValue *parameters)
+{
+        int r = api_copy_parameters(parameters, &watch->parameters);
+
+        watch->events = read_events(json_get(parameters, "events"));
+        return r < 0 ? r : job_filter_init(&watch->jobs, json_get(json_root(watch->parameters), "jobs"));
 }
 
 int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
+        const char *unknown;
         Watch *watch;
         int r;
 
@@ -196,14 +203,13 @@ int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdat
         api->n_watches++;
         varlink_call_set_gone(call, on_gone, watch);
         varlink_call_set_drained(call, on_drained, watch);
-        r = copy_filters(watch, parameters);
-        if (r < 0) {
+        r = read_filters(watch, parameters);
+        unknown = r < 0 ? NULL : job_filter_unknown(&watch->jobs, api->context.scheduler, NULL);
+        if (unknown)
+                r = api_no_such_job(call, unknown);
+        if (r < 0 || unknown) {
                 watch_free(watch);
                 return r;
-        }
-        if (api_refuse_unknown_job(api, call, watch->patterns, watch->n_patterns)) {
-                watch_free(watch);
-                return 0;
         }
         send_present(watch);
         free_if_dead(watch);

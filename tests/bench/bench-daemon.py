@@ -130,7 +130,7 @@ def bench_large(_nginx, _odd):
     jobs = {f"true-{i}": TRUE for i in range(2)}
     jobs.update({f"idle-{i}@": "[Job]\nType=sleep\nInstances=1..1000000\n" for i in range(2)})
     with takt.Daemon(jobs) as daemon:
-        daemon.measured = ["true-0", "true-1"]  # a pattern would be held against two million names
+        daemon.measured = ["true-0", "true-1"]  # a pattern is held against all names
         daemon.pause()
         commands(daemon, f"commands /s, posix_spawn, 2 at a time, {daemon.memory('Rss') / 1e6:.0f} MB resident", 2)
 
