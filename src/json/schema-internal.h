@@ -154,6 +154,15 @@ struct Compiler {
 
 /* Reports that KEYWORD of S is wrong; returns -EBADMSG. */
 int compiler_fail(Compiler *c, const Schema *s, const char *keyword, const char *format, ...) _printf_(4, 5);
+/* Enters VALUE and all schemas inside of it, which lie in RESOURCE or one that begins with an $id. -E2BIG. */
+int compiler_index(Compiler *c, const JsonValue *value, Resource *resource, Schema **ret);
+/* What the index has of VALUE; NULL: nothing. */
+Schema *compiler_find(const Compiler *c, const JsonValue *value);
+Resource *compiler_find_resource(const Compiler *c, const char *uri);
+/* RESOURCE is found by URI, which it keeps, as well; the first that had it stays. */
+int compiler_add_name(Compiler *c, Resource *resource, const char *uri);
+/* S will be compiled. */
+void compiler_pend(Compiler *c, Schema *s);
 /* The schema that VALUE, which the index has, is; it will be compiled. */
 Schema *compiler_use(Compiler *c, const JsonValue *value);
 int compiler_regex(Compiler *c, const Schema *s, const char *keyword, const char *pattern, size_t n, const Regex **ret);
