@@ -11,7 +11,6 @@
  * most so many members a turn of the loop: the rest waits for a timer that is due at once.
  */
 #include "base/string-util.h"
-#include "job/expand.h"
 #include "job/job.h"
 #include "job/member.h"
 #include "kinds/group.h"
@@ -23,28 +22,7 @@
 #define BUSY_RETRY_USEC (50 * USEC_PER_MSEC)
 #define NO_TRACK UINT32_MAX
 
-/* What the placeholders of a Run= line know beside the parameters. */
-static const char *const placeholders[] = { "item", "index", "input", NULL };
-#define N_PLACEHOLDERS 3
-
 static void advance(Run *run);
-
-/* The line that a track runs, by its step. */
-static const CommandLine *line_of(const Run *run, const GroupRun *g, const Track *track)
-{
-        const GroupConfig *config = group_config(run);
-        size_t i = (size_t)(track - g->tracks);
-
-        return config->runs.lines[config->mode == GROUP_CHAIN ? track->step : i % config->runs.n];
-}
-
-static const JsonValue *item_of(const Run *run, const GroupRun *g, const Track *track)
-{
-        const GroupConfig *config = group_config(run);
-        size_t i = (size_t)(track - g->tracks);
-
-        return g->items.n == 0 ? NULL : &g->items.items[config->mode == GROUP_CHAIN ? i : i / config->runs.n];
-}
 
 /* --- the end of a step --- */
 
@@ -153,69 +131,6 @@ static void on_member_ended(Member *member, const Run *ended)
 
 /* --- the beginning of a step --- */
 
-/* The parameters of RUN, and what a Run= line knows beside them. Points into all of these. */
-static void make_params(const Run *run, const JsonValue *const *values, JsonMember *members, JsonValue *ret)
-{
-        const JsonValue *params = run_params(run);
-        uint32_t n = 0;
-
-        for (size_t i = 0; i < N_PLACEHOLDERS; i++)
-                if (values[i])
-                        members[n++] = (JsonMember){ placeholders[i], (uint32_t)strlen(placeholders[i]), *values[i] };
-        for (uint32_t i = 0; params && i < params->n; i++)
-                members[n++] = params->members[i];
-        *ret = (JsonValue){ .type = JSON_OBJECT, .n = n, .members = members };
-}
-
-/* A line without placeholders is what its templates say; WORDS has room for them and points into LINE. */
-static bool constant_words(const CommandLine *line, const char **words)
-{
-        for (size_t i = 0; i < command_line_size(line); i++) {
-                words[i] = template_constant(command_line_word(line, i));
-                if (!words[i])
-                        return false;
-        }
-        return true;
-}
-
-static int expand_words(Run *run, const CommandLine *line, const JsonValue *const *values, char ***ret, char **ret_error)
-{
-        const JsonValue *params = run_params(run);
-        _cleanup_free_ JsonMember *members = new0(JsonMember, N_PLACEHOLDERS + (params ? params->n : 0));
-        TemplateContext context;
-        JsonValue all;
-
-        if (!members)
-                return -ENOMEM;
-        run_template_context(run, &context);
-        make_params(run, values, members, &all);
-        context.params = &all;
-        return command_line_expand(line, &context, ret, ret_error);
-}
-
-typedef struct Words {
-        const char *few[8]; /* enough for most lines */
-        const char **constant;
-        char **expanded;
-        size_t n;
-} Words;
-
-static void words_deinit(Words *words)
-{
-        if (words->constant != words->few)
-                free(words->constant);
-        words_free(words->expanded);
-}
-
-static int make_words(Run *run, const CommandLine *line, const JsonValue *const *values, Words *words, char **ret_error)
-{
-        words->n = command_line_size(line);
-        words->constant = words->n <= ARRAY_SIZE(words->few) ? words->few : new0(const char *, words->n);
-        if (!words->constant)
-                return -ENOMEM;
-        return constant_words(line, words->constant) ? 0 : expand_words(run, line, values, &words->expanded, ret_error);
-}
-
 /* What a failure to start a member of JOB is called. */
 static int refuse(Run *run, GroupRun *g, Track *track, const char *job, int r, const char *message)
 {
@@ -244,59 +159,32 @@ static int refuse(Run *run, GroupRun *g, Track *track, const char *job, int r, c
         return 0;
 }
 
-/* The values of the placeholders; the results of steps are parsed into DOC where they are wanted. */
-static void step_values(const Run *run, const GroupRun *g, const Track *track, JsonValue *index, JsonDoc **doc,
-                        const JsonValue **values)
-{
-        static const JsonValue null = { .type = JSON_NULL };
-        const GroupConfig *config = group_config(run);
-        size_t i = (size_t)(track - g->tracks);
-
-        *index = (JsonValue){ .type = JSON_INT, .integer = (int64_t)(config->mode == GROUP_CHAIN ? i : i / config->runs.n) };
-        values[0] = item_of(run, g, track);
-        values[1] = index;
-        if (track->step == 0) {
-                /* What a chain begins with: the item, or what the group was given. */
-                values[2] = config->mode == GROUP_CHAIN && values[0] ? values[0] : json_get(run_params(run), "input");
-                return;
-        }
-        values[2] = track->text && json_parse(track->text, track->len, NULL, doc, NULL) >= 0 ? json_root(*doc) : &null;
-}
-
 /* Begins the step that is due. -EBUSY: there is no place for it now; all else has become the track's. */
 static int start_step(Run *run, GroupRun *g, Track *track, bool may_wait)
 {
-        const CommandLine *line = line_of(run, g, track);
-        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
-        _cleanup_(words_deinit) Words words = {};
+        _cleanup_(group_step_deinit) GroupStep step = {};
         _cleanup_free_ char *error = NULL;
-        const JsonValue *values[N_PLACEHOLDERS] = {};
         ParameterError parameter_error = {};
-        const char *const *argv;
-        JsonValue index;
         uint64_t id;
         int r;
 
-        step_values(run, g, track, &index, &doc, values);
-        r = make_words(run, line, values, &words, &error);
-        argv = words.expanded ? (const char *const *)words.expanded : words.constant;
+        r = group_step_make(run, g, track, &step, &error);
         if (r < 0)
-                return refuse(run, g, track, template_constant(command_line_word(line, 0)) ?: "?",
-                              r == -ENOMEM ? r : -EBADMSG, error);
+                return refuse(run, g, track, step.job, r == -ENOMEM ? r : -EBADMSG, error);
         track->member.group = run;
         track->member.ended = on_member_ended;
         r = run->services->members->start(&track->member,
                                           &(MemberRequest){
-                                                  .job = argv[0],
-                                                  .args = argv + 1,
-                                                  .n_args = words.n - 1,
-                                                  .input = command_line_uses(line, "input") ? NULL : values[2],
+                                                  .job = step.job,
+                                                  .args = step.args,
+                                                  .n_args = step.n_args,
+                                                  .input = step.input,
                                                   .may_wait = may_wait,
                                           },
                                           &id, &parameter_error);
         if (r == -EBUSY || r >= 0)
                 return r;
-        return refuse(run, g, track, argv[0], r, parameter_error.message);
+        return refuse(run, g, track, step.job, r, parameter_error.message);
 }
 
 /* Begins what may begin, at most STARTS_A_TURN steps. 0, or when to go on: -EAGAIN soon, -EBUSY later. */
@@ -439,7 +327,7 @@ const JobKind group_kind = {
         .section = &group_section,
         .load = group_load,
         .only_waits = true,
-        .placeholders = placeholders,
+        .placeholders = group_placeholders,
         .run_size = sizeof(GroupRun),
         .start = group_start,
         .cancel = group_cancel,

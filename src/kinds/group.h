@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* What the configuration of groups (group-config.c), their runs (group.c) and the ends of these (group-result.c) share. */
+/*
+ * What the configuration of groups (group-config.c), their runs (group.c), the steps of these (group-step.c) and
+ * their ends (group-result.c) share.
+ */
 
 #include "job/member.h"
 #include "job/run.h"
@@ -84,6 +87,29 @@ static inline const GroupConfig *group_config(const Run *run)
 {
         return run_config(run);
 }
+
+/* What a line of Run= knows beside the parameters; ends with NULL. */
+extern const char *const group_placeholders[];
+
+/* What a step runs. Points into the run's definition, its parameters, the track and itself. */
+typedef struct GroupStep {
+        const char *job;
+        const char *const *args;
+        size_t n_args;
+        const JsonValue *input; /* for a parameter named "input"; NULL: none, or the line names it itself */
+        const char *few[8]; /* words of a line without placeholders: enough for most */
+        const char **constant;
+        char **expanded; /* words of one with them */
+        JsonValue index;
+        JsonDoc *doc;
+} GroupStep;
+
+/*
+ * Fills STEP, all zeros, with the next one of TRACK, to be freed by group_step_deinit() also where it fails: its
+ * job says then what can be said. Errors of command_line_expand().
+ */
+int group_step_make(Run *run, const GroupRun *g, const Track *track, GroupStep *step, char **ret_error);
+void group_step_deinit(GroupStep *step);
 
 /* What there is to tell of the members so far becomes the run's details. */
 void group_set_details(Run *run, const GroupRun *g);
