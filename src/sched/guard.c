@@ -5,8 +5,7 @@
  * in the same order, none waits in a circle. Then the steps are entered in order, and in the end left in
  * the reverse order. Retries happen inside.
  *
- * A resource that a reload removed lives on until its last holder has left it. A run leaves what it
- * entered: it keeps the definition that it began with.
+ * A run leaves what it entered: it keeps the definition that it began with, and that of each resource.
  */
 #include "sched/guard.h"
 
@@ -19,16 +18,6 @@
 #include "when/timespan.h"
 
 typedef struct Guard Guard;
-typedef struct Resource Resource;
-
-struct Resource {
-        ResourceSpec *spec;
-        bool removed;
-        unsigned n_holders;
-        unsigned n_waiting;
-        uint64_t holder; /* the run that took it last */
-        List waiting;    /* Run.queue, in the order of their coming */
-};
 
 typedef struct GuardStep {
         Resource *resource; /* NULL: the job's own step */
@@ -49,144 +38,6 @@ struct Guard {
 static Scheduler *guard_scheduler(const Guard *g)
 {
         return g->run->job->scheduler;
-}
-
-/* --- resources --- */
-
-static int compare_resource(const void *name, const void *element)
-{
-        const Resource *const *resource = element;
-
-        return strcmp(name, (*resource)->spec->name);
-}
-
-static Resource *find_resource(const Scheduler *s, const char *name)
-{
-        Resource **found = s->n_resources == 0 ? NULL :
-                           bsearch(name, s->resources, s->n_resources, sizeof(*s->resources), compare_resource);
-
-        return found ? *found : NULL;
-}
-
-static void resource_free(Resource *resource)
-{
-        assert(resource->n_holders == 0 && resource->n_waiting == 0);
-        resource_spec_unref(resource->spec);
-        free(resource);
-}
-
-static void take(Guard *g, Resource *resource)
-{
-        resource->n_holders++;
-        resource->holder = g->run->id;
-        g->steps[g->n_taken++] = (GuardStep){ resource, resource_spec_ref(resource->spec) };
-}
-
-/* The first in its queue goes on, as long as there is room. */
-static void resource_grant(Scheduler *s, Resource *resource)
-{
-        while (resource->n_waiting > 0 && (resource->removed || resource->n_holders < resource->spec->capacity)) {
-                Run *run = list_first(&resource->waiting, Run, queue);
-                int r;
-
-                list_unlink(&run->queue);
-                resource->n_waiting--;
-                timer_disarm(s->services->timers, &run->timer);
-                if (!resource->removed)
-                        take(run->guard, resource);
-                r = guard_acquire(s, run);
-                if (r != 0)
-                        admit_guarded(s, run, r);
-        }
-}
-
-static int new_resource(ResourceSpec *spec, Resource **ret)
-{
-        Resource *resource = new0(Resource, 1);
-
-        if (!resource)
-                return -ENOMEM;
-        resource->spec = resource_spec_ref(spec);
-        list_init(&resource->waiting);
-        *ret = resource;
-        return 0;
-}
-
-/* Takes it out of service; it is freed by who leaves it last. */
-static void resource_remove(Scheduler *s, Resource *resource)
-{
-        resource->removed = true;
-        resource->n_holders++; /* it must not go meanwhile */
-        resource_grant(s, resource); /* who waits fails, and is told so */
-        if (--resource->n_holders == 0)
-                resource_free(resource);
-}
-
-int scheduler_set_resources(Scheduler *s, const ResourceSet *set)
-{
-        _cleanup_free_ Resource **old = s->resources, **resources = NULL;
-        size_t n_old = s->n_resources;
-        int r;
-
-        if (set->n > 0) {
-                resources = new0(Resource *, set->n);
-                if (!resources) {
-                        old = NULL;
-                        return -ENOMEM;
-                }
-        }
-        for (size_t i = 0; i < set->n; i++) {
-                Resource *known = find_resource(s, set->resources[i]->name);
-
-                if (known) {
-                        resources[i] = known;
-                        continue;
-                }
-                r = new_resource(set->resources[i], &resources[i]);
-                if (r < 0) {
-                        for (size_t k = 0; k < i; k++)
-                                if (!find_resource(s, resources[k]->spec->name))
-                                        resource_free(resources[k]);
-                        old = NULL;
-                        return r;
-                }
-        }
-        s->resources = TAKE_PTR(resources);
-        s->n_resources = set->n;
-        for (size_t i = 0; i < n_old; i++)
-                if (!find_resource(s, old[i]->spec->name))
-                        resource_remove(s, old[i]);
-        for (size_t i = 0; i < set->n; i++) {
-                resource_spec_unref(s->resources[i]->spec);
-                s->resources[i]->spec = resource_spec_ref(set->resources[i]);
-                resource_grant(s, s->resources[i]); /* there may be more room now */
-        }
-        return 0;
-}
-
-size_t scheduler_n_resources(const Scheduler *s)
-{
-        return s->n_resources;
-}
-
-void scheduler_resource_status(const Scheduler *s, size_t i, ResourceStatus *ret)
-{
-        const Resource *resource = s->resources[i];
-
-        *ret = (ResourceStatus){
-                .name = resource->spec->name,
-                .capacity = resource->spec->capacity,
-                .n_holders = resource->n_holders,
-                .n_waiting = resource->n_waiting,
-                .holder = resource->n_holders > 0 ? resource->holder : 0,
-        };
-}
-
-void guard_free_resources(Scheduler *s)
-{
-        for (size_t i = 0; i < s->n_resources; i++)
-                resource_free(s->resources[i]);
-        free(s->resources);
 }
 
 void scheduler_watch_entered(Scheduler *s, void (*changed)(const Run *run, RunEntered entered, void *userdata), void *userdata)
@@ -217,6 +68,24 @@ static void add_error(Run *run, const char *error)
                 execute_set_error(run, run->error_kind, both);
 }
 
+static void take(Guard *g, Resource *resource)
+{
+        resource_hold(resource, g->run);
+        g->steps[g->n_taken++] = (GuardStep){ resource, resource_spec_ref(resource->spec) };
+}
+
+void guard_granted(Scheduler *s, Run *run, Resource *resource)
+{
+        int r;
+
+        timer_disarm(s->services->timers, &run->timer);
+        if (!resource->removed)
+                take(run->guard, resource);
+        r = guard_acquire(s, run);
+        if (r != 0)
+                admit_guarded(s, run, r);
+}
+
 static int guard_new(Run *run)
 {
         size_t n = run->spec->job.uses.n + 1;
@@ -234,7 +103,7 @@ static void on_wait_over(Timer *timer, _unused_ usec_t now)
 {
         Run *run = container_of(timer, Run, timer);
         Guard *g = run->guard;
-        Resource *resource = find_resource(guard_scheduler(g), run->spec->job.uses.uses[g->n_taken].name);
+        Resource *resource = resource_find(guard_scheduler(g), run->spec->job.uses.uses[g->n_taken].name);
         _cleanup_free_ char *message = NULL;
         char span[TIMESPAN_MAX];
 
@@ -253,8 +122,7 @@ static int wait_for(Scheduler *s, Run *run, Resource *resource)
                 execute_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 return -EBUSY;
         }
-        list_append(&resource->waiting, &run->queue);
-        resource->n_waiting++;
+        resource_wait(resource, run);
         run->hold = RUN_HOLD_RESOURCE;
         run->hold_run = resource->holder;
         if (resource->spec->wait != USEC_INFINITY) {
@@ -298,7 +166,7 @@ int guard_acquire(Scheduler *s, Run *run)
         }
         for (g = run->guard; g->n_taken + 1 < g->n_steps;) {
                 const char *name = run->spec->job.uses.uses[g->n_taken].name;
-                Resource *resource = find_resource(s, name);
+                Resource *resource = resource_find(s, name);
 
                 if (!resource) {
                         _cleanup_free_ char *message = xasprintf("there is no resource %s in takt.conf", name);
@@ -306,7 +174,7 @@ int guard_acquire(Scheduler *s, Run *run)
                         execute_set_error(run, "resource", message ?: name);
                         return -ENOENT;
                 }
-                if (resource->n_holders < resource->spec->capacity && resource->n_waiting == 0) {
+                if (resource_is_free(resource)) {
                         take(g, resource);
                 } else if (is_held_by_groups(run, resource)) {
                         _cleanup_free_ char *message = xasprintf("the group holds the resource %s itself, and would wait for its member for ever",
@@ -333,7 +201,7 @@ int guard_restore(Scheduler *s, Run *run, RunEntered entered)
                 return r;
         g = run->guard;
         for (size_t i = 0; i < MIN(uses->n, entered.n_resources); i++) {
-                Resource *resource = find_resource(s, uses->uses[i].name);
+                Resource *resource = resource_find(s, uses->uses[i].name);
 
                 if (resource)
                         take(g, resource);
@@ -483,21 +351,13 @@ void guard_abandon(Scheduler *s, Run *run)
                 return;
         free_command(g);
         run->guard = NULL;
-        if (run->hold == RUN_HOLD_RESOURCE && run->state == RUN_QUEUED && g->n_taken + 1 < g->n_steps && !list_is_empty(&run->queue)) {
-                Resource *resource = find_resource(s, run->spec->job.uses.uses[g->n_taken].name);
-
-                list_unlink(&run->queue);
-                resource->n_waiting--;
-        }
+        if (run->hold == RUN_HOLD_RESOURCE && run->state == RUN_QUEUED && g->n_taken + 1 < g->n_steps && !list_is_empty(&run->queue))
+                resource_unwait(resource_find(s, run->spec->job.uses.uses[g->n_taken].name), run);
         while (g->n_taken > 0) {
                 GuardStep *step = &g->steps[--g->n_taken];
 
                 resource_spec_unref(step->spec);
-                step->resource->n_holders--;
-                if (!step->resource->removed)
-                        resource_grant(s, step->resource);
-                else if (step->resource->n_holders == 0)
-                        resource_free(step->resource);
+                resource_leave(s, step->resource);
         }
         free(g);
 }

@@ -5,7 +5,7 @@
  * Exit=). Exits come in the reverse order of what was entered, whatever became of the run.
  */
 
-#include "sched/internal.h"
+#include "sched/resource-queue.h"
 
 /*
  * Takes what RUN, which is queued, has to hold. 1: it has all. 0: it waits, in the queue of a resource,
@@ -13,6 +13,8 @@
  * as may, and it is to end as skipped; else as failed.
  */
 int guard_acquire(Scheduler *s, Run *run);
+/* The turn of RUN, which waited for RESOURCE, has come: it has it now, or it was removed. RUN may be gone afterwards. */
+void guard_granted(Scheduler *s, Run *run, Resource *resource);
 /* RUN, of an earlier process, holds again what it had ENTERED; what is no more is told by its error. -ENOMEM. */
 int guard_restore(Scheduler *s, Run *run, RunEntered entered);
 /* RUN begins: false where nothing is to be done before; else execute_entered() is called later. */
@@ -29,6 +31,3 @@ void guard_stop_entering(Run *run);
 bool guard_leave(Scheduler *s, Run *run, RunState *state);
 /* Gives back what RUN holds, without commands. */
 void guard_abandon(Scheduler *s, Run *run);
-
-/* Frees the resources, which nobody holds. */
-void guard_free_resources(Scheduler *s);

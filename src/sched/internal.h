@@ -3,12 +3,13 @@
 /*
  * What the files of sched/ share. scheduler.c: the jobs. occurrence.c: a job's timer. spread.c: delays on
  * purpose. missed.c: what passed without a run; catch-up.c: what makes up for it. keep.c and resume.c: from
- * one daemon to the next. triggers.c: On=. wall.c: a wall clock that is set; zones.c: another zone.
+ * one daemon to the next. triggers.c: On=, trigger-index.c: who listens. wall.c: a wall clock that is set;
+ * zones.c: another zone.
  *
  * Runs: runs.c has those that have not ended. A new one goes through admit.c (may it begin, and when), which
- * guard.c helps with what it has to take, and then through execute.c (attempts, retries, the end), which
- * refine.c helps with results. stop.c: how they are asked to end. record.c: those that never began. members.c:
- * those of groups. bind.c: parameters.
+ * guard.c helps with what it has to take (resource-queue.c), and then through execute.c (attempts, retries, the
+ * end), which refine.c helps with results. stop.c: how they are asked to end. record.c: those that never began.
+ * members.c: those of groups. bind.c: parameters.
  */
 
 #include "sched/scheduler.h"

@@ -63,7 +63,7 @@ Scheduler *scheduler_free(Scheduler *s)
         }
         timer_disarm(s->services->timers, &s->pump);
         timer_disarm(s->services->timers, &s->wall_turn);
-        guard_free_resources(s);
+        resources_free(s);
         free(s);
         return NULL;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * On=: runs that events of other jobs' runs start. An event finds who listens by the name of its job, or
- * through the patterns; where nobody listens for its type it costs the test of a bit. What it starts is
- * not started inside of the event, but in turns of the loop: a job at a time has its next one, so that a
- * flood of events for one job holds up neither others nor the loop. An event counts for the definitions
- * that are in force when it happens; one that waits survives a change of the job that it is for.
+ * On=: runs that events of other jobs' runs start. Where nobody listens for its type (trigger-index.c) an
+ * event costs the test of a bit. What it starts is not started inside of the event, but in turns of the loop:
+ * a job at a time has its next one, so that a flood of events for one job holds up neither others nor the
+ * loop. An event counts for the definitions that are in force when it happens; one that waits survives a
+ * change of the job that it is for.
  */
-#include "sched/internal.h"
+#include "sched/trigger-index.h"
 
 #include <fnmatch.h>
 #include <inttypes.h>
@@ -32,39 +32,6 @@ typedef struct Pending {
         char *cause; /* "On=…" */
 } Pending;
 
-typedef struct Listener {
-        List link; /* of its source, or of the patterns */
-        TriggerTarget *target;
-        EventSource *source; /* NULL: a pattern */
-        const EventTrigger *trigger;
-} Listener;
-
-struct EventSource {
-        RB_ENTRY(EventSource) by_name;
-        List listeners;
-        char name[];
-};
-
-/* What a job listens for, and what waits for it. */
-struct TriggerTarget {
-        Job *job;
-        JobSpec *spec; /* that the listeners are of */
-        List ring;     /* while something waits */
-        List pending;
-        unsigned n_pending;
-        uint64_t n_dropped;
-        uint64_t last; /* the last event that was taken, so that none is taken twice */
-        size_t n_listeners;
-        Listener *listeners;
-};
-
-static int source_compare(const EventSource *a, const EventSource *b)
-{
-        return strcmp(a->name, b->name);
-}
-
-TREE_GENERATE(EventSourceTree, EventSource, by_name, source_compare)
-
 static void on_turn(Timer *timer, usec_t now);
 
 void triggers_init(Scheduler *s)
@@ -73,139 +40,6 @@ void triggers_init(Scheduler *s)
         list_init(&s->triggers.patterns);
         list_init(&s->triggers.ring);
         s->triggers.turn.callback = on_turn;
-}
-
-/* --- who listens --- */
-
-static EventSource *find_source(Scheduler *s, const char *name)
-{
-        EventSource *source = RB_ROOT(&s->triggers.sources);
-
-        while (source) {
-                int order = strcmp(name, source->name);
-
-                if (order == 0)
-                        return source;
-                source = order < 0 ? RB_LEFT(source, by_name) : RB_RIGHT(source, by_name);
-        }
-        return NULL;
-}
-
-static EventSource *find_or_add_source(Scheduler *s, const char *name)
-{
-        EventSource *source = find_source(s, name);
-        size_t n = strlen(name) + 1;
-
-        if (source)
-                return source;
-        source = calloc(1, sizeof(*source) + n);
-        if (!source)
-                return NULL;
-        memcpy(source->name, name, n);
-        list_init(&source->listeners);
-        (void)RB_INSERT(EventSourceTree, &s->triggers.sources, source);
-        return source;
-}
-
-/* Counts who listens for each type, so that the mask says whether anybody does. */
-static void count(Scheduler *s, unsigned events, int by)
-{
-        for (unsigned i = 0; i < 32; i++)
-                if (events & (1U << i)) {
-                        s->triggers.n_by_bit[i] += (unsigned)by;
-                        if (s->triggers.n_by_bit[i] > 0)
-                                s->triggers.mask |= 1U << i;
-                        else
-                                s->triggers.mask &= ~(1U << i);
-                }
-}
-
-static int listen_for(Scheduler *s, TriggerTarget *target, const EventTrigger *trigger)
-{
-        Listener *listener = &target->listeners[target->n_listeners];
-        EventSource *source = trigger->is_pattern ? NULL : find_or_add_source(s, trigger->job);
-
-        if (!source && !trigger->is_pattern)
-                return -ENOMEM;
-        if (trigger->is_pattern && s->triggers.n_patterns >= TRIGGER_PATTERNS_MAX) {
-                scheduler_emit_job(s, target->job, EVENT_REFUSED, "there are as many patterns in On= as may be; one is not listened for");
-                return 0;
-        }
-        s->triggers.n_patterns += trigger->is_pattern;
-        *listener = (Listener){ .target = target, .source = source, .trigger = trigger };
-        list_append(source ? &source->listeners : &s->triggers.patterns, &listener->link);
-        count(s, trigger->events, 1);
-        target->n_listeners++;
-        return 0;
-}
-
-static void unlisten(Scheduler *s, TriggerTarget *target)
-{
-        for (size_t i = 0; i < target->n_listeners; i++) {
-                Listener *listener = &target->listeners[i];
-
-                list_unlink(&listener->link);
-                s->triggers.n_patterns -= !listener->source;
-                count(s, listener->trigger->events, -1);
-                if (listener->source && list_is_empty(&listener->source->listeners)) {
-                        RB_REMOVE(EventSourceTree, &s->triggers.sources, listener->source);
-                        free(listener->source);
-                }
-        }
-        free(target->listeners);
-        target->listeners = NULL;
-        target->n_listeners = 0;
-        target->spec = job_spec_unref(target->spec);
-}
-
-static void free_if_idle(Job *job)
-{
-        TriggerTarget *target = job->triggers;
-
-        if (!target || target->n_listeners > 0 || target->n_pending > 0)
-                return;
-        list_unlink(&target->ring);
-        free(target->listeners);
-        job_spec_unref(target->spec);
-        free(target);
-        job->triggers = NULL;
-}
-
-static TriggerTarget *find_or_add_target(Job *job)
-{
-        TriggerTarget *target = job->triggers;
-
-        if (target)
-                return target;
-        target = new0(TriggerTarget, 1);
-        if (!target)
-                return NULL;
-        target->job = job;
-        list_init(&target->ring);
-        list_init(&target->pending);
-        return job->triggers = target;
-}
-
-int triggers_set(Scheduler *s, Job *job)
-{
-        const EventTriggerList *on = &job->spec->schedule.on;
-        TriggerTarget *target;
-        int r = 0;
-
-        if (job->triggers)
-                unlisten(s, job->triggers);
-        if (on->n > 0 && job->spec->job.enabled && job_has_schedule(job)) {
-                target = find_or_add_target(job);
-                if (!target)
-                        return -ENOMEM;
-                target->spec = job_spec_ref(job->spec);
-                target->listeners = new0(Listener, on->n);
-                r = target->listeners ? 0 : -ENOMEM;
-                for (size_t i = 0; i < on->n && r >= 0; i++)
-                        r = listen_for(s, target, &on->triggers[i]);
-        }
-        free_if_idle(job);
-        return r;
 }
 
 /* --- what waits --- */
@@ -262,9 +96,9 @@ void triggers_remove(Scheduler *s, Job *job)
 {
         if (!job->triggers)
                 return;
-        unlisten(s, job->triggers);
+        trigger_target_unlisten(s, job->triggers);
         drop_pending(s, job, "removed", "the job was removed before its turn came");
-        free_if_idle(job);
+        trigger_target_free_if_idle(job);
 }
 
 void triggers_shutdown(Scheduler *s)
@@ -391,7 +225,7 @@ void triggers_offer(Scheduler *s, const Run *run, unsigned bit, const char *mess
         if (s->shutting_down || run->event_depth > TRIGGER_DEPTH_MAX)
                 return;
         s->triggers.n_events++;
-        source = find_source(s, run->job->name);
+        source = event_source_find(s, run->job->name);
         if (source)
                 list_foreach(listener, &source->listeners, Listener, link)
                         offer(s, &notice, listener);
@@ -477,7 +311,7 @@ static void take_one(Scheduler *s, Job *job)
                 refuse(s, job, pending, RUN_SKIPPED, "too-many-events", message ?: "too many events");
         }
         pending_free(pending);
-        free_if_idle(job);
+        trigger_target_free_if_idle(job);
 }
 
 /* A job at a time, each the first that waits for it. */
