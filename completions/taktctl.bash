@@ -52,6 +52,7 @@ _taktctl () {
                 [resume]=''
                 [reload]=''
                 [verify]=''
+                [simulate]='--from --duration --list --seed --until -t --timeout'
                 [calendar]='--cron --from -n --lines'
                 [path]=''
                 [validate]=''
@@ -70,7 +71,7 @@ _taktctl () {
                 --system|--user)
                         where=("${COMP_WORDS[i]}")
                         ;;
-                --timezone|--concurrency|--errors|--event|--for|--from|--lines|--mode|--param|--run|--signal|--since|--state|--throw|--timeout|-[enpst])
+                --timezone|--concurrency|--duration|--errors|--event|--for|--from|--lines|--mode|--param|--run|--seed|--signal|--since|--state|--throw|--timeout|--until|-[enpst])
                         i=$((i + 1))
                         ;;
                 -*)
@@ -120,7 +121,7 @@ _taktctl () {
                 mapfile -t COMPREPLY < <(compgen -W 'raise keep' -- "$cur")
                 return
                 ;;
-        --concurrency|--for|--from|--run|--since|--lines|-n|--param|-p|--timeout|-t)
+        --concurrency|--duration|--for|--from|--run|--seed|--since|--lines|-n|--param|-p|--seed|--timeout|-t|--until)
                 return
                 ;;
         esac
@@ -139,6 +140,9 @@ _taktctl () {
                 ;;
         list|status|show|cat|next|why|gather|wait|cancel|send|runs|result|watch|logs|pause|resume)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
+                ;;
+        simulate)
+                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur"; compgen -f -X '!*.job' -- "$cur")
                 ;;
         verify)
                 compopt -o filenames

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # fish completion of taktctl(1)
 
-set -l verbs list status show cat next why run gather wait cancel send runs result watch logs pause resume reload verify calendar path validate env ping info
+set -l verbs list status show cat next why run gather wait cancel send runs result watch logs pause resume reload verify simulate calendar path validate env ping info
 set -l job_verbs list status show cat next why run gather wait cancel send runs result watch logs pause resume
 set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
 set -l job_states disabled paused running waiting idle finished template
@@ -51,6 +51,7 @@ complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a pause -d 'Hol
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a resume -d 'Let the schedules of jobs go on'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a reload -d 'Read takt.conf and the job files again'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a verify -d 'Check job files or takt.conf, without a daemon'
+complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a simulate -d 'Show what would run, and where runs pile up'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a calendar -d 'Explain a calendar or cron expression'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a path -d 'Print what a JSONPath names in a JSON document'
 complete -c taktctl -n "not __fish_seen_subcommand_from $verbs" -a validate -d 'Check a JSON document against a JSON Schema'
@@ -78,20 +79,25 @@ complete -c taktctl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'Go 
 complete -c taktctl -n '__fish_seen_subcommand_from logs' -l since -x -d 'Begin at this time, or at -SPAN before now'
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l for -x -d 'Run them for ${item}; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from env' -l force -d 'Use a directory that is not empty'
-complete -c taktctl -n '__fish_seen_subcommand_from calendar' -l from -x -d 'Begin after this time, not now'
+complete -c taktctl -n '__fish_seen_subcommand_from simulate calendar' -l from -x -d 'Begin after this time, not now'
 complete -c taktctl -n '__fish_seen_subcommand_from status next why runs calendar logs' -s n -l lines -x -d 'Show that many'
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l mode -xa 'gather chain taskgroup' -d 'gather (the default), chain or taskgroup'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -l names -d 'Print names only, one a line'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -s p -l param -x -d 'Set a parameter; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from why' -l run -x -d 'Only this run'
+complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l duration -x -d 'Runs take so long; may be repeated'
+complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l list -d 'Print each run, not what comes of all'
+complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l seed -x -d 'Draw other random delays'
+complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l until -x -d 'End before this time, or so long after --from'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -s s -l state -xa "$job_states" -d 'Only those in this state; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from runs' -s s -l state -xa "$run_states" -d 'Only those in this state; may be repeated'
-complete -c taktctl -n '__fish_seen_subcommand_from gather wait' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
+complete -c taktctl -n '__fish_seen_subcommand_from gather wait simulate' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
 complete -c taktctl -n '__fish_seen_subcommand_from run send' -s w -l wait -d 'Wait for the end, or the next value, and print it'
 
 complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs" -a '(__taktctl_jobs)'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -a '(__taktctl_parameters)'
-complete -c taktctl -n '__fish_seen_subcommand_from verify' -a '(__fish_complete_suffix .job)'
+complete -c taktctl -n '__fish_seen_subcommand_from simulate' -a '(__taktctl_jobs)'
+complete -c taktctl -n '__fish_seen_subcommand_from verify simulate' -a '(__fish_complete_suffix .job)'
 complete -c taktctl -n '__fish_seen_subcommand_from path validate' -F
 complete -c taktctl -n '__fish_seen_subcommand_from env; and not __fish_seen_subcommand_from create' -a create
 complete -c taktctl -n '__fish_seen_subcommand_from create' -a '(__fish_complete_directories)'

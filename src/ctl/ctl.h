@@ -42,12 +42,15 @@ typedef struct CtlOptions {
         const char *run;
         const char *signal;
         const char *throw;
+        const char *until;
+        const char *seed;
         usec_t timeout; /* USEC_INFINITY: none */
         unsigned lines; /* 0: not said, or none */
         bool no_lines;  /* -n 0 */
         Words states;
         Words events;
         Words params;
+        Words durations;
         Words items;
         const char *mode;
         const char *errors;
@@ -56,6 +59,7 @@ typedef struct CtlOptions {
         bool any;
         bool close;
         bool cron;
+        bool list;
         bool follow;
         bool json;
         bool quiet;
@@ -68,6 +72,7 @@ typedef struct CtlOptions {
 } CtlOptions;
 
 struct Ctl {
+        char **argv;
         const Verb *verb;
         CtlOptions options;
         Environment *environment; /* NULL until it is needed */

@@ -57,7 +57,7 @@ static int run(Ctl *ctl, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-        Ctl ctl = {};
+        Ctl ctl = { .argv = argv };
         int r;
 
         use_locale();

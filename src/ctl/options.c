@@ -24,6 +24,7 @@ const Option options[] = {
         { 0, "close", NULL, OPTION_SEND, OPTION_FLAG, 0, AT(close), "Close its input, which asks it to return" },
         { 0, "concurrency", "N", OPTION_GROUP, OPTION_COUNT, 0, AT(concurrency), "At most so many side by side" },
         { 0, "cron", NULL, OPTION_CRON, OPTION_FLAG, 0, AT(cron), "Take it as a cron expression" },
+        { 0, "duration", "[JOB=]SPAN", OPTION_SIMULATE, OPTION_WORDS, 0, AT(durations), "Runs take so long; may be repeated" },
         { 0, "errors", "WHAT", OPTION_GROUP, OPTION_STRING, 0, AT(errors), "raise (the default) or keep errors" },
         { 'e', "event", "EVENT", OPTION_EVENT, OPTION_WORDS, 0, AT(events), "Only events of this name; may be repeated" },
         { 'f', "follow", NULL, OPTION_FOLLOW, OPTION_FLAG, 0, AT(follow), "Go on with what comes" },
@@ -31,15 +32,18 @@ const Option options[] = {
         { 0, "force", NULL, OPTION_FORCE, OPTION_FLAG, 0, AT(force), "Use a directory that is not empty" },
         { 0, "from", "TIME", OPTION_FROM, OPTION_STRING, 0, AT(from), "Begin after this time, not now" },
         { 'n', "lines", "N", OPTION_LINES, OPTION_COUNT, 0, AT(lines), "Show that many" },
+        { 0, "list", NULL, OPTION_SIMULATE, OPTION_FLAG, 0, AT(list), "Print each run, not what comes of all" },
         { 0, "mode", "MODE", OPTION_GROUP, OPTION_STRING, 0, AT(mode), "gather (the default), chain or taskgroup" },
         { 0, "names", NULL, OPTION_NAMES, OPTION_FLAG, 0, AT(names), "Print names only, one a line" },
         { 'p', "param", "NAME=VALUE", OPTION_PARAM, OPTION_WORDS, 0, AT(params), "Set a parameter; may be repeated" },
         { 0, "run", "ID", OPTION_RUN, OPTION_STRING, 0, AT(run), "Only this run" },
+        { 0, "seed", "N", OPTION_SIMULATE, OPTION_STRING, 0, AT(seed), "Draw other random delays" },
         { 0, "signal", "SIGNAL", OPTION_SEND, OPTION_STRING, 0, AT(signal), "Send it a signal, such as USR1" },
         { 0, "since", "TIME", OPTION_SINCE, OPTION_STRING, 0, AT(since), "Begin at this time, or at -SPAN before now" },
         { 's', "state", "STATE", OPTION_STATE, OPTION_WORDS, 0, AT(states), "Only those in this state; may be repeated" },
         { 0, "throw", "MESSAGE", OPTION_SEND, OPTION_STRING, 0, AT(throw), "Throw an error into it" },
         { 't', "timeout", "SPAN", OPTION_TIMEOUT, OPTION_SPAN, 0, AT(timeout), "Wait no longer than this (10s, 2min)" },
+        { 0, "until", "TIME|+SPAN", OPTION_SIMULATE, OPTION_STRING, 0, AT(until), "End before this time, or so long after --from" },
         { 'w', "wait", NULL, OPTION_WAIT, OPTION_FLAG, 0, AT(wait), "Wait for the end, or the next value, and print it" },
         {},
 };
@@ -49,6 +53,7 @@ void options_deinit(CtlOptions *o)
         free(o->states.words);
         free(o->events.words);
         free(o->params.words);
+        free(o->durations.words);
         free(o->items.words);
         *o = (CtlOptions){};
 }

@@ -40,6 +40,20 @@ static int become(Ctl *ctl, const char *helper, const char *word, char **args, s
         return ctl_error(STATUS_FAILED, "can't run %s: %s", path, strerror(errno));
 }
 
+int verb_simulate(Ctl *ctl, _unused_ char **args, _unused_ size_t n)
+{
+        _cleanup_free_ char *path = NULL;
+        int r = helper_find("takt-simulate", &path);
+
+        if (r == -ENOMEM)
+                return ctl_oom();
+        if (r < 0)
+                return ctl_error(STATUS_FAILED, "takt-simulate is not installed: %s", strerror(-r));
+        /* It reads the command line as this program does. */
+        execv(path, ctl->argv);
+        return ctl_error(STATUS_FAILED, "can't run %s: %s", path, strerror(errno));
+}
+
 int verb_path(Ctl *ctl, char **args, size_t n)
 {
         return become(ctl, "takt-json", "path", args, n);

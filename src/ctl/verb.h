@@ -27,6 +27,7 @@ enum {
         OPTION_GROUP = 1 << 15,
         OPTION_RUN = 1 << 16,
         OPTION_SEND = 1 << 17, /* --throw, --signal and --close */
+        OPTION_SIMULATE = 1 << 18,
 };
 
 #define ARGS_UNLIMITED UINT32_MAX
@@ -106,6 +107,7 @@ int verb_run_usage(Ctl *ctl, char **args, size_t n);
 int verb_runs(Ctl *ctl, char **args, size_t n);
 int verb_send(Ctl *ctl, char **args, size_t n);
 int verb_show(Ctl *ctl, char **args, size_t n);
+int verb_simulate(Ctl *ctl, char **args, size_t n);
 int verb_status(Ctl *ctl, char **args, size_t n);
 int verb_validate(Ctl *ctl, char **args, size_t n);
 int verb_verify(Ctl *ctl, char **args, size_t n);

@@ -74,6 +74,13 @@ const Verb verbs[] = {
           "status is 1 where a file is broken; the job then keeps its old definition." },
         { "verify", "FILE…", 1, ARGS_UNLIMITED, 0, verb_verify,
           "Check job files or takt.conf, without a daemon", NULL },
+        { "simulate", "[JOB|FILE…]", 0, ARGS_UNLIMITED, OPTION_FROM | OPTION_SIMULATE | OPTION_TIMEOUT, verb_simulate,
+          "Show what would run, and where runs pile up",
+          "Runs the scheduler on the environment's job files, or on FILEs (with a \"/\" or\n"
+          ".job), from now or --from for a day or --until. Runs take as long as --duration\n"
+          "says, or as the last ones took where a daemon answers, or no time at all. Prints\n"
+          "how many begin and how many are under way at most in each stretch of time, the\n"
+          "peaks with their jobs, and what becomes of each job. Needs no daemon." },
         { "calendar", "EXPR", 1, 1, OPTION_CRON | OPTION_FROM | OPTION_LINES, verb_calendar,
           "Explain a calendar or cron expression",
           "Prints its normal form and the next times, 5 unless -n says otherwise, in the\n"
