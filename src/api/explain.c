@@ -161,6 +161,8 @@ static const char *hold_text(const RunRecord *r)
         case RUN_HOLD_RUN:
         case RUN_HOLD_QUEUE:
                 return "had to end first (Overlap=)";
+        case RUN_HOLD_RESOURCE:
+                return "others held a resource that it needs (Use=)";
         case RUN_HOLD_PLACE:
                 return "as many runs of all jobs were under way as may be (MaxRuns=)";
         default:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The jobs' definitions get a kind that waits, and nothing to publish; both are given back before they go. A
+ * The jobs' definitions get a kind that waits, nothing to publish and no commands around it; all of that is
+ * given back before they go. A
  * job's counters are its memo, which is the kind's to use. Load is looked at once all of an instant has
  * happened: what began and ended at one point in time counts as under way at it.
  */
@@ -15,6 +16,7 @@ typedef struct SimulatedSpec {
         JobSpec *spec;
         const JobKind *kind;
         Publish publish;
+        CommandLine *enter, *exit;
 } SimulatedSpec;
 
 /* --- the kind --- */
@@ -217,6 +219,8 @@ void simulation_deinit(Simulation *s)
         for (size_t i = 0; i < s->n_specs; i++) {
                 s->specs[i].spec->kind = s->specs[i].kind;
                 s->specs[i].spec->publish = s->specs[i].publish;
+                s->specs[i].spec->job.enter = s->specs[i].enter;
+                s->specs[i].spec->job.exit = s->specs[i].exit;
                 job_spec_unref(s->specs[i].spec);
         }
         free(s->specs);
@@ -240,9 +244,12 @@ static int take_spec(Simulation *s, JobSpec *spec)
                 s->specs = specs;
                 s->allocated_specs = n;
         }
-        s->specs[s->n_specs++] = (SimulatedSpec){ job_spec_ref(spec), spec->kind, spec->publish };
+        s->specs[s->n_specs++] = (SimulatedSpec){
+                job_spec_ref(spec), spec->kind, spec->publish, spec->job.enter, spec->job.exit,
+        };
         spec->kind = &simulated_kind;
         spec->publish = (Publish){};
+        spec->job.enter = spec->job.exit = NULL;
         return 0;
 }
 

@@ -32,6 +32,7 @@ typedef struct Simulate {
         Ctl ctl;
         Simulation simulation;
         Settings *settings;
+        ResourceSet resources;
         usec_t from_realtime, until_realtime;
         usec_t started_boottime, shown_boottime;
         char **patterns; /* arguments that are no files; borrowed */
@@ -126,7 +127,7 @@ static int load_environment(Simulate *m)
         LoaderCounts counts;
         int r;
 
-        r = loader_new(directory, false, &loader);
+        r = loader_new(directory, false, &m->resources, &loader);
         if (r >= 0)
                 r = loader_step(loader, clock_system(), USEC_INFINITY);
         if (r >= 0)
@@ -258,7 +259,9 @@ static int set_up(Simulate *m, char **args, size_t n)
         } else {
                 print_problems(m, &report);
         }
-        if (simulation_init(&m->simulation, m->from_realtime, &limits) < 0)
+        if (resource_set_load(m->ctl.environment->config_file, &report, &m->resources) == -ENOMEM ||
+            simulation_init(&m->simulation, m->from_realtime, &limits) < 0 ||
+            scheduler_set_resources(m->simulation.scheduler, &m->resources) < 0)
                 return ctl_oom();
         r = load_jobs(m, args, n);
         if (r == 0)
@@ -325,6 +328,7 @@ int main(int argc, char **argv)
                 r = simulate(&m);
         pager_close();
         simulation_deinit(&m.simulation);
+        resource_set_deinit(&m.resources);
         settings_free(m.settings);
         free(m.patterns);
         environment_free(m.ctl.environment);
