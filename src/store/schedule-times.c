@@ -32,7 +32,10 @@ typedef struct Header {
 
 typedef struct Slot {
         uint64_t name; /* hash; 0: free */
-        ScheduleStamp stamp;
+        union {
+                ScheduleStamp stamp;
+                struct Slot *next_free; /* of this process; nobody reads it from the file */
+        };
 } Slot;
 
 _Static_assert(sizeof(Slot) == 64, "a slot is a line of the cache");
@@ -55,9 +58,9 @@ typedef struct ScheduleTimes {
         Chunk chunks[CHUNKS_MAX];
         size_t n_chunks;
         size_t n; /* slots in all chunks */
-        size_t n_used; /* from the first one on; some may be free again */
+        size_t n_used; /* from the first one on, those that are free again included */
         Slot *free;
-        bool full;
+        bool full; /* can't grow */
         Slot *old; /* of the last daemon, in the order of the names' hashes */
         size_t n_old;
 } ScheduleTimes;
@@ -91,32 +94,22 @@ static Slot *slot_at(const ScheduleTimes *times, size_t i)
         return NULL;
 }
 
-/* Free slots are few: they are looked for only where the array is full. */
-static Slot *find_free(ScheduleTimes *times)
-{
-        for (size_t k = 0; k < times->n_chunks; k++)
-                for (size_t i = 0; i < times->chunks[k].n; i++)
-                        if (times->chunks[k].slots[i].name == 0)
-                                return &times->chunks[k].slots[i];
-        return NULL;
-}
-
 static Slot *take_slot(ScheduleTimes *times)
 {
-        Slot *slot = TAKE_PTR(times->free);
+        Slot *slot = times->free;
         int r;
 
-        if (slot)
+        if (slot) {
+                times->free = slot->next_free;
                 return slot;
+        }
+        if (times->full)
+                return NULL;
         if (times->n_used == times->n) {
-                slot = times->full ? NULL : find_free(times);
-                if (slot)
-                        return slot;
-                r = times->full ? -E2BIG : grow(times, times->n);
+                r = grow(times, times->n);
                 if (r < 0) {
-                        if (!times->full)
-                                log_warning("%s can't grow beyond %zu jobs (%s); the times of others won't survive the daemon",
-                                            times->path, times->n, strerror(-r));
+                        log_warning("%s can't grow beyond %zu jobs (%s); the times of others won't survive the daemon",
+                                    times->path, times->n, strerror(-r));
                         times->full = true;
                         return NULL;
                 }
@@ -156,8 +149,8 @@ static void times_drop(StampStore *store, ScheduleStamp *stamp)
         Slot *slot = container_of(stamp, Slot, stamp);
 
         slot->name = 0;
+        slot->next_free = times->free;
         times->free = slot;
-        times->full = false;
 }
 
 static void times_settle(StampStore *store)

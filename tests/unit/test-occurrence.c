@@ -958,6 +958,30 @@ static void test_many_kept(_unused_ void **state)
         fixture_free_kept(f);
 }
 
+/* The places of jobs that went are taken by those that come, as many as there are. */
+static void test_places_are_taken_again(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+        ScheduleStamp *stamps[700], *again;
+        char name[16];
+
+        for (unsigned i = 0; i < ARRAY_SIZE(stamps); i++) {
+                (void)snprintf(name, sizeof(name), "j%u", i);
+                stamps[i] = stamp_store_get(f->stamps, name);
+                assert_non_null(stamps[i]);
+                stamps[i]->last_realtime = START_REALTIME;
+        }
+        for (unsigned i = 0; i < ARRAY_SIZE(stamps); i++)
+                stamp_store_drop(f->stamps, stamps[i]);
+        for (unsigned i = 0; i < ARRAY_SIZE(stamps); i++) {
+                (void)snprintf(name, sizeof(name), "k%u", i);
+                again = stamp_store_get(f->stamps, name);
+                assert_ptr_equal(again, stamps[ARRAY_SIZE(stamps) - 1 - i]);
+                assert_int_equal(again->last_realtime, 0);
+        }
+        fixture_free_kept(f);
+}
+
 /* --- the end --- */
 
 /* 11,520 times that are excluded one by one are more than one search looks through. */
@@ -1056,6 +1080,7 @@ int main(void)
                 RUN(test_forgotten),
                 RUN(test_garbage),
                 RUN(test_many_kept),
+                RUN(test_places_are_taken_again),
                 RUN(test_long_exclusion),
                 RUN(test_end_is_told_once),
                 RUN(test_bad_keys),
