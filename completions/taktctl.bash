@@ -43,7 +43,7 @@ _taktctl () {
                 [gather]='-t --timeout --concurrency --errors --for --mode'
                 [wait]='-t --timeout --all --any'
                 [cancel]=''
-                [send]='-w --wait --throw --signal --close'
+                [send]='-t -w --timeout --wait --throw --signal --close'
                 [runs]='-n --lines -s --state'
                 [result]=''
                 [watch]='-e --event'

@@ -91,7 +91,7 @@ complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l seed -x -d 'Dra
 complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l until -x -d 'End before this time, or so long after --from'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -s s -l state -xa "$job_states" -d 'Only those in this state; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from runs' -s s -l state -xa "$run_states" -d 'Only those in this state; may be repeated'
-complete -c taktctl -n '__fish_seen_subcommand_from gather wait simulate' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
+complete -c taktctl -n '__fish_seen_subcommand_from gather wait send simulate' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
 complete -c taktctl -n '__fish_seen_subcommand_from run send' -s w -l wait -d 'Wait for the end, or the next value, and print it'
 
 complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs" -a '(__taktctl_jobs)'

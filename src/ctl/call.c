@@ -189,7 +189,7 @@ int ctl_send(Ctl *ctl, const char *method, const char *parameters, unsigned flag
         return r < 0 ? transport_error(r) : 0;
 }
 
-int ctl_receive(Ctl *ctl, usec_t timeout, VarlinkReply *ret)
+int ctl_receive_within(Ctl *ctl, usec_t timeout, VarlinkReply *ret)
 {
         _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
         int r;
@@ -197,6 +197,8 @@ int ctl_receive(Ctl *ctl, usec_t timeout, VarlinkReply *ret)
         do
                 r = varlink_client_receive(ctl->client, timeout, &reply);
         while (r == -EINTR);
+        if (r == -ETIMEDOUT)
+                return r;
         if (r < 0)
                 return transport_error(r);
         r = ctl_reply_status(&reply);
@@ -205,6 +207,13 @@ int ctl_receive(Ctl *ctl, usec_t timeout, VarlinkReply *ret)
         *ret = reply;
         reply = VARLINK_REPLY_NULL;
         return 0;
+}
+
+int ctl_receive(Ctl *ctl, usec_t timeout, VarlinkReply *ret)
+{
+        int r = ctl_receive_within(ctl, timeout, ret);
+
+        return r < 0 ? transport_error(r) : r;
 }
 
 int ctl_call(Ctl *ctl, const char *method, const char *parameters, VarlinkReply *ret)

@@ -103,6 +103,8 @@ int ctl_call(Ctl *ctl, const char *method, const char *parameters, VarlinkReply 
 int ctl_send(Ctl *ctl, const char *method, const char *parameters, unsigned flags);
 /* The next reply, after at most TIMEOUT. */
 int ctl_receive(Ctl *ctl, usec_t timeout, VarlinkReply *ret);
+/* As above, but for -ETIMEDOUT, which it leaves to the caller to tell. */
+int ctl_receive_within(Ctl *ctl, usec_t timeout, VarlinkReply *ret);
 /* Tells of the error in REPLY; STATUS_OK where there is none. */
 int ctl_reply_status(const VarlinkReply *reply);
 

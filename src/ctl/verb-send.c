@@ -6,6 +6,7 @@
 #include "base/string-util.h"
 #include "ctl/text.h"
 #include "ctl/verb.h"
+#include "when/timespan.h"
 
 static void write_target(Params *params, const char *target)
 {
@@ -63,31 +64,52 @@ static int write_parameters(Ctl *ctl, char **args, size_t n, Params *params, con
 /* Watches before anything is sent, so that no answer is missed. The second connection is WATCH's. */
 static int begin_watch(Ctl *watch)
 {
-        static const char parameters[] = "{\"events\":[\"yield\",\"succeeded\",\"failed\",\"timeout\",\"cancelled\",\"lost\"]}";
+        static const char parameters[] =
+                "{\"events\":[\"yield\",\"progress\",\"retrying\",\"succeeded\",\"failed\",\"timeout\",\"cancelled\",\"lost\"]}";
         int r = ctl_send(watch, "io.takt.Runs.Watch", parameters, VARLINK_CALL_MORE);
 
         while (r == 0) {
                 _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
 
                 r = ctl_receive(watch, CTL_TIMEOUT, &reply);
-                if (r == 0)
-                        r = ctl_reply_status(&reply);
                 if (r == 0 && streq(json_get_string(json_get(reply.parameters, "event"), "event", ""), "live"))
                         return 0;
         }
         return r;
 }
 
-/* Prints what RUN yields next. Its end without a value is a failure. */
+/* What RUN did instead of yielding: 0 where a value may come yet. */
+static int take_event(const Ctl *ctl, const JsonValue *event, int64_t run)
+{
+        const char *type = json_get_string(event, "event", "?");
+        const JsonValue *data = json_get(event, "data");
+
+        if (streq(type, "retrying"))
+                return ctl_error(STATUS_FAILED, "run %" PRIi64 " failed before it yielded, and is tried again", run);
+        if (!streq(type, "progress"))
+                return ctl_error(STATUS_FAILED, "run %" PRIi64 " ended without another value: %s", run, type);
+        if (json_get_int(data, "processes", 0) > 0 && json_get_int(data, "carriedBytes", 0) == 0)
+                return ctl_error(STATUS_FAILED, "run %" PRIi64 " has another process (MaxRequests=), and the one before gave no value", run);
+        if (json_get(data, "garbage") && !ctl->options.quiet)
+                (void)ctl_error(0, "run %" PRIi64 ": %s", run, json_get_string(event, "message", "?"));
+        return 0;
+}
+
+/* Prints what RUN yields next. Its end without a value, or the end of the time, is a failure. */
 static int wait_for_value(Ctl *ctl, Ctl *watch, int64_t run)
 {
+        usec_t until = usec_add(clock_boottime(clock_system()), ctl->options.timeout);
+        char span[TIMESPAN_MAX];
+
         for (;;) {
                 _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+                usec_t left = until == USEC_INFINITY ? USEC_INFINITY : usec_sub(until, clock_boottime(clock_system()));
                 const JsonValue *event;
-                int r = ctl_receive(watch, USEC_INFINITY, &reply);
+                int r = ctl_receive_within(watch, left, &reply);
 
-                if (r == 0)
-                        r = ctl_reply_status(&reply);
+                if (r == -ETIMEDOUT)
+                        return ctl_error(STATUS_FAILED, "run %" PRIi64 " has yielded nothing for %s", run,
+                                         timespan_format(ctl->options.timeout, span));
                 if (r != 0)
                         return r;
                 event = json_get(reply.parameters, "event");
@@ -95,8 +117,9 @@ static int wait_for_value(Ctl *ctl, Ctl *watch, int64_t run)
                         continue;
                 if (streq(json_get_string(event, "event", ""), "yield") && json_get(event, "data"))
                         return ctl_print_json(ctl, json_get(event, "data"));
-                return ctl_error(STATUS_FAILED, "run %" PRIi64 " ended without another value: %s", run,
-                                 json_get_string(event, "event", "?"));
+                r = take_event(ctl, event, run);
+                if (r != 0)
+                        return r;
         }
 }
 
@@ -130,6 +153,8 @@ int verb_send(Ctl *ctl, char **args, size_t n)
                 r = write_parameters(ctl, args, n, &params, &parameters);
         if (r != 0)
                 return r;
+        if (ctl->options.timeout != USEC_INFINITY && !ctl->options.wait)
+                return ctl_error(STATUS_USAGE, "--timeout goes with --wait");
         if (ctl->options.wait)
                 return send_and_wait(ctl, parameters);
         r = ctl_call(ctl, "io.takt.Runs.Send", parameters, &reply);

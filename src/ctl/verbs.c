@@ -47,10 +47,12 @@ const Verb verbs[] = {
           "of them succeed, or with --any those that have ended by then." },
         { "cancel", "RUN|JOB…", 1, ARGS_UNLIMITED, 0, verb_cancel,
           "Ask runs to end", "JOB stands for its runs that are under way now." },
-        { "send", "RUN|JOB [VALUE…]", 1, ARGS_UNLIMITED, OPTION_WAIT | OPTION_SEND, verb_send,
+        { "send", "RUN|JOB [VALUE…]", 1, ARGS_UNLIMITED, OPTION_WAIT | OPTION_TIMEOUT | OPTION_SEND, verb_send,
           "Send values to a worker under way",
           "VALUE is JSON; what is not is sent as a string. JOB stands for its newest run.\n"
-          "With --wait, prints the value that it yields next." },
+          "With --wait, prints the value that it yields next; the exit status is 1 where it\n"
+          "ends, is tried again or has its process replaced before that, or says none in\n"
+          "the time that --timeout gives it." },
         { "runs", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES | OPTION_STATE, verb_runs,
           "List runs, the newest first", "-n sets how many are listed, 20 otherwise." },
         { "result", "RUN|JOB", 1, 1, 0, verb_result,

@@ -29,6 +29,10 @@ for line in sys.stdin:
         sys.stdout.write('{"n":')
         sys.stdout.flush()
         os._exit(0)
+    elif value == "nothing":
+        print("no value", flush=True)
+    elif value == "end":
+        sys.exit(0)
     else:
         say({"n": 2 * value, "pid": os.getpid()})
 END
@@ -75,6 +79,17 @@ is "the published value" 6 "$(python3 -c 'import json, sys; print(json.load(open
 is "an error that is caught" '{"caught":"oops","n":-1}' "$(taktctl send --wait --throw oops gen)"
 # Not unsent bytes, but what the event holds: the worker may miss an output that this value lacks.
 worker_pid=$(details gen "d['pid']")
+# Who waits learns why nothing comes.
+# refused WHAT PATTERN ARG…: send --wait ends with 1, and says so
+refused() {
+        local what=$1 pattern=$2 status=0
+        shift 2
+        timeout 60 taktctl send --wait "$@" >"$dir/out" 2>&1 || status=$?
+        is "$what: status" 1 $status
+        like "$what" "$pattern" "$(cat "$dir/out")"
+}
+refused "nothing in time" '*1 not JSON*has yielded nothing for 3s' --timeout 3s gen '"nothing"'
+is "--timeout without --wait" 2 "$(taktctl send --timeout 1s gen 1 2>"$dir/out"; echo $?)"
 taktctl send --signal USR1 gen
 eventually "a value without an output counts for nothing" has gen "d['lost'] == 1" || :
 like "a signal that is none" '*signal*' "$(taktctl send --signal NONE gen 2>&1)"
@@ -86,7 +101,7 @@ eventually "its process is gone" gone "$worker_pid" || :
 
 # --- an error that is not caught; a retry starts it again ---
 started brave
-taktctl send --throw fatal brave
+refused "a run that is tried again" '*is tried again' --throw fatal brave
 eventually "it was started again" has brave "d.get('values', 0) >= 1 and d['sent'] == 0" || :
 is "attempts" 2 "$(runs 'rs[0]["attempts"]' brave)"
 taktctl send --throw fatal brave
@@ -115,6 +130,7 @@ eventually "cancelled" state_of short cancelled || :
 started changing
 taktctl send changing 1 2 3
 eventually "two processes took three values" has changing "d['processes'] == 2 and d['values'] == 5" || :
+refused "another process" '*has another process*' changing '"end"'
 taktctl send --close changing
 eventually "closed" state_of changing succeeded || :
 is "idle" succeeded "$(run_job 'r["state"]' idle)"
