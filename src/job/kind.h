@@ -76,6 +76,11 @@ struct JobKind {
          * process for a signal, -ENOMEM. NULL: runs of this kind take none.
          */
         int (*send)(Run *run, const RunMessage *message, size_t *ret_unsent);
+        /*
+         * The details of a started attempt as they are now, in the place of what run_set_details() was told last; the
+         * caller frees. NULL, as a function or from it: that is up to date.
+         */
+        char *(*details)(const Run *run);
         /* Frees the kind's state, after the end of each attempt. NULL: nothing to free. */
         void (*reset)(Run *run);
 };

@@ -386,8 +386,12 @@ void run_record_write(const RunRecord *record, bool omit_result, JsonWriter *w)
 
 void run_write(const Run *run, bool omit_result, JsonWriter *w)
 {
+        bool is_live = run->state == RUN_RUNNING && !run->ended && !run->kind_done && run->spec->kind->details;
+        _cleanup_free_ char *details = is_live ? run->spec->kind->details(run) : NULL;
         RunRecord record;
 
         run_get_record(run, &record);
+        if (details)
+                record.details = details;
         run_record_write(&record, omit_result, w);
 }

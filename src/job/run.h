@@ -145,6 +145,10 @@ static inline void *run_state(Run *run)
 {
         return run->kind_state;
 }
+static inline const void *run_const_state(const Run *run)
+{
+        return run->kind_state;
+}
 Run *run_from_state(void *kind_state);
 
 /* The parameters as an object; NULL where there are none. */

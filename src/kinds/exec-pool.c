@@ -315,6 +315,14 @@ static void pool_cancel(Run *run)
         run_fail(run, "cancelled", "ended before its time");
 }
 
+static char *pool_details(const Run *run)
+{
+        const ExecPoolRun *state = run_const_state(run);
+        pid_t pid = state->call ? pool_call_pid(state->call) : 0;
+
+        return pid > 0 ? xasprintf("{\"pid\":%d}", (int)pid) : NULL;
+}
+
 static void pool_reset(Run *run)
 {
         ExecPoolRun *state = run_state(run);
@@ -326,5 +334,6 @@ static void pool_reset(Run *run)
 const ExecMethod exec_by_pool = {
         .start = pool_start,
         .cancel = pool_cancel,
+        .details = pool_details,
         .reset = pool_reset,
 };

@@ -89,9 +89,11 @@ static void set_details(Run *run, const ExecUnitRun *state, const UnitExit *exit
                 json_key(&w, "unitResult");
                 json_string(&w, exit->result);
         }
-        if (exit->process.code != 0) {
+        if (exit->pid > 0) {
                 json_key(&w, "pid");
                 json_int(&w, exit->pid);
+        }
+        if (exit->process.code != 0) {
                 json_key(&w, exit->process.code == CLD_EXITED ? "exitStatus" : "signal");
                 json_int(&w, exit->process.status);
                 json_key(&w, "core");
@@ -106,6 +108,11 @@ static void set_details(Run *run, const ExecUnitRun *state, const UnitExit *exit
         json_end_object(&w);
         if (json_writer_end(&w) >= 0)
                 run_set_details(run, buffer_steal(&text));
+}
+
+static void on_started(_unused_ TransientUnit *unit, pid_t pid, void *userdata)
+{
+        set_details(run_from_state(userdata), userdata, &(UnitExit){ .pid = pid }, 0);
 }
 
 static void on_exited(TransientUnit *unit, const UnitExit *exit, void *userdata)
@@ -208,7 +215,7 @@ static void fail_start(Run *run, int error)
 
 static void start_unit(Run *run, char *const *argv, char *const *environment, const char *directory, const Buffer *input)
 {
-        static const UnitCallbacks callbacks = { .line = on_line, .exited = on_exited };
+        static const UnitCallbacks callbacks = { .started = on_started, .line = on_line, .exited = on_exited };
         const ExecConfig *config = run_config(run);
         ExecUnitRun *state = run_state(run);
         _cleanup_(string_list_deinit) StringList properties = {};

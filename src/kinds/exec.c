@@ -34,6 +34,13 @@ static void exec_cancel(Run *run)
         method_of(run)->cancel(run);
 }
 
+static char *exec_details(const Run *run)
+{
+        const ExecMethod *method = method_of(run);
+
+        return method->details ? method->details(run) : NULL;
+}
+
 static void exec_reset(Run *run)
 {
         method_of(run)->reset(run);
@@ -49,5 +56,6 @@ const JobKind exec_kind = {
         .start = exec_start,
         .resume = exec_resume,
         .cancel = exec_cancel,
+        .details = exec_details,
         .reset = exec_reset,
 };

@@ -10,6 +10,7 @@ typedef struct ExecMethod {
         void (*start)(Run *run);
         int (*resume)(Run *run, void *survivor); /* NULL: what it began ends with the process */
         void (*cancel)(Run *run);
+        char *(*details)(const Run *run); /* NULL: what it sets is up to date */
         void (*reset)(Run *run);
 } ExecMethod;
 

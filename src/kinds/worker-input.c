@@ -110,7 +110,6 @@ int worker_send(Run *run, const RunMessage *message, size_t *ret_unsent)
         }
         if (r < 0)
                 return r;
-        worker_note_details(run, w);
         *ret_unsent = w->input.len + w->pending.len;
         return 0;
 }

@@ -50,9 +50,6 @@ static inline CommandLog *worker_log(Run *run)
         return &config->log;
 }
 
-/* Puts the counts into the run's details. */
-void worker_note_details(Run *run, const WorkerRun *w);
-
 /* --- worker-output.c: what it says --- */
 
 void worker_output_init(WorkerRun *w);

@@ -126,7 +126,6 @@ static int read_output(Run *run, WorkerRun *w)
                 begin_second(run, w);
                 w->bytes_in_second += (size_t)n;
                 take_output(run, w, chunk, (size_t)n);
-                worker_note_details(run, w);
         } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
                 return -EPIPE;
         }
@@ -181,7 +180,6 @@ static void on_stale(Timer *timer, usec_t now)
         if (due <= now && !w->is_stale) {
                 w->is_stale = true;
                 w->n_stale++;
-                worker_note_details(run, w);
                 (void)snprintf(message, sizeof(message), "no value for %s (StaleSec=)", timespan_format(config->stale, span));
                 run_tell(run, EVENT_STALE, message, NULL);
         }

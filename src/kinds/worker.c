@@ -21,14 +21,14 @@
 
 static int start_process(Run *run);
 
-void worker_note_details(Run *run, const WorkerRun *w)
+static char *format_details(const WorkerRun *w)
 {
-        run_set_details(run, xasprintf("{\"pid\":%d,\"processes\":%llu,\"values\":%llu,\"sent\":%llu,\"unsentBytes\":%zu,\"lost\":%llu,"
-                                       "\"garbage\":%llu,\"tooLong\":%llu,\"partial\":%llu,\"stale\":%llu}",
-                                       (int)w->pid, (unsigned long long)w->n_processes, (unsigned long long)w->n_values,
-                                       (unsigned long long)w->n_sent, w->input.len + w->pending.len, (unsigned long long)w->n_lost,
-                                       (unsigned long long)w->n_garbage, (unsigned long long)w->n_too_long,
-                                       (unsigned long long)w->n_partial, (unsigned long long)w->n_stale));
+        return xasprintf("{\"pid\":%d,\"processes\":%llu,\"values\":%llu,\"sent\":%llu,\"unsentBytes\":%zu,\"lost\":%llu,"
+                         "\"garbage\":%llu,\"tooLong\":%llu,\"partial\":%llu,\"stale\":%llu}",
+                         (int)w->pid, (unsigned long long)w->n_processes, (unsigned long long)w->n_values,
+                         (unsigned long long)w->n_sent, w->input.len + w->pending.len, (unsigned long long)w->n_lost,
+                         (unsigned long long)w->n_garbage, (unsigned long long)w->n_too_long, (unsigned long long)w->n_partial,
+                         (unsigned long long)w->n_stale);
 }
 
 static void on_line(_unused_ SpawnedCommand *command, int fd, const char *line, size_t n, void *userdata)
@@ -61,7 +61,6 @@ static void on_started(_unused_ SpawnedCommand *command, pid_t pid, void *userda
         WorkerRun *w = userdata;
 
         w->pid = pid;
-        worker_note_details(run_from_state(w), w);
 }
 
 static void finish(Run *run, WorkerRun *w)
@@ -70,7 +69,7 @@ static void finish(Run *run, WorkerRun *w)
         char *last = TAKE_PTR(run->result);
 
         worker_tell_dropped(run, w);
-        worker_note_details(run, w);
+        run_set_details(run, format_details(w));
         run_succeed(run, last, n);
 }
 
@@ -96,7 +95,7 @@ static void on_exited(_unused_ SpawnedCommand *command, const SpawnExit *exit, v
         worker_output_drain(run, w);
         close_process(w);
         command_log_flush(worker_log(run), run->job->name);
-        worker_note_details(run, w);
+        run_set_details(run, format_details(w));
         if (how.error < 0)
                 command_fail_start(run, config->command, &how);
         else if (w->stopped || !exit_status_is_success(&config->success, &how))
@@ -211,6 +210,13 @@ static void worker_cancel(Run *run)
         spawned_command_stop(w->command);
 }
 
+static char *worker_details(const Run *run)
+{
+        const WorkerRun *w = run_const_state(run);
+
+        return w->begun ? format_details(w) : NULL;
+}
+
 static void worker_reset(Run *run)
 {
         WorkerRun *w = run_state(run);
@@ -232,5 +238,6 @@ const JobKind worker_kind = {
         .start = worker_start,
         .cancel = worker_cancel,
         .send = worker_send,
+        .details = worker_details,
         .reset = worker_reset,
 };

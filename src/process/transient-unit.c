@@ -46,6 +46,7 @@ struct TransientUnit {
         bool stopping;
         bool abandoned; /* freed by its owner before it was started */
         bool ask_again;
+        bool told_started;
         sd_bus_message *start; /* while it waits for the bus to be ready */
         sd_bus_slot *call, *changed, *query;
         OutputPipe output, error_output;
@@ -228,6 +229,15 @@ static bool is_over(const char *active_state)
         return streq_ptr(active_state, "inactive") || streq_ptr(active_state, "failed");
 }
 
+static void tell_started(TransientUnit *unit, pid_t pid)
+{
+        if (pid <= 0 || unit->told_started)
+                return;
+        unit->told_started = true;
+        if (unit->callbacks.started)
+                unit->callbacks.started(unit, pid, unit->userdata);
+}
+
 static int on_properties(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *ret_error)
 {
         _cleanup_(unit_properties_deinit) UnitProperties properties = { .cpu_nsec = UINT64_MAX };
@@ -245,8 +255,11 @@ static int on_properties(sd_bus_message *m, void *userdata, _unused_ sd_bus_erro
                 fail(unit, "unit-lost", xasprintf("the result of %s can't be read: %s", unit->name, strerror(-r)));
         else if (unit->job_result && is_over(properties.active_state))
                 end_with(unit, &properties);
-        else if (unit->ask_again)
-                query(unit);
+        else {
+                tell_started(unit, (pid_t)properties.pid);
+                if (unit->ask_again)
+                        query(unit);
+        }
         return 0;
 }
 

@@ -41,6 +41,8 @@ typedef struct UnitExit {
 } UnitExit;
 
 typedef struct UnitCallbacks {
+        /* Its process exists; not called where it has ended before that is known. Must not free the unit. May be NULL. */
+        void (*started)(TransientUnit *unit, pid_t pid, void *userdata);
         /* A line of standard error, without its newline. */
         void (*line)(TransientUnit *unit, const char *line, size_t n, void *userdata);
         /* Exactly once, never from within transient_unit_start(). The unit may be freed here. */
