@@ -6,6 +6,7 @@
 #include "ctl/labels.h"
 #include "ctl/logs.h"
 #include "ctl/overview.h"
+#include "ctl/processes.h"
 #include "ctl/run-text.h"
 #include "ctl/run-tree.h"
 #include "ctl/verb.h"
@@ -173,6 +174,7 @@ static void status_deinit(Status *status)
 typedef struct RunsShown {
         Table *table;
         RunTree tree;
+        ProcessRoots processes;
         int64_t groups[RUNS_SHOWN]; /* whose members are asked for next */
         size_t n_groups;
 } RunsShown;
@@ -180,7 +182,10 @@ typedef struct RunsShown {
 static int add_run(Ctl *ctl, const JsonValue *run, void *userdata)
 {
         RunsShown *shown = userdata;
+        int r = process_roots_add(&shown->processes, run);
 
+        if (r != 0)
+                return r;
         if (shown->n_groups < RUNS_SHOWN)
                 shown->groups[shown->n_groups++] = json_get_int(run, "run", 0);
         return run_tree_add(ctl, &shown->tree, shown->table, run);
@@ -202,21 +207,28 @@ static int add_runs(Ctl *ctl, const char *job, int64_t parent, int64_t limit, Ru
         return r == 0 ? ctl_each(ctl, "io.takt.Runs.List", parameters, "runs", add_run, shown) : r;
 }
 
+static void runs_shown_deinit(RunsShown *shown)
+{
+        table_free(shown->table);
+        run_tree_deinit(&shown->tree);
+        process_roots_deinit(&shown->processes);
+}
+
 static int print_runs(Ctl *ctl, const char *job, bool group)
 {
-        _cleanup_(table_freep) Table *table = table_new(run_columns, RUN_COLUMNS);
-        RunsShown shown = { .table = table };
-        int r = table ? add_runs(ctl, job, 0, RUNS_SHOWN, &shown) : ctl_oom();
+        _cleanup_(runs_shown_deinit) RunsShown shown = { .table = table_new(run_columns, RUN_COLUMNS) };
+        int r = shown.table ? add_runs(ctl, job, 0, RUNS_SHOWN, &shown) : ctl_oom();
 
         for (size_t i = 0, n = shown.n_groups; i < n && group && r == 0; i++)
                 r = add_runs(ctl, NULL, shown.groups[i], MEMBERS_SHOWN, &shown);
-        if (r == 0 && run_tree_arrange(&shown.tree, table) < 0)
+        if (r == 0 && run_tree_arrange(&shown.tree, shown.table) < 0)
                 r = ctl_oom();
-        run_tree_deinit(&shown.tree);
-        if (r != 0 || table_rows(table) == 0)
+        if (r != 0 || table_rows(shown.table) == 0)
                 return r;
         putchar('\n');
-        return table_print(table, ctl->width, !ctl->options.quiet, ctl->colour, stdout) < 0 ? ctl_oom() : 0;
+        if (table_print(shown.table, ctl->width, !ctl->options.quiet, ctl->colour, stdout) < 0)
+                return ctl_oom();
+        return process_roots_print(ctl, &shown.processes);
 }
 
 /* What the journal has of it. A status without is one, too: RET_UNREAD, where it may not be read, is all that is told. */

@@ -12,8 +12,9 @@ const Verb verbs[] = {
         { "status", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES | OPTION_NO_LINES, verb_status,
           "Show how jobs are, with their last runs and log lines",
           "-n sets how many lines of the journal are shown for each job, 10 otherwise, none\n"
-          "with 0. Without JOB, shows how the daemon as a whole is: what runs now and which\n"
-          "jobs have failed." },
+          "with 0. Under runs that have processes is the tree of these, as far as this user\n"
+          "may see them. Without JOB, shows how the daemon as a whole is: what runs now and\n"
+          "which jobs have failed." },
         { "show", "JOB…", 1, ARGS_UNLIMITED, 0, verb_show,
           "Show all that is known of jobs as KEY=VALUE", NULL },
         { "cat", "JOB…", 1, ARGS_UNLIMITED, 0, verb_cat,

@@ -57,7 +57,7 @@ uint64_t process_ticks_now(void)
 }
 
 /* For kernels without CONFIG_PROC_CHILDREN: every process is asked for its parent. */
-static int children_from_stats(Buffer *list)
+static int children_from_stats(pid_t parent, Buffer *list)
 {
         _cleanup_(closedirp) DIR *dir = opendir("/proc");
         struct dirent *entry;
@@ -70,7 +70,7 @@ static int children_from_stats(Buffer *list)
 
                 if (!isdigit((unsigned char)entry->d_name[0]))
                         continue;
-                if (process_stat_read((pid_t)atoi(entry->d_name), &stat) < 0 || stat.parent != getpid())
+                if (process_stat_read((pid_t)atoi(entry->d_name), &stat) < 0 || stat.parent != parent)
                         continue;
                 r = buffer_appendf(list, "%s ", entry->d_name);
                 if (r < 0)
@@ -80,13 +80,16 @@ static int children_from_stats(Buffer *list)
 }
 
 /* Each thread has children of its own. */
-static int children_of_threads(Buffer *list)
+static int children_of_threads(pid_t parent, Buffer *list)
 {
-        _cleanup_(closedirp) DIR *tasks = opendir("/proc/self/task");
+        _cleanup_(closedirp) DIR *tasks = NULL;
         struct dirent *entry;
+        char directory[64];
 
+        (void)snprintf(directory, sizeof(directory), "/proc/%d/task", (int)parent);
+        tasks = opendir(directory);
         if (!tasks)
-                return negative_errno();
+                return errno == ENOENT ? -ESRCH : negative_errno();
         while ((entry = readdir(tasks))) {
                 char path[sizeof(entry->d_name) + 16];
                 int r;
@@ -101,35 +104,42 @@ static int children_of_threads(Buffer *list)
         return 0;
 }
 
-int children_list(pid_t **ret, size_t *ret_n)
+int pid_list_parse(const char *text, pid_t **ret, size_t *ret_n)
 {
-        _cleanup_buffer_ Buffer list = BUFFER_NULL;
-        _cleanup_free_ pid_t *pids = NULL;
-        char *p, *end;
-        size_t n = 0;
-        int r;
-
-        r = children_of_threads(&list);
-        if (r == -ENOENT)
-                r = children_from_stats(&list);
-        if (r < 0)
-                return r;
-
         /* A pid and its blank take two bytes at least. */
-        pids = new0(pid_t, list.len / 2 + 1);
+        _cleanup_free_ pid_t *pids = new0(pid_t, strlen(text) / 2 + 1);
+        const char *p = text;
+        size_t n = 0;
+
         if (!pids)
                 return -ENOMEM;
-        p = list.data;
-        for (; p && *p; p = end) {
+        for (;;) {
+                char *end;
                 long pid = strtol(p, &end, 10);
 
                 if (end == p)
                         break;
                 pids[n++] = (pid_t)pid;
+                p = end;
         }
         *ret = TAKE_PTR(pids);
         *ret_n = n;
         return 0;
+}
+
+int process_children(pid_t pid, pid_t **ret, size_t *ret_n)
+{
+        _cleanup_buffer_ Buffer list = BUFFER_NULL;
+        int r = children_of_threads(pid, &list);
+
+        if (r == -ENOENT)
+                r = children_from_stats(pid, &list);
+        return r < 0 ? r : pid_list_parse(buffer_string(&list), ret, ret_n);
+}
+
+int children_list(pid_t **ret, size_t *ret_n)
+{
+        return process_children(getpid(), ret, ret_n);
 }
 
 int process_has_environment(pid_t pid, const char *entry)

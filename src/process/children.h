@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* What /proc says of this process's children: the processes that a subreaper has inherited among them. */
+/* What /proc says of processes and their children: those that a subreaper has inherited among them. */
 
 #include "base/macro.h"
 
 /* The processes whose parent is this one, zombies too. The caller frees. 0, -ENOMEM, errno. */
 int children_list(pid_t **ret, size_t *ret_n);
+/* The same of process PID. -ESRCH where it is gone. */
+int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
+/* The numbers of TEXT, up to what is none, as such files of the kernel list them. -ENOMEM. */
+int pid_list_parse(const char *text, pid_t **ret, size_t *ret_n);
 
 typedef struct ProcessStat {
         char state; /* 'R', 'S', 'Z', … */

@@ -91,6 +91,9 @@ if inside journalctl --no-pager | grep -q sesame; then fail "the journal has the
 run=$(inside taktctl --system run long)
 until_true "the unit" inside systemctl is-active "takt-long-$run.service"
 until_true "its processes" inside sh -c "[ \"\$(pgrep -xc sleep)\" = 2 ]"
+until_true "the tree under the run" inside sh -c "taktctl --system --no-pager status -n 0 long | grep -c '─[0-9]* sleep 1000' | grep -qx 2"
+is "its heading" "Processes of run $run, unit takt-long-$run.service" \
+        "$(inside taktctl --system --no-pager status -n 0 long | grep ^Processes)"
 inside taktctl -q --system cancel "$run"
 until_true "the end of the run" inside sh -c "taktctl --system --json runs long | grep -q '\"state\":\"cancelled\"'"
 if inside pgrep -x sleep; then fail "a process of a cancelled unit is left"; fi
