@@ -5,6 +5,10 @@
 #include "api/api.h"
 #include "sched/outlook.h"
 
+/* An answer that goes over many jobs or runs lets the loop go on after this; so many are looked at between two looks at the clock. */
+#define API_TURN_USEC (2 * USEC_PER_MSEC)
+#define API_TURN_CLOCK_EVERY 16U
+
 struct WaitSlot;
 RB_HEAD(WaitTree, WaitSlot);
 

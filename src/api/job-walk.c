@@ -6,8 +6,6 @@
  */
 #include "api/internal.h"
 
-#define WALK_TURN_USEC (2 * USEC_PER_MSEC)
-#define WALK_CLOCK_EVERY 16U                  /* jobs between two looks at the clock */
 #define WALK_REPLY_MAX (16U * 1024 * 1024)    /* bytes of an answer that is one */
 #define WALK_PIECE (64U * 1024)               /* about the bytes of one of many */
 #define WALK_QUEUE_MAX (1024U * 1024)         /* bytes that wait for the client before the walk does */
@@ -79,11 +77,11 @@ static int answer(Walk *walk, bool continues)
 static bool walk_on(Walk *walk)
 {
         Clock *clock = walk->api->context.services->clock;
-        usec_t end = usec_add(clock_boottime(clock), WALK_TURN_USEC);
+        usec_t end = usec_add(clock_boottime(clock), API_TURN_USEC);
         bool piecemeal = varlink_call_wants_more(walk->call);
 
         do
-                for (unsigned n = 0; n < WALK_CLOCK_EVERY; n++) {
+                for (unsigned n = 0; n < API_TURN_CLOCK_EVERY; n++) {
                         Job *job = job_filter_next(&walk->filter, walk->api->context.scheduler, walk->after);
 
                         if (!job || walk->writer.error < 0)

@@ -91,25 +91,13 @@ static bool on_listed(const RunRecord *record, void *userdata)
 /* Runs under way, newest first, as the query asks for them. Returns how many were written. */
 static size_t write_active(Api *api, const StoreQuery *query, const JobFilter *jobs, ListState *list)
 {
-        _cleanup_free_ Run **runs = NULL;
-        size_t n = 0, written = 0;
-        Run *run = NULL;
+        Run *run = scheduler_run_before(api->context.scheduler, query->before > 0 ? query->before : UINT64_MAX);
+        size_t written = 0;
 
-        while ((run = scheduler_next_run(api->context.scheduler, run)))
-                n++;
-        runs = new0(Run *, n + 1);
-        if (!runs) {
-                list->w->error = -ENOMEM;
-                return 0;
-        }
-        for (n = 0; (run = scheduler_next_run(api->context.scheduler, run)); n++)
-                runs[n] = run;
-        while (n-- > 0 && written < query->limit) {
-                run = runs[n];
+        for (; run && written < query->limit; run = scheduler_run_before(api->context.scheduler, run->id)) {
                 if (query->parent > 0 && !store_is_member(query->parent, run->trigger, run->origin))
                         continue;
-                if ((query->states != 0 && !(query->states & (1U << run->state))) ||
-                    (query->before > 0 && run->id >= query->before) || !job_filter_matches(jobs, run->job->name))
+                if ((query->states != 0 && !(query->states & (1U << run->state))) || !job_filter_matches(jobs, run->job->name))
                         continue;
                 run_write(run, list->omit_results, list->w);
                 written++;

@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Watch: the stream of events. An event is formatted once, whoever watches. A watcher that does
- * not read as fast as things happen loses events above WATCH_QUEUE_MAX and is told how many.
+ * not read as fast as things happen loses events above WATCH_QUEUE_MAX and is told how many. The
+ * present state comes in turns of the loop, no faster than it is read; of that nothing is lost.
  */
 #include "api/internal.h"
 
-#define WATCH_QUEUE_MAX (4U * 1024 * 1024) /* bytes that wait for one watcher */
+#define WATCH_QUEUE_MAX (4U * 1024 * 1024)   /* bytes that wait for one watcher */
+#define PRESENT_QUEUE_MAX (1024U * 1024)     /* of them, of the present state */
+
+typedef enum Present {
+        PRESENT_JOBS,
+        PRESENT_RUNS,
+        PRESENT_DONE,
+} Present;
 
 typedef struct Watch {
         Api *api;
@@ -15,10 +23,15 @@ typedef struct Watch {
         JobFilter jobs;
         uint32_t events; /* bits of EventType */
         uint64_t n_lost;
+        Present present;
+        Deferred step;                 /* the next turn of it */
+        char after_job[JOB_NAME_MAX + 1];
+        uint64_t after_run;
 } Watch;
 
 static void watch_free(Watch *watch)
 {
+        deferred_cancel(watch->api->context.loop, &watch->step);
         list_unlink(&watch->link);
         watch->api->n_watches--;
         varlink_call_set_gone(watch->call, NULL, NULL);
@@ -74,18 +87,6 @@ static void send_own(Watch *watch, const char *name, const char *job, const Run 
         (void)varlink_call_end(watch->call, true);
 }
 
-static void on_drained(_unused_ VarlinkCall *call, void *userdata)
-{
-        Watch *watch = userdata;
-        uint64_t lost = watch->n_lost;
-
-        if (lost == 0)
-                return;
-        watch->n_lost = 0;
-        send_own(watch, "overflow", NULL, NULL, NULL, lost);
-        free_if_dead(watch);
-}
-
 static bool wants_event(const Watch *watch, const Event *event)
 {
         return (watch->events & (1U << event->type)) && job_filter_matches(&watch->jobs, event->job);
@@ -133,30 +134,69 @@ void api_watches_stop(Api *api)
                 watch_free(watch);
 }
 
-static void send_present(Watch *watch)
+/* What one step looked at: false where there is no more of its kind. */
+static bool present_job(Watch *watch)
 {
-        Scheduler *scheduler = watch->api->context.scheduler;
-        const JobFilter *filter = &watch->jobs;
-        size_t n_jobs = filter->only_names ? filter->n : scheduler_n_jobs(scheduler), n_seen = 0;
-        const char *after = "";
-        Run *run = NULL;
+        Job *job = job_filter_next(&watch->jobs, watch->api->context.scheduler, watch->after_job);
 
-        for (Job *job; (job = job_filter_next(filter, scheduler, after)); after = job->name, n_seen++) {
-                if (varlink_call_queued(watch->call) > WATCH_QUEUE_MAX) {
-                        watch->n_lost += n_jobs - n_seen;
-                        break;
-                }
-                if (job_filter_matches(filter, job->name))
-                        send_own(watch, "present", job->name, NULL, job_state_to_string(job_state(job)), 0);
-        }
-        while ((run = scheduler_next_run(scheduler, run)))
-                if (job_filter_matches(filter, run->job->name)) {
-                        if (varlink_call_queued(watch->call) <= WATCH_QUEUE_MAX)
-                                send_own(watch, "present", run->job->name, run, run_state_to_string(run->state), 0);
-                        else
-                                watch->n_lost++;
-                }
-        send_own(watch, "live", NULL, NULL, NULL, 0);
+        if (!job)
+                return false;
+        (void)strcpy(watch->after_job, job->name);
+        if (job_filter_matches(&watch->jobs, job->name))
+                send_own(watch, "present", job->name, NULL, job_state_to_string(job_state(job)), 0);
+        return true;
+}
+
+static bool present_run(Watch *watch)
+{
+        Run *run = scheduler_run_after(watch->api->context.scheduler, watch->after_run);
+
+        if (!run)
+                return false;
+        watch->after_run = run->id;
+        if (job_filter_matches(&watch->jobs, run->job->name))
+                send_own(watch, "present", run->job->name, run, run_state_to_string(run->state), 0);
+        return true;
+}
+
+/* A turn, which ends early where the watcher reads more slowly. */
+static void present_some(Watch *watch)
+{
+        Clock *clock = watch->api->context.services->clock;
+        usec_t end = usec_add(clock_boottime(clock), API_TURN_USEC);
+
+        do
+                for (unsigned n = 0; n < API_TURN_CLOCK_EVERY && watch->present != PRESENT_DONE; n++)
+                        if (!(watch->present == PRESENT_JOBS ? present_job : present_run)(watch) &&
+                            ++watch->present == PRESENT_DONE)
+                                send_own(watch, "live", NULL, NULL, NULL, 0);
+        while (watch->present != PRESENT_DONE && !varlink_call_is_dead(watch->call) &&
+               varlink_call_queued(watch->call) <= PRESENT_QUEUE_MAX && clock_boottime(clock) < end);
+}
+
+static void on_step(Deferred *deferred)
+{
+        Watch *watch = container_of(deferred, Watch, step);
+
+        present_some(watch);
+        if (varlink_call_is_dead(watch->call))
+                watch_free(watch);
+        else if (watch->present != PRESENT_DONE && varlink_call_queued(watch->call) <= PRESENT_QUEUE_MAX)
+                loop_defer(watch->api->context.loop, &watch->step);
+}
+
+static void on_drained(_unused_ VarlinkCall *call, void *userdata)
+{
+        Watch *watch = userdata;
+        uint64_t lost = watch->n_lost;
+
+        if (watch->present != PRESENT_DONE)
+                loop_defer(watch->api->context.loop, &watch->step);
+        if (lost == 0)
+                return;
+        watch->n_lost = 0;
+        send_own(watch, "overflow", NULL, NULL, NULL, lost);
+        free_if_dead(watch);
 }
 
 static uint32_t read_events(const JsonValue *names)
@@ -199,6 +239,7 @@ int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdat
                 return -ENOMEM;
         watch->api = api;
         watch->call = varlink_call_ref(call);
+        watch->step.callback = on_step;
         list_append(&api->watches, &watch->link);
         api->n_watches++;
         varlink_call_set_gone(call, on_gone, watch);
@@ -211,7 +252,6 @@ int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdat
                 watch_free(watch);
                 return r;
         }
-        send_present(watch);
-        free_if_dead(watch);
+        on_step(&watch->step);
         return 0;
 }

@@ -97,6 +97,18 @@ Run *scheduler_next_run(Scheduler *s, Run *run)
         return run ? RB_NEXT(RunTree, &s->runs, run) : RB_MIN(RunTree, &s->runs);
 }
 
+Run *scheduler_run_after(Scheduler *s, uint64_t id)
+{
+        return id < UINT64_MAX ? RB_NFIND(RunTree, &s->runs, &(Run){ .id = id + 1 }) : NULL;
+}
+
+Run *scheduler_run_before(Scheduler *s, uint64_t id)
+{
+        Run *run = RB_NFIND(RunTree, &s->runs, &(Run){ .id = id });
+
+        return run ? RB_PREV(RunTree, &s->runs, run) : s->newest;
+}
+
 size_t scheduler_n_running(const Scheduler *s)
 {
         return s->n_unfinished - s->n_queued;

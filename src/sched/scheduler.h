@@ -176,6 +176,10 @@ int scheduler_add_transient_job(Scheduler *scheduler, JobSpec *spec, Job **ret);
 Run *scheduler_find_run(Scheduler *scheduler, uint64_t id);
 /* As scheduler_next_job(), in the order of ids. */
 Run *scheduler_next_run(Scheduler *scheduler, Run *run);
+/* The run with the lowest id above ID; NULL: none. */
+Run *scheduler_run_after(Scheduler *scheduler, uint64_t id);
+/* The run with the highest id below ID; NULL: none. */
+Run *scheduler_run_before(Scheduler *scheduler, uint64_t id);
 /* Runs that are running or retrying; and those that wait for their turn. */
 size_t scheduler_n_running(const Scheduler *scheduler);
 size_t scheduler_n_queued(const Scheduler *scheduler);

@@ -106,4 +106,43 @@ caller.receive()
 check("and it goes on", slow.receive()["event"]["event"] == "resumed")
 print(f"{len(read)} events, {found[-1]['lost']} of them lost")
 PYTHON
+stop_taktd
+
+# The present state of more jobs than wait for a watcher, each with a run or not: all of it comes, however slowly it is read.
+job many@ <<'JOB'
+[Job]
+Type=sleep
+Instances=1..60000
+[Schedule]
+OnStartup=0
+Count=1
+Overlap=parallel
+[Sleep]
+Duration=1h
+JOB
+settings <<'SETTINGS'
+[Daemon]
+MaxRuns=100
+MaxQueued=1000
+SETTINGS
+start_taktd
+all_begun() {
+        [ "$(runs 'len(rs)' --state running -n 200)" = 100 ]
+}
+eventually "as many runs as there may be" all_begun || :
+taktctl --json watch --event paused >"$dir/watched" &
+watcher=$!
+helper $watcher
+eventually "the present state" grep -q present "$dir/watched" || :
+kill -STOP $watcher
+taktctl -q pause hall
+kill -CONT $watcher
+for event in live paused; do
+        eventually "what comes after a pause of reading" grep -q "\"event\":\"$event\"" "$dir/watched" || :
+done
+kill $watcher
+grep '"event":"present"' "$dir/watched" >"$dir/present"
+is "jobs that are told of, the template as well" 60004 "$(grep -cv '"run":' "$dir/present")"
+[ "$(grep -c '"run":' "$dir/present")" -ge 100 ] || fail "the runs are not told of"
+is "other events" 2 "$(grep -cv '"event":"present"' "$dir/watched")"
 check_end
