@@ -58,7 +58,7 @@ static const ConfigKey settings_keys[] = {
         { "LogLevel", SETTING(log_level, choice), .choices = level_names, .default_value = "info",
           .help = "The least important messages that are logged." },
         { "StopTimeoutSec", SETTING(stop_timeout, span), .default_value = "20s",
-          .help = "How long runs under way may take to end when the daemon is stopped." },
+          .help = "How long runs under way may take to end when the daemon is stopped. What later ones had entered is left at the next start." },
         { "SysfsRoot", SETTING(sysfs_root, string), .default_value = "/sys", .help = "Where sysfs is; for tests with a copy of it." },
         { "HttpMaxConnections", SETTING(http_max_connections, unsigned), .min = 1, .max = 100000, .default_value = "1024",
           .help = "The most connections of http jobs at a time; further requests wait." },

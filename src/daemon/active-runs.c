@@ -42,9 +42,10 @@ typedef struct Slot {
         uint8_t n_resources; /* RunEntered */
         uint8_t entered_job;
         uint8_t repeat;      /* in memory: Repeat */
+        uint8_t over;        /* RunEntered */
         char job[JOB_NAME_MAX + 1];
         char params[PARAMS_MAX + 1];
-        char spare[11];
+        char spare[10];
 } Slot;
 
 _Static_assert(sizeof(Slot) == 512, "slots don't straddle pages");
@@ -202,7 +203,7 @@ static Slot *note_begin(ActiveRuns *active, const Run *run)
         slot->started_realtime = run->started_realtime;
         if (slot->id == run->id)
                 return slot;
-        slot->n_resources = slot->entered_job = 0;
+        slot->n_resources = slot->entered_job = slot->over = 0;
         slot->scheduled_realtime = run->scheduled_realtime;
         slot->trigger = (uint8_t)run->trigger;
         slot->has_params = !run->params || strlen(run->params) <= PARAMS_MAX;
@@ -224,6 +225,7 @@ static void note_entered(const Run *run, RunEntered entered, void *userdata)
                 return;
         slot->n_resources = entered.n_resources;
         slot->entered_job = entered.job;
+        slot->over = entered.over;
 }
 
 static int slot_compare(const void *a, const void *b)
@@ -360,7 +362,7 @@ static void on_repeat(Deferred *deferred)
 
 static void recover_one(ActiveRuns *active, Slot *slot)
 {
-        const RunEntered entered = { .n_resources = slot->n_resources, .job = slot->entered_job };
+        const RunEntered entered = { .n_resources = slot->n_resources, .job = slot->entered_job, .over = slot->over };
         RunRequest request = slot_request(slot);
         Job *job;
         bool again;
@@ -372,9 +374,10 @@ static void recover_one(ActiveRuns *active, Slot *slot)
                             entered.n_resources > 0 || entered.job ? "; what it had entered is not left" : "");
                 return;
         }
-        again = slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0 && slot->trigger != RUN_TRIGGER_GROUP;
+        again = slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0 &&
+                slot->trigger != RUN_TRIGGER_GROUP && !slot->over;
         r = scheduler_record_lost(active->scheduler, job, &request, slot->id, slot->started_realtime, entered,
-                                  "the daemon ended during it");
+                                  slot->over ? "the daemon ended before what it had entered was left" : "the daemon ended during it");
         if (r >= 0 && again && scheduler_find_run(active->scheduler, slot->id)) {
                 slot->repeat = REPEAT_AFTER_END;
                 active->n_repeats++;

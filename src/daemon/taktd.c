@@ -96,6 +96,15 @@ static int daemon_start(Daemon *d, bool live)
         return r < 0 ? log_errno(LOG_ERR, r, "The runs under way can't be noted in %s: %m", d->environment->state) : 0;
 }
 
+static void abandon_runs(Daemon *d)
+{
+        size_t n = scheduler_abandon(d->engine.scheduler);
+
+        if (n > 0)
+                log_notice("%zu run%s had no time for Exit=; the next start leaves what %s entered", n, n == 1 ? "" : "s",
+                           n == 1 ? "it" : "they");
+}
+
 static void daemon_deinit(Daemon *d)
 {
         if (d->engine.loop) {
@@ -116,7 +125,7 @@ static void daemon_deinit(Daemon *d)
         safe_close(d->control_fd);
         /* Runs that are given up are still told of. */
         if (d->engine.scheduler)
-                scheduler_abandon(d->engine.scheduler);
+                abandon_runs(d);
         survivors_free(d->survivors);
         service_manager_free(d->manager);
         active_runs_close(d->active_runs);

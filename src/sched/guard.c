@@ -30,6 +30,7 @@ struct Guard {
         size_t n_taken;
         size_t n_entered;
         bool exiting;
+        bool over; /* in an earlier process: RunEntered */
         RunState final;
         GuardCommand *command;
         GuardStep steps[];
@@ -51,7 +52,11 @@ static void note_entered(const Guard *g)
         const Scheduler *s = guard_scheduler(g);
         /* A step is left once its command is through. */
         size_t n = g->n_entered + (g->exiting && g->command);
-        RunEntered entered = { .n_resources = (uint8_t)MIN(n, g->n_steps - 1), .job = n == g->n_steps };
+        RunEntered entered = {
+                .n_resources = (uint8_t)MIN(n, g->n_steps - 1),
+                .job = n == g->n_steps,
+                .over = g->over || (g->exiting && g->final != RUN_LOST),
+        };
 
         if (s->entered)
                 s->entered(g->run, entered, s->entered_userdata);
@@ -210,6 +215,7 @@ int guard_restore(Scheduler *s, Run *run, RunEntered entered)
         }
         g->n_steps = g->n_taken + 1;
         g->n_entered = g->n_taken + entered.job;
+        g->over = entered.over;
         note_entered(g);
         return 0;
 }
@@ -360,6 +366,31 @@ void guard_abandon(Scheduler *s, Run *run)
                 resource_leave(s, step->resource);
         }
         free(g);
+}
+
+/* Whether a command is to be run to leave what was entered. */
+static bool has_exit(const Guard *g)
+{
+        for (size_t i = 0; i < g->n_entered; i++)
+                if (step_command(g, i, false))
+                        return true;
+        return false;
+}
+
+bool guard_leave_to_next(Scheduler *s, Run *run)
+{
+        Guard *g = run->guard;
+
+        if (!g || !s->entered)
+                return false;
+        g->n_entered += g->exiting && g->command; /* the command has not left it yet */
+        free_command(g);
+        if (!has_exit(g))
+                return false;
+        g->exiting = true;
+        g->final = RUN_CANCELLED;
+        note_entered(g);
+        return true;
 }
 
 bool guard_leave(Scheduler *s, Run *run, RunState *state)

@@ -29,5 +29,10 @@ void guard_stop_entering(Run *run);
  * execute_finish(). False: it holds nothing any more; *STATE may have become RUN_FAILED.
  */
 bool guard_leave(Scheduler *s, Run *run, RunState *state);
+/*
+ * Nobody waits for the end of RUN. True: it has entered what only a command leaves, and who watches what is
+ * entered knows of it: a process to come does so. False: nothing is lost by guard_abandon().
+ */
+bool guard_leave_to_next(Scheduler *s, Run *run);
 /* Gives back what RUN holds, without commands. */
 void guard_abandon(Scheduler *s, Run *run);

@@ -167,6 +167,8 @@ void runs_uncount(Scheduler *s, Run *run);
 void runs_free(Scheduler *s, Run *run);
 /* Takes a run out without a word, and without asking it to end. Its job stays. */
 void runs_drop(Scheduler *s, Run *run);
+/* The same for a run that a process to come knows of: its job goes with it, where it was removed. */
+void runs_leave(Scheduler *s, Run *run);
 
 /* --- record.c --- */
 

@@ -71,11 +71,6 @@ void scheduler_leave(Scheduler *s)
         s->shutting_down = true;
         s->shutdown_done = NULL;
         timer_disarm(s->services->timers, &s->pump);
-        while ((run = RB_MIN(RunTree, &s->runs))) {
-                Job *job = run->job;
-
-                runs_drop(s, run);
-                if (job->removed && job->n_runs == 0)
-                        job_free(job);
-        }
+        while ((run = RB_MIN(RunTree, &s->runs)))
+                runs_leave(s, run);
 }

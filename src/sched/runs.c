@@ -87,6 +87,15 @@ void runs_drop(Scheduler *s, Run *run)
         runs_free(s, run);
 }
 
+void runs_leave(Scheduler *s, Run *run)
+{
+        Job *job = run->job;
+
+        runs_drop(s, run);
+        if (job->removed && job->n_runs == 0)
+                job_free(job);
+}
+
 Run *scheduler_find_run(Scheduler *s, uint64_t id)
 {
         return RB_FIND(RunTree, &s->runs, &(Run){ .id = id });

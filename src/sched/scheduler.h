@@ -138,6 +138,7 @@ int scheduler_run(Scheduler *scheduler, Job *job, const RunRequest *request, uin
 typedef struct RunEntered {
         uint8_t n_resources; /* the first ones of Use= */
         bool job;            /* by Enter= of the job itself */
+        bool over;           /* the run has its end, and only leaves: it is not to be tried again */
 } RunEntered;
 
 /*
@@ -193,8 +194,12 @@ void scheduler_cancel(Scheduler *scheduler, Run *run);
  */
 void scheduler_shutdown(Scheduler *scheduler, void (*done)(void *userdata), void *userdata);
 
-/* Gives up on whatever is under way still, which is recorded as cancelled; nothing begins any more. */
-void scheduler_abandon(Scheduler *scheduler);
+/*
+ * Gives up on whatever is under way still, which is recorded as cancelled; nothing begins any more. What has
+ * entered something is left to a process to come, if somebody watches that (scheduler_watch_entered()): how many
+ * runs that are is returned.
+ */
+size_t scheduler_abandon(Scheduler *scheduler);
 
 typedef struct SchedulerStatistics {
         uint64_t n_due; /* occurrences that came due */

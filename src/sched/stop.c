@@ -95,16 +95,23 @@ void scheduler_shutdown(Scheduler *s, void (*done)(void *userdata), void *userda
         stop_tell_if_idle(s);
 }
 
-void scheduler_abandon(Scheduler *s)
+size_t scheduler_abandon(Scheduler *s)
 {
+        size_t n_left = 0;
         Run *run;
 
         scheduler_shutdown(s, NULL, NULL);
         while ((run = RB_MIN(RunTree, &s->runs))) {
                 /* What is left is an attempt that was asked to end and takes its time. */
+                if (guard_leave_to_next(s, run)) {
+                        runs_leave(s, run);
+                        n_left++;
+                        continue;
+                }
                 refine_reset(run);
                 guard_abandon(s, run);
                 stop_set_error(run, RUN_STOP_SHUTDOWN, "the daemon was stopped and did not wait for the end");
                 execute_finish(s, run, RUN_CANCELLED);
         }
+        return n_left;
 }

@@ -177,13 +177,45 @@ eventually "it has the bus" entered "$a"
 stop_taktd
 is "left at the stop" "enter bus $a,exit bus $a cancelled," "$(traced)"
 
+in_trace() { grep -q "$1" "$trace"; }
+lost() { has_run "r['run'] == $1 and r['state'] == 'lost'"; }
+
+# One that does not wait for that leaves it to the next daemon, which does so once, and repeats no run.
+stop_without_waiting() {
+        kill -TERM "$taktd_pid"
+        eventually "it stops" grep -q "Stopping on SIGTERM" "$log"
+        eventually "the bus is being left" test -e "$dir/held"
+        [ $# = 0 ] || kill "$@" "$taktd_pid"
+        wait "$taktd_pid" || fail "taktd failed"
+        taktd_pid=
+        look_for_sanitizers
+        rm "$dir/held"
+}
+: >"$trace"
+touch "$dir/hold"
+start_taktd
+a=$(taktctl run again)
+eventually "all is entered" in_trace begin
+stop_without_waiting -TERM
+is "the bus was not left" "enter adapter,enter bus $a,begin,exit job cancelled," "$(traced)"
+like "told so" "*1 run had no time for Exit=; the next start leaves what it entered*" "$(cat "$log")"
+sed -i 's/^\[Daemon\]/[Daemon]\nStopTimeoutSec=1ms/' "$TAKT_ENV/takt.conf"
+start_taktd
+stop_without_waiting
+is "nor by the second" "" "$(traced)"
+sed -i '/^StopTimeoutSec/d' "$TAKT_ENV/takt.conf"
+rm "$dir/hold"
+start_taktd
+eventually "it is lost" lost "$a"
+is "left by the third, once" "exit bus $a lost,exit adapter lost," "$(traced)"
+is "not tried again, as it was stopped" "[('again', 'lost')]" "$(runs "[(r['job'], r['state']) for r in rs]")"
+stop_taktd
+
 # After a crash the next daemon leaves what was entered, holds it until then, and does so once.
 crash() {
         kill_taktd
         start_taktd
 }
-in_trace() { grep -q "$1" "$trace"; }
-lost() { has_run "r['run'] == $1 and r['state'] == 'lost'"; }
 states() { runs "tuple([r['state'] for r in rs if r['run'] == i][0] for i in ($1))"; }
 start_taktd
 a=$(taktctl run again)
