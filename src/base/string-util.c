@@ -238,6 +238,20 @@ unsigned string_distance(const char *a, const char *b)
         return rows[n % 3][m];
 }
 
+#define NEAREST_MAX_EDITS 3U
+
+void nearest_look(Nearest *nearest, const char *candidate)
+{
+        unsigned distance = string_distance(nearest->name, candidate);
+
+        if (distance > NEAREST_MAX_EDITS || 2 * distance > strlen(candidate))
+                return;
+        if (nearest->found && distance >= nearest->distance)
+                return;
+        nearest->found = candidate;
+        nearest->distance = distance;
+}
+
 int signal_from_string(const char *s)
 {
         uint64_t number;

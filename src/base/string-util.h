@@ -41,3 +41,13 @@ char *strip(char *s);
  * Of longer names the first 63 bytes count.
  */
 unsigned string_distance(const char *a, const char *b);
+
+/* Of names that are looked at one after another, the one that was meant, if NAME is one with a typing error. */
+typedef struct Nearest {
+        const char *name;
+        const char *found; /* NULL: none is near */
+        unsigned distance;
+} Nearest;
+
+/* At most three edits, and at most half as many as the name that is suggested has bytes. */
+void nearest_look(Nearest *nearest, const char *candidate);

@@ -6,8 +6,6 @@
 #include "base/string-util.h"
 #include "when/timespan.h"
 
-#define SUGGESTION_MAX_DISTANCE 3U
-
 void string_list_deinit(StringList *list)
 {
         for (size_t i = 0; i < list->n; i++)
@@ -208,18 +206,11 @@ const ConfigKey *config_section_find(const ConfigSection *section, const char *n
 
 const char *config_section_nearest(const ConfigSection *section, const char *name)
 {
-        unsigned least = SUGGESTION_MAX_DISTANCE + 1;
-        const char *nearest = NULL;
+        Nearest nearest = { .name = name };
 
-        for (const ConfigKey *key = section->keys; key->name; key++) {
-                unsigned distance = string_distance(name, key->name);
-
-                if (distance < least) {
-                        least = distance;
-                        nearest = key->name;
-                }
-        }
-        return nearest;
+        for (const ConfigKey *key = section->keys; key->name; key++)
+                nearest_look(&nearest, key->name);
+        return nearest.found;
 }
 
 static int set_default(const ConfigKey *key, void *structure)

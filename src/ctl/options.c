@@ -4,7 +4,6 @@
 #include "base/string-util.h"
 #include "when/timespan.h"
 
-#define MAX_EDITS 2U      /* of a name that is suggested */
 #define MAX_LINES 1000000U
 
 #define AT(field) offsetof(CtlOptions, field)
@@ -77,21 +76,14 @@ static const Option *find_name(const char *name, size_t n)
 static int unknown_option(const char *name, size_t n)
 {
         _cleanup_free_ char *copy = strndup(name, n);
-        unsigned least = MAX_EDITS + 1;
-        const char *nearest = NULL;
+        Nearest nearest = { .name = copy };
 
         if (!copy)
                 return ctl_oom();
-        for (const Option *o = options; o->name; o++) {
-                unsigned edits = string_distance(copy, o->name);
-
-                if (edits < least && edits < strlen(o->name)) {
-                        least = edits;
-                        nearest = o->name;
-                }
-        }
-        if (nearest)
-                return ctl_error(STATUS_USAGE, "unknown option --%s; did you mean --%s?", copy, nearest);
+        for (const Option *o = options; o->name; o++)
+                nearest_look(&nearest, o->name);
+        if (nearest.found)
+                return ctl_error(STATUS_USAGE, "unknown option --%s; did you mean --%s?", copy, nearest.found);
         return ctl_error(STATUS_USAGE, "unknown option --%s; see: taktctl --help", copy);
 }
 

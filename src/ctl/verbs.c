@@ -3,8 +3,6 @@
 
 #include "base/string-util.h"
 
-#define MAX_EDITS 2U /* of a name that is suggested */
-
 const Verb verbs[] = {
         { "list", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_STATE | OPTION_NAMES, verb_list,
           "List jobs, their state and their next time",
@@ -75,8 +73,10 @@ const Verb verbs[] = {
           "Read takt.conf and the job files again",
           "Jobs whose definition is unchanged go on as if nothing had happened. The exit\n"
           "status is 1 where a file is broken; the job then keeps its old definition." },
-        { "verify", "FILE…", 1, ARGS_UNLIMITED, 0, verb_verify,
-          "Check job files or takt.conf, without a daemon", NULL },
+        { "verify", "[FILE…]", 0, ARGS_UNLIMITED, 0, verb_verify,
+          "Check job files or takt.conf, without a daemon",
+          "FILE may be a directory of job files, or an environment: its takt.conf and all\n"
+          "its jobs. Without FILE, that is the environment that other verbs would talk to." },
         { "simulate", "[JOB|FILE…]", 0, ARGS_UNLIMITED, OPTION_FROM | OPTION_SIMULATE | OPTION_TIMEOUT, verb_simulate,
           "Show what would run, and where runs pile up",
           "Runs the scheduler on the environment's job files, or on FILEs (with a \"/\" or\n"
@@ -117,16 +117,9 @@ const Verb *verb_find(const char *name)
 
 const char *verb_nearest(const char *name)
 {
-        unsigned least = MAX_EDITS + 1;
-        const char *nearest = NULL;
+        Nearest nearest = { .name = name };
 
-        for (const Verb *v = verbs; v->name; v++) {
-                unsigned edits = string_distance(name, v->name);
-
-                if (edits < least && edits < strlen(v->name)) {
-                        least = edits;
-                        nearest = v->name;
-                }
-        }
-        return nearest;
+        for (const Verb *v = verbs; v->name; v++)
+                nearest_look(&nearest, v->name);
+        return nearest.found;
 }

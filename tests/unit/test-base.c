@@ -105,6 +105,27 @@ static void test_distance(_unused_ void **state)
         assert_int_equal(string_distance(a, b), 63);
 }
 
+static void test_nearest(_unused_ void **state)
+{
+        static const char *const names[] = { "run", "runs", "list", "logs", "calendar" };
+        static const struct {
+                const char *name, *found;
+        } cases[] = {
+                { "rnus", "runs" }, { "LIST", "list" }, { "calandre", "calendar" }, { "rm", NULL }, { "ls", "list" }, { "", NULL }, { "elephant", NULL },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                Nearest nearest = { .name = cases[i].name };
+
+                for (size_t k = 0; k < ARRAY_SIZE(names); k++)
+                        nearest_look(&nearest, names[k]);
+                if (cases[i].found)
+                        assert_string_equal(nearest.found, cases[i].found);
+                else
+                        assert_null(nearest.found);
+        }
+}
+
 typedef struct Item {
         int value;
         List link;
@@ -185,7 +206,7 @@ static void test_siphash(_unused_ void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_numbers), RUN(test_boolean), RUN(test_utf8),  RUN(test_distance),
+                RUN(test_numbers), RUN(test_boolean), RUN(test_utf8),  RUN(test_distance), RUN(test_nearest),
                 RUN(test_buffer),  RUN(test_list),    RUN(test_files), RUN(test_iso),
                 RUN(test_siphash),
         };

@@ -323,14 +323,41 @@ static Loaded load(const char *text)
 
 static void test_unknown_key(_unused_ void **state)
 {
-        _cleanup_loaded_ Loaded l = load("[Job]\nType=sleep\nDescripton=x\nZzzzzzzzz=1\n[Sleeep]\nDuration=1s\n[Http]\nUrl=x\n");
+        _cleanup_loaded_ Loaded l = load("[Job]\nType=sleep\nDescripton=x\nZzzzzzzzz=1\n[Sleeep]\nDuration=1s\n[Http]\nUrl=x\n"
+                                         "[Job]\nEvery=1s\nDuration=1s\n[Frobnicate]\nDuration=1s\n");
 
         assert_int_equal(l.r, -EBADMSG);
         assert_null(l.spec);
         assert_problem(&l.report, 0, "f:3:1: [Job] has no key Descripton=; did you mean Description=?");
         assert_problem(&l.report, 1, "f:4:1: [Job] has no key Zzzzzzzzz=");
-        assert_problem(&l.report, 2, "f:6:1: there is no section [Sleeep]; this job may have [Job], [Schedule], [Result], [Publish] and [Sleep]");
+        assert_problem(&l.report, 2, "f:6:1: there is no section [Sleeep]; did you mean [Sleep]?");
         assert_problem(&l.report, 3, "f:8:1: [Http] belongs to Type=http, and this job is Type=sleep");
+        assert_problem(&l.report, 4, "f:10:1: [Job] has no key Every=, which is one of [Schedule]");
+        assert_problem(&l.report, 5, "f:11:1: [Job] has no key Duration=, which is one of [Sleep]");
+        assert_problem(&l.report, 6, "f:13:1: there is no section [Frobnicate]; this job may have [Job], [Schedule], [Result], [Publish] and [Sleep]");
+}
+
+/* A kind that is none hides nothing else that is wrong. */
+static void test_all_in_one_go(_unused_ void **state)
+{
+        _cleanup_loaded_ Loaded l = load("[Job]\nType=slep\nRetries=x\n[Schedule]\nEvery=1parsec\n[Sleep]\nDuraton=1s\n[Http]\nUrl=x\n[Jbo]\nx=y\n");
+        _cleanup_loaded_ Loaded none = load("[Job]\nEnter=/bin/echo ${nobody}\n[Schedule]\nEvery=x\n");
+        _cleanup_loaded_ Loaded late = load("[Job]\nType=exec\n[Exec]\nCommand=/bin/echo ${nobody}\nInput=${nothing}\n[Publish]\nFile=${nowhere}\n"
+                                            "[Schedule]\nEvery=x\n");
+
+        assert_int_equal(l.r, -EBADMSG);
+        assert_null(l.spec);
+        assert_problem(&l.report, 0, "f:2:6: Type=: 'slep' is no kind of job; did you mean sleep?");
+        assert_problem(&l.report, 1, "f:3:9: Retries=: 'x' is no whole number");
+        assert_problem(&l.report, 2, "f:7:1: [Sleep] has no key Duraton=; did you mean Duration=?");
+        assert_problem(&l.report, 3, "f:11:1: there is no section [Jbo]; did you mean [Job]?");
+        assert_non_null(startswith(l.report.problems[4].message, "Every="));
+        assert_int_equal(l.report.n, 5);
+        assert_int_equal(none.r, -EBADMSG);
+        assert_int_equal(none.report.n, 3);
+        assert_int_equal(late.r, -EBADMSG);
+        assert_null(late.spec);
+        assert_int_equal(late.report.n, 4);
 }
 
 static void test_bad_values(_unused_ void **state)
@@ -365,11 +392,13 @@ static char *list_kinds(void)
 static void test_type_is_needed(_unused_ void **state)
 {
         _cleanup_free_ char *kinds = list_kinds(), *missing = xasprintf("f: [Job] has no Type=; say %s", kinds),
-                            *misspelt = xasprintf("f:2:6: Type=: 'htpp' is no kind of job; say %s", kinds);
-        _cleanup_loaded_ Loaded none = load("[Job]\nDescription=x\n"), wrong = load("[Job]\nType=htpp\n"), nothing = load("");
+                            *wrong = xasprintf("f:2:6: Type=: 'elephant' is no kind of job; say %s", kinds);
+        _cleanup_loaded_ Loaded none = load("[Job]\nDescription=x\n"), other = load("[Job]\nType=elephant\n"),
+                                misspelt = load("[Job]\nType=htpp\n"), nothing = load("");
 
         assert_problem(&none.report, 0, missing);
-        assert_problem(&wrong.report, 0, misspelt);
+        assert_problem(&other.report, 0, wrong);
+        assert_problem(&misspelt.report, 0, "f:2:6: Type=: 'htpp' is no kind of job; did you mean http?");
         assert_int_equal(nothing.r, -EBADMSG);
         assert_int_equal(nothing.report.n, 1);
 }
@@ -472,7 +501,7 @@ int main(void)
                 RUN(test_line_ends),       RUN(test_not_text),       RUN(test_broken_grammar),
                 RUN(test_after_broken_section), RUN(test_many_problems), RUN(test_many_assignments),
                 RUN(test_files),           RUN(test_long_value),     RUN(test_dropins),
-                RUN(test_unknown_key),     RUN(test_bad_values),     RUN(test_type_is_needed),
+                RUN(test_unknown_key),     RUN(test_bad_values),     RUN(test_type_is_needed), RUN(test_all_in_one_go),
                 RUN(test_empty_resets),    RUN(test_empty_trigger),  RUN(test_identity),
                 RUN(test_schedule_errors), RUN(test_settings),
         };
