@@ -62,7 +62,7 @@ static void print_state(const Ctl *ctl, const Trouble *trouble)
         if (trouble->n_failed > 0)
                 printf("; the last run of %zu job%s failed", trouble->n_failed, trouble->n_failed == 1 ? "" : "s");
         if (trouble->n_refused > 0)
-                printf("; %" PRIi64 " file%s refused, see: taktctl reload", trouble->n_refused,
+                printf("; %" PRIi64 " file%s refused, see: taktctl verify", trouble->n_refused,
                        trouble->n_refused == 1 ? " is" : "s are");
         putchar('\n');
 }

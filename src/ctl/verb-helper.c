@@ -66,5 +66,11 @@ int verb_validate(Ctl *ctl, char **args, size_t n)
 
 int verb_verify(Ctl *ctl, char **args, size_t n)
 {
+        int r;
+
+        if (n == 0) {
+                r = ctl_resolve(ctl);
+                return r != 0 ? r : become(ctl, "takt-verify", NULL, &ctl->environment->path, 1);
+        }
         return become(ctl, "takt-verify", NULL, args, n);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "ctl/table.h"
@@ -64,6 +65,22 @@ static const char *const job_states[] = {
         "disabled", "paused", "running", "waiting", "idle", "finished", "template", NULL,
 };
 
+/* Files that the daemon refused are no jobs, or not what their jobs do. */
+static int print_count(Ctl *ctl, const List *list)
+{
+        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+        int64_t n_refused;
+        int r = ctl_call(ctl, "io.takt.Manager.Info", NULL, &reply);
+
+        if (r != 0)
+                return r;
+        printf("%s%zu job%s.\n", list->n > 0 ? "\n" : "", list->n, list->n == 1 ? "" : "s");
+        n_refused = json_get_int(reply.parameters, "refusedFiles", 0);
+        if (n_refused > 0)
+                printf("%" PRIi64 " file%s refused, see: taktctl verify\n", n_refused, n_refused == 1 ? " is" : "s are");
+        return 0;
+}
+
 int verb_list(Ctl *ctl, char **args, size_t n)
 {
         _cleanup_(table_freep) Table *table = table_new(columns, ARRAY_SIZE(columns));
@@ -91,7 +108,5 @@ int verb_list(Ctl *ctl, char **args, size_t n)
         ctl_pager(ctl);
         if (table_print(table, ctl->width, !ctl->options.quiet, ctl->colour, stdout) < 0)
                 return ctl_oom();
-        if (!ctl->options.quiet)
-                printf("%s%zu job%s.\n", list.n > 0 ? "\n" : "", list.n, list.n == 1 ? "" : "s");
-        return 0;
+        return ctl->options.quiet ? 0 : print_count(ctl, &list);
 }

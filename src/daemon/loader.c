@@ -37,19 +37,6 @@ struct Loader {
         LoaderCounts counts;
 };
 
-static bool is_job_file(const char *name)
-{
-        char job[JOB_NAME_MAX + 1];
-        size_t n = strlen(name);
-
-        if (name[0] == '.' || n <= 4 || !streq(name + n - 4, ".job"))
-                return false;
-        if (n - 4 > JOB_NAME_MAX || name[n - 5] != '@')
-                return true;
-        *(char *)mempcpy(job, name, n - 4) = '\0';
-        return job_name_is_template(job);
-}
-
 static int file_compare(const void *a, const void *b)
 {
         const LoaderFile *x = a, *y = b;
@@ -118,7 +105,7 @@ int loader_new(const char *directory, bool may_be_missing, const ResourceSet *re
                                 return negative_errno();
                         break;
                 }
-                if (!is_job_file(entry->d_name))
+                if (!job_file_name_is_valid(entry->d_name))
                         continue;
                 r = add_file(loader, &allocated, entry->d_name);
                 if (r < 0)

@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Checks job files and takt.conf; taktctl verify becomes this program. Problems go to standard error, with --json to standard output. */
+/*
+ * Checks job files and takt.conf, those of a directory or environment as well; taktctl verify becomes this
+ * program. Problems go to standard error, with --json to standard output.
+ */
+#include <dirent.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/string-util.h"
 #include "config/settings.h"
 #include "job/references.h"
@@ -70,12 +76,40 @@ static int print_json(const ConfigReport *report)
         return r;
 }
 
-/* The instances that a template names. Files of names are looked for where a daemon would: above the job's directory. */
+/* Where a daemon looks for what jobs name: the directory above that of the job at PATH. NULL: no memory. */
+static char *find_base(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+
+        return slash ? xasprintf("%.*s/..", (int)(slash - path), path) : strdup("..");
+}
+
+/* The resources that a job uses, in the takt.conf of its environment. */
+static int check_uses(const char *path, const JobSpec *spec, ConfigReport *report)
+{
+        _cleanup_(config_report_deinit) ConfigReport ignored = CONFIG_REPORT_NULL;
+        _cleanup_(resource_set_deinit) ResourceSet resources = {};
+        _cleanup_free_ char *base = find_base(path), *conf = base ? path_join(base, "takt.conf") : NULL;
+        int r;
+
+        if (!conf)
+                return -ENOMEM;
+        r = access(conf, F_OK) < 0 ? negative_errno() : resource_set_load(conf, &ignored, &resources);
+        if (r == -ENOMEM)
+                return r;
+        if (r < 0) {
+                fprintf(stderr, "%s: Use= was not looked at, as %s %s\n", path, conf, r == -EBADMSG ? "is broken" : "is not there");
+                return 0;
+        }
+        return resource_set_check(&resources, spec, report);
+}
+
+/* The instances that a template names. */
 static int check_instances(const char *path, const JobSpec *spec, ConfigReport *report)
 {
         _cleanup_(instance_reader_freep) InstanceReader *reader = NULL;
-        const char *slash = strrchr(path, '/'), *name;
-        _cleanup_free_ char *base = slash ? xasprintf("%.*s/..", (int)(slash - path), path) : strdup("..");
+        _cleanup_free_ char *base = find_base(path);
+        const char *name;
         int r;
 
         if (!base)
@@ -92,8 +126,23 @@ static int check_instances(const char *path, const JobSpec *spec, ConfigReport *
 /* The jobs that were given, for what they say of each other. */
 typedef struct Jobs {
         JobSpec **specs;
-        size_t n;
+        size_t n, allocated;
 } Jobs;
+
+static int jobs_add(Jobs *jobs, JobSpec *spec)
+{
+        if (jobs->n == jobs->allocated) {
+                size_t allocated = MAX(2 * jobs->allocated, (size_t)16);
+                JobSpec **grown = reallocarray(jobs->specs, allocated, sizeof(*grown));
+
+                if (!grown)
+                        return -ENOMEM;
+                jobs->specs = grown;
+                jobs->allocated = allocated;
+        }
+        jobs->specs[jobs->n++] = spec;
+        return 0;
+}
 
 static JobSpec *lookup(const char *name, void *userdata)
 {
@@ -147,8 +196,14 @@ static int load(const char *path, Jobs *jobs, ConfigReport *report)
         /* What is wrong in a template for links only shows in its links. */
         if (r < 0)
                 return r == -ENOTSUP ? 0 : r;
-        jobs->specs[jobs->n++] = spec;
+        r = jobs_add(jobs, spec);
+        if (r < 0) {
+                job_spec_unref(spec);
+                return r;
+        }
         r = check_filter(&spec->result.filter, report);
+        if (r >= 0 && spec->job.uses.n > 0)
+                r = check_uses(path, spec, report);
         if (r < 0)
                 return r;
         return spec->job.instances && job_name_is_template(spec->name) ? check_instances(path, spec, report) : 0;
@@ -171,6 +226,50 @@ static int verify(const char *path, Jobs *jobs, ConfigReport *report, bool quiet
         return STATUS_OK;
 }
 
+static int select_job(const struct dirent *entry)
+{
+        return job_file_name_is_valid(entry->d_name);
+}
+
+/* All job files of DIRECTORY. */
+static int verify_jobs(const char *directory, Jobs *jobs, ConfigReport *report, bool quiet)
+{
+        struct dirent **entries;
+        int n = scandir(directory, &entries, select_job, alphasort), status = STATUS_OK;
+
+        if (n < 0)
+                return complain(directory, negative_errno());
+        for (int i = 0; i < n; i++) {
+                _cleanup_free_ char *path = path_join(directory, entries[i]->d_name);
+                int r = path ? verify(path, jobs, report, quiet) : complain(directory, -ENOMEM);
+
+                status = MAX(status, r);
+                free(entries[i]);
+        }
+        free(entries);
+        return status;
+}
+
+static bool is_directory(const char *path)
+{
+        struct stat st;
+
+        return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* An environment, or a directory of job files. */
+static int verify_directory(const char *directory, Jobs *jobs, ConfigReport *report, bool quiet)
+{
+        _cleanup_free_ char *conf = path_join(directory, "takt.conf"), *files = path_join(directory, "jobs");
+        int status, r;
+
+        if (!conf || !files)
+                return complain(directory, -ENOMEM);
+        status = access(conf, F_OK) < 0 ? STATUS_OK : verify(conf, jobs, report, quiet);
+        r = verify_jobs(is_directory(files) ? files : directory, jobs, report, quiet);
+        return MAX(status, r);
+}
+
 int main(int argc, char **argv)
 {
         _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
@@ -186,11 +285,9 @@ int main(int argc, char **argv)
                 json = json || streq(argv[i], "--json");
                 quiet = quiet || streq(argv[i], "--quiet");
         }
-        jobs.specs = new0(JobSpec *, (size_t)argc);
-        if (!jobs.specs)
-                return complain("can't check", -ENOMEM);
         for (; i < argc; i++) {
-                r = verify(argv[i], &jobs, &report, quiet || json);
+                r = is_directory(argv[i]) ? verify_directory(argv[i], &jobs, &report, quiet || json) :
+                                            verify(argv[i], &jobs, &report, quiet || json);
                 status = MAX(status, r);
         }
         r = check_references(&jobs, &report);

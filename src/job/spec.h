@@ -144,6 +144,8 @@ extern const ConfigSection job_sections[];
 
 /* Whether NAME can be a job's: letters, digits, and ":-_.@", not beginning with a dot, at most JOB_NAME_MAX bytes. */
 bool job_name_is_valid(const char *name);
+/* Whether a daemon reads a file of this name in its jobs/: one that ends in ".job", is not hidden and no bare "@.job". */
+bool job_file_name_is_valid(const char *name);
 /* The job's name out of a file's: "blink" of "/etc/takt/jobs/blink.job". -EINVAL, -ENOMEM. */
 int job_name_from_path(const char *path, char **ret);
 /*

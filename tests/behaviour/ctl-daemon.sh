@@ -244,11 +244,15 @@ expect 1 '' verify "$jobs/broken.job"
 says "$jobs/broken.job:3:1: *Descripton*Description*"
 expect 1 '*' verify --json "$jobs/broken.job" "$jobs/count.job"
 is_json "len(v) == 1 and v[0]['file'].endswith('broken.job') and v[0]['line'] == 3 and v[0]['column'] == 1"
+expect 1 "$TAKT_ENV/takt.conf: ok*$jobs/count.job: ok*" verify
+says "$jobs/broken.job:3:1: *Descripton*Description*"
+expect 1 "$jobs/count.job: ok*" verify "$jobs"
 expect 2 '' verify "$jobs/none.job"
 says "*none.job: No such file or directory*"
 
 expect 1 'Jobs: 0 added, 0 changed, 0 removed, 5 unchanged.' reload
 says "$jobs/broken.job:3:1: *"
+expect 0 '*5 jobs.*1 file is refused, see: taktctl verify' list
 printf '[Job]\nType=sleep\nDescription=x\n' >"$jobs/broken.job"
 rm "$jobs/fails.job"
 sed -i 's/03:00/04:00/' "$jobs/nightly.job"

@@ -89,7 +89,7 @@ ln -s /nonexistent/file "$dir/env/jobs/dangling.job"
 mkdir "$dir/env/jobs/directory.job"
 mkfifo "$dir/env/jobs/fifo.job"
 reload "*latin.job:1:11: not valid UTF-8*" 1
-like "the daemon's state" "*State: degraded; * files are refused, see: taktctl reload*" "$(taktctl status)"
+like "the daemon's state" "*State: degraded; * files are refused, see: taktctl verify*" "$(taktctl status)"
 is "broken files" 6 "$(field 'r["refusedFiles"]' taktctl info --json)"
 like "a large file" "*large.job: larger than 1048576 bytes*" "$(cat "$dir/out")"
 like "an empty file" "*empty.job: *no Type=*" "$(cat "$dir/out")"

@@ -100,6 +100,12 @@ traced() {
 }
 like "a resource that is not there" "*unknown.job:3:5: *no resource nothing*" "$(grep nothing "$log")"
 
+message=$(taktctl verify "$dir/env/jobs/unknown.job" 2>&1) && fail "verify takes a resource that is not there"
+like "what verify says of it" "*unknown.job:3:5: *no resource nothing*" "$message"
+taktctl -q verify "$dir/env/jobs/read.job" || fail "verify refuses resources that are there"
+cp "$dir/env/jobs/unknown.job" "$dir/stray.job"
+like "a job of no environment" "*Use= was not looked at, as $dir/../takt.conf is not there*" "$(taktctl verify "$dir/stray.job" 2>&1)"
+
 : >"$trace"
 is "a run" succeeded "$(run_job "r['state']" read)"
 run=$(runs "rs[0]['run']")
