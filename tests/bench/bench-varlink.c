@@ -2,11 +2,14 @@
 /*
  * Calls a second on one connection, one at a time and WINDOW at a time: of a bare epoll loop that
  * sends back what it reads, which is the least that any server costs, and of a Varlink service that
- * checks a parameter and returns it, by takt and by varlink-go (bench-varlink.sh). All have the same two clients. VarlinkClient writes each call
- * and parses each answer; what the echo server sends back passes for one. The other writes a ready
- * batch and counts the ends of answers: with it, and many calls at once, a server that looks at
- * what it gets is compared with a copy of memory, so that this row tells what a call costs the
- * server, not how near it is to the other.
+ * checks a parameter and returns it, by takt and by varlink-go (bench-varlink.sh). All have the same
+ * two clients. VarlinkClient writes each call and parses each answer; what the echo server sends back
+ * passes for one. The other writes a ready batch and counts the ends of answers: with it, and many
+ * calls at once, a server that looks at what it gets is compared with a copy of memory, so that this
+ * row tells what a call costs the server, not how near it is to the other.
+ *
+ * One at a time, most of the time is that of the kernel's waking one process and then the other, which
+ * is the same for all. Beside calls a second stands what a call costs each server in processor time.
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -14,6 +17,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -55,10 +59,15 @@ static void serve_epoll(int fd)
         }
 }
 
-static int echo(VarlinkCall *call, const JsonValue *parameters, _unused_ void *userdata)
+static unsigned n_left; /* calls until the server ends; 0: it does not */
+
+static int echo(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
         JsonWriter *w = varlink_call_begin(call);
         const JsonValue *text = json_get(parameters, "text");
+
+        if (n_left > 0 && --n_left == 0)
+                loop_exit(userdata, 0);
 
         json_key(w, "text");
         json_string_n(w, text->string, text->n);
@@ -75,7 +84,7 @@ static void serve_varlink(int fd)
 
         (void)check("loop", loop_new(clock_system(), &loop));
         (void)check("server", varlink_server_new(loop, &info, NULL, &server));
-        (void)check("interface", varlink_server_add_interface(server, interface, methods, NULL));
+        (void)check("interface", varlink_server_add_interface(server, interface, methods, loop));
         (void)check("connection", varlink_server_add_fd(server, fd));
         (void)check("loop", loop_run(loop));
 }
@@ -102,7 +111,6 @@ static void call_and_count(VarlinkClient *client, unsigned n)
         static char calls[WINDOW][sizeof(call)], answers[65536];
         int fd = varlink_client_fd(client);
 
-        (void)check("fcntl", fcntl(fd, F_SETFL, 0));
         for (unsigned i = 0; !calls[n - 1][0]; i++)
                 memcpy(calls[i], call, sizeof(call));
         (void)check("write", write_all(fd, calls, n * sizeof(call)));
@@ -132,36 +140,105 @@ static VarlinkClient *start(void (*serve)(int fd), pid_t *ret_pid)
         return client;
 }
 
-/* Calls a second of SERVE, NULL: of varlink-go; 0 where that is not there. */
-static double measure(void (*serve)(int fd), CallMany call_many, unsigned window)
+/*
+ * Serves N calls, WINDOW at once, in this process, so that an instrument can be put on it:
+ *      valgrind --tool=callgrind --toggle-collect=serve_varlink bench-varlink WINDOW N
+ */
+static void serve_some(unsigned window, unsigned n)
 {
-        VarlinkClient *client = NULL;
-        usec_t start_boottime, now;
-        uint64_t n = 0;
-        pid_t pid = -1;
+        pid_t pid;
+        int fds[2];
 
-        if (serve)
-                client = start(serve, &pid);
-        else if (getenv(GO_SOCKET))
-                (void)check(GO_SOCKET, varlink_client_connect(getenv(GO_SOCKET), &client));
-        else
+        (void)check("socketpair", socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds));
+        pid = check("fork", fork());
+        if (pid == 0) {
+                VarlinkClient *client;
+
+                (void)close(fds[1]);
+                (void)check("client", varlink_client_new_fd(fds[0], &client));
+                (void)check("fcntl", fcntl(fds[0], F_SETFL, 0));
+                for (unsigned i = 0; i < n; i += window)
+                        call_and_count(client, window);
+                _exit(EXIT_SUCCESS);
+        }
+        (void)close(fds[0]);
+        n_left = n;
+        serve_varlink(fds[1]);
+        (void)check("waitpid", waitpid(pid, NULL, 0));
+}
+
+typedef struct Figures {
+        double calls; /* a second */
+        double cpu;   /* microseconds of the server's processor time a call, in the kernel too */
+} Figures;
+
+static double cpu_of(pid_t pid)
+{
+        struct timespec time;
+        clockid_t clock;
+
+        if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &time) < 0)
                 return 0;
+        return (double)time.tv_sec * USEC_PER_SEC + (double)time.tv_nsec / NSEC_PER_USEC;
+}
+
+/* varlink-go's server is that of bench-varlink.sh. NULL where there is none. */
+static VarlinkClient *connect_to_go(pid_t *ret_pid)
+{
+        const char *path = getenv(GO_SOCKET);
+        VarlinkClient *client;
+        struct ucred peer;
+        socklen_t n = sizeof(peer);
+
+        if (!path)
+                return NULL;
+        (void)check(GO_SOCKET, varlink_client_connect(path, &client));
+        (void)check("SO_PEERCRED", getsockopt(varlink_client_fd(client), SOL_SOCKET, SO_PEERCRED, &peer, &n));
+        *ret_pid = peer.pid;
+        return client;
+}
+
+/* The better of BEST and what SERVE, NULL: varlink-go, does now. */
+static void measure(void (*serve)(int fd), CallMany call_many, unsigned window, Figures *best)
+{
+        usec_t start_boottime, now;
+        VarlinkClient *client;
+        uint64_t n = 0;
+        double cpu;
+        pid_t pid;
+
+        client = serve ? start(serve, &pid) : connect_to_go(&pid);
+        if (!client)
+                return;
+        if (call_many == call_and_count)
+                (void)check("fcntl", fcntl(varlink_client_fd(client), F_SETFL, 0));
         call_many(client, WINDOW);
+        cpu = cpu_of(pid);
         start_boottime = clock_boottime(clock_system());
         do {
                 call_many(client, window);
                 n += window;
                 now = clock_boottime(clock_system());
         } while (now < start_boottime + ROUND);
+        cpu = (cpu_of(pid) - cpu) / (double)n;
         varlink_client_free(client);
-        if (pid > 0) {
+        if (serve) {
                 (void)kill(pid, SIGKILL);
                 (void)check("waitpid", waitpid(pid, NULL, 0));
         }
-        return (double)n * USEC_PER_SEC / (double)(now - start_boottime);
+        best->calls = MAX(best->calls, (double)n * USEC_PER_SEC / (double)(now - start_boottime));
+        best->cpu = best->cpu > 0 ? MIN(best->cpu, cpu) : cpu;
 }
 
-int main(void)
+static void print_ratio(double a, double b)
+{
+        if (b > 0)
+                (void)printf(" %7.2f", a / b);
+        else
+                (void)printf(" %7s", "-");
+}
+
+int main(int argc, char **argv)
 {
         static const struct {
                 const char *client;
@@ -174,22 +251,27 @@ int main(void)
                 { "counting", call_and_count, WINDOW },
         };
 
-        (void)printf("%-14s %7s %12s %12s %12s %7s %7s\n", "calls/s client", "at once", "bare epoll", "varlink-go", "takt",
-                     "/ bare", "/ go");
+        if (argc == 3) {
+                serve_some((unsigned)atoi(argv[1]), (unsigned)atoi(argv[2]));
+                return EXIT_SUCCESS;
+        }
+        (void)printf("%-21s %10s %10s %10s %7s %7s   %-31s %7s %7s\n", "calls/s of client", "bare epoll", "varlink-go", "takt",
+                     "/ bare", "/ go", "server's CPU, us/call", "bare /", "go /");
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-                double bare = 0, varlink = 0, go = 0;
+                Figures bare = {}, varlink = {}, go = {};
 
                 for (unsigned k = 0; k < N_ROUNDS; k++) {
-                        bare = MAX(bare, measure(serve_epoll, rows[i].call_many, rows[i].window));
-                        varlink = MAX(varlink, measure(serve_varlink, rows[i].call_many, rows[i].window));
-                        go = MAX(go, measure(NULL, rows[i].call_many, rows[i].window));
+                        measure(serve_epoll, rows[i].call_many, rows[i].window, &bare);
+                        measure(serve_varlink, rows[i].call_many, rows[i].window, &varlink);
+                        measure(NULL, rows[i].call_many, rows[i].window, &go);
                 }
-                (void)printf("%-14s %7u %12.0f %12.0f %12.0f %7.2f", rows[i].client, rows[i].window, bare, go, varlink,
-                             varlink / bare);
-                if (go > 0)
-                        (void)printf(" %7.2f\n", varlink / go);
-                else
-                        (void)printf(" %7s\n", "-");
+                (void)printf("%-13s %3u/time %10.0f %10.0f %10.0f", rows[i].client, rows[i].window, bare.calls, go.calls, varlink.calls);
+                print_ratio(varlink.calls, bare.calls);
+                print_ratio(varlink.calls, go.calls);
+                (void)printf("   %9.2f  %9.2f  %9.2f ", bare.cpu, go.cpu, varlink.cpu);
+                print_ratio(bare.cpu, varlink.cpu);
+                print_ratio(go.cpu, varlink.cpu);
+                (void)printf("\n");
         }
         return EXIT_SUCCESS;
 }
