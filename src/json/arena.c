@@ -6,11 +6,6 @@ struct ArenaChunk {
         max_align_t data[];
 };
 
-void arena_init(Arena *arena, void *first, size_t n)
-{
-        *arena = (Arena){ .next = first, .end = (char *)first + n };
-}
-
 void arena_deinit(Arena *arena)
 {
         while (arena->chunks) {
@@ -67,7 +62,7 @@ static void *alloc_aligned(Arena *arena, size_t n, size_t align)
         return piece;
 }
 
-void *arena_alloc(Arena *arena, size_t n)
+void *arena_alloc_slowly(Arena *arena, size_t n)
 {
         return alloc_aligned(arena, n, ARENA_ALIGN);
 }

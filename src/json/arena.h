@@ -22,12 +22,28 @@ typedef struct Arena {
 #define ARENA_CHUNK_MAX (256U * 1024) /* larger only for one piece that needs it */
 
 /* Serves the first pieces from FIRST, which the caller owns, is aligned to ARENA_ALIGN and outlives ARENA. */
-void arena_init(Arena *arena, void *first, size_t n);
+static inline void arena_init(Arena *arena, void *first, size_t n)
+{
+        *arena = (Arena){ .next = first, .end = (char *)first + n };
+}
+
 void arena_deinit(Arena *arena);
 #define _cleanup_arena_ _cleanup_(arena_deinit)
 
+/* As arena_alloc(), where there may be no room. */
+void *arena_alloc_slowly(Arena *arena, size_t n);
+
 /* N bytes with any content, aligned to ARENA_ALIGN; or NULL. */
-void *arena_alloc(Arena *arena, size_t n);
+static inline void *arena_alloc(Arena *arena, size_t n)
+{
+        uintptr_t at = ((uintptr_t)arena->next + ARENA_ALIGN - 1) & ~(uintptr_t)(ARENA_ALIGN - 1);
+
+        if (at == 0 || at > (uintptr_t)arena->end || (uintptr_t)arena->end - at < n)
+                return arena_alloc_slowly(arena, n);
+        arena->next += at - (uintptr_t)arena->next + n;
+        return arena->next - n;
+}
+
 /* N zeroed items of SIZE bytes; or NULL. */
 void *arena_calloc(Arena *arena, size_t n, size_t size);
 /* A copy with a NUL after its N bytes, packed without regard to alignment; or NULL. */

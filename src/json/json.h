@@ -63,6 +63,11 @@ typedef struct JsonError {
  * -EBADMSG: not JSON as above; -E2BIG: over a limit; -ENOMEM. RET_ERROR is set on every failure.
  */
 int json_parse(const char *text, size_t n, const JsonLimits *limits, JsonDoc **ret, JsonError *ret_error);
+/*
+ * As json_parse(), in the memory of *DOC where that is enough: for who reads one short text after
+ * another. What *DOC (NULL: nothing) held is gone; after a failure it is NULL.
+ */
+int json_parse_again(JsonDoc **doc, const char *text, size_t n, const JsonLimits *limits, JsonError *ret_error);
 JsonDoc *json_doc_free(JsonDoc *doc);
 DEFINE_CLEANUP(JsonDoc *, json_doc_free);
 

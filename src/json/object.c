@@ -8,7 +8,7 @@ static size_t order_size(uint32_t n)
         return n > OBJECT_UNSORTED_MAX ? (size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN : 0;
 }
 
-JsonMember *object_alloc(Arena *arena, uint32_t n)
+JsonMember *object_alloc_sorted(Arena *arena, uint32_t n)
 {
         size_t before = order_size(n);
         char *block = arena_alloc(arena, before + (size_t)n * sizeof(JsonMember));
@@ -33,28 +33,18 @@ static int compare_numbers(const void *a, const void *b, void *userdata)
         return c != 0 ? c : i < k ? -1 : 1;
 }
 
-static bool same_key(const JsonMember *a, const JsonMember *b)
-{
-        return key_compare(a->key, a->key_len, b->key, b->key_len) == 0;
-}
-
-uint32_t object_seal(JsonMember *members, uint32_t n)
+uint32_t object_seal_sorted(JsonMember *members, uint32_t n)
 {
         uint32_t *order = (uint32_t *)object_order(members, n), first = n;
-
-        if (!order) {
-                for (uint32_t i = 1; i < n; i++)
-                        for (uint32_t k = 0; k < i; k++)
-                                if (same_key(&members[i], &members[k]))
-                                        return i;
-                return n;
-        }
 
         for (uint32_t i = 0; i < n; i++)
                 order[i] = i;
         qsort_r(order, n, sizeof(*order), compare_numbers, members);
-        for (uint32_t i = 1; i < n; i++)
-                if (same_key(&members[order[i - 1]], &members[order[i]]))
+        for (uint32_t i = 1; i < n; i++) {
+                const JsonMember *a = &members[order[i - 1]], *b = &members[order[i]];
+
+                if (key_compare(a->key, a->key_len, b->key, b->key_len) == 0)
                         first = MIN(first, order[i]);
+        }
         return first;
 }

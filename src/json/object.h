@@ -11,15 +11,6 @@
 
 #define OBJECT_UNSORTED_MAX 16U
 
-/* Room for N members (and their order, where there is one), set to nothing yet; or NULL. */
-JsonMember *object_alloc(Arena *arena, uint32_t n);
-
-/* Fills in the order. Returns the first member whose key an earlier one has too, or N. */
-uint32_t object_seal(JsonMember *members, uint32_t n);
-
-/* Member numbers in the order of their keys; NULL for an object of up to OBJECT_UNSORTED_MAX. */
-const uint32_t *object_order(const JsonMember *members, uint32_t n);
-
 /* Some total order of keys: not the alphabet's. */
 static inline int key_compare(const char *a, size_t a_len, const char *b, size_t b_len)
 {
@@ -27,6 +18,31 @@ static inline int key_compare(const char *a, size_t a_len, const char *b, size_t
                 return a_len < b_len ? -1 : 1;
         return memcmp(a, b, a_len);
 }
+
+/* As object_alloc() and object_seal(), for more than OBJECT_UNSORTED_MAX members. */
+JsonMember *object_alloc_sorted(Arena *arena, uint32_t n);
+uint32_t object_seal_sorted(JsonMember *members, uint32_t n);
+
+/* Room for N members (and their order, where there is one), set to nothing yet; or NULL. */
+static inline JsonMember *object_alloc(Arena *arena, uint32_t n)
+{
+        return n > OBJECT_UNSORTED_MAX ? object_alloc_sorted(arena, n) : arena_alloc(arena, n * sizeof(JsonMember));
+}
+
+/* Fills in the order. Returns the first member whose key an earlier one has too, or N. */
+static inline uint32_t object_seal(JsonMember *members, uint32_t n)
+{
+        if (n > OBJECT_UNSORTED_MAX)
+                return object_seal_sorted(members, n);
+        for (uint32_t i = 1; i < n; i++)
+                for (uint32_t k = 0; k < i; k++)
+                        if (key_compare(members[i].key, members[i].key_len, members[k].key, members[k].key_len) == 0)
+                                return i;
+        return n;
+}
+
+/* Member numbers in the order of their keys; NULL for an object of up to OBJECT_UNSORTED_MAX. */
+const uint32_t *object_order(const JsonMember *members, uint32_t n);
 
 /*
  * json_equal() with a price: BUDGET goes down by the values compared and the length of strings.

@@ -11,14 +11,15 @@
 #include "json/arena.h"
 #include "json/json.h"
 
-#define BLANKS " \t\r\n"
 #define NO_CONTAINER UINT32_MAX
-#define STACK_INLINE 64       /* slots */
+#define READER_PAD 16 /* NULs behind the copy of a text: where everything ends, though read sixteen bytes at a time */
+#define STACK_INLINE 64 /* slots */
 #define YAJL_ARENA_INLINE 6144 /* bytes: its handle, and both of its 2 KiB buffers */
 
 struct JsonDoc {
         Arena arena;
         JsonValue root;
+        size_t first_size; /* bytes of FIRST */
         max_align_t first[];
 };
 
@@ -38,22 +39,22 @@ typedef struct Reader {
         const char *text;
         size_t n;
         unsigned max_depth;
+        unsigned depth;
 
         JsonDoc *doc;
-        yajl_handle yajl; /* NULL: plain text is read without it */
-        Arena yajl_arena;
-        bool finishing; /* all of the text was handed to yajl */
-        size_t plain;   /* without yajl: just after the token that was looked at last */
-        size_t accepted; /* just after the last token that made a callback */
-
         Slot *stack;
         uint32_t top;
         uint32_t allocated;
         uint32_t open; /* slot of the innermost container; its `n` is the slot of the one around it */
-        unsigned depth;
 
         int error;
         size_t error_offset;
+
+        /* Of yajl, where the text is not plain. */
+        yajl_handle yajl;
+        Arena yajl_arena;
+        bool finishing;  /* all of the text was handed to it */
+        size_t accepted; /* just after the last token that made a callback */
 
         /* From here on it begins with anything. */
         char message[sizeof((JsonError){}.message)];
@@ -65,22 +66,43 @@ typedef struct Reader {
 
 /* Notes the error, and returns it. */
 int reader_fail(Reader *r, int error, size_t offset, const char *format, ...) _printf_(4, 5);
-/* Just after the token that was looked at last. */
-size_t reader_offset(const Reader *r);
 
-/* Each adds what it says and returns 1; or notes an error and returns 0, as yajl's callbacks do. */
-int reader_add_null(void *reader);
-int reader_add_boolean(void *reader, int boolean);
-int reader_add_number(void *reader, const char *text, size_t n);
-int reader_add_string(void *reader, const unsigned char *s, size_t n);
-int reader_add_key(void *reader, const unsigned char *s, size_t n);
-int reader_start_object(void *reader);
-int reader_end_object(void *reader);
-int reader_start_array(void *reader);
-int reader_end_array(void *reader);
+/* As reader_push(), where the stack is full. */
+Slot *reader_push_slowly(Reader *r);
+
+/* The next slot, to be filled; NULL: no memory. */
+static inline Slot *reader_push(Reader *r)
+{
+        return r->top < r->allocated ? &r->stack[r->top++] : reader_push_slowly(r);
+}
+
+/* Opens an array or object. -E2BIG: too deep; -ENOMEM. */
+static inline int reader_open(Reader *r, JsonType type)
+{
+        Slot *slot;
+
+        if (r->depth >= r->max_depth)
+                return -E2BIG;
+        slot = reader_push(r);
+        if (!slot)
+                return -ENOMEM;
+        slot->value.type = type;
+        slot->value.n = r->open;
+        r->open = r->top - 1;
+        r->depth++;
+        return 0;
+}
+
+/*
+ * The slots of the innermost container become its contents. -ENOMEM; -EEXIST, where RET_DUPLICATE,
+ * which may be NULL, is set to the slot of a key that the object has before already.
+ */
+int reader_close(Reader *r, const Slot **ret_duplicate);
 
 /*
  * Reads a text that is plain: whose strings have no escapes, as nearly all short ones are. 1: all of
- * it was read; 0: it is not plain, or is no JSON, and nothing is known of it; or a negative errno, noted.
+ * it was read; 0: it is not plain, or is no JSON, and nothing is known of it; -ENOMEM.
  */
 int reader_read_plain(Reader *r);
+/* Reads any text. 0, or a negative errno, noted. */
+int reader_read_with_yajl(Reader *r);

@@ -3,117 +3,125 @@
  * The short way to a tree: one pass over a text in which every string stands for itself. Most of
  * what comes over a socket is such, and short, so that setting up yajl would cost more than reading
  * does. It takes nothing that RFC 8259 does not; what it does not take goes to yajl, which knows why.
+ *
+ * The text is copied into the document at once. Its strings stay where they are in the copy, and get
+ * the NUL behind them in place of their closing quotes. The NULs behind the copy end everything that
+ * is still open there, so that nothing needs to be compared with the end; a NUL in the text does the
+ * same, and is told from it at last.
  */
 #include "json/reader-internal.h"
 
 #include "base/string-util.h"
+#include "json/number.h"
+#include "json/quoted.h"
 
-typedef struct Plain {
-        Reader *reader;
-        const char *p;
-        const char *end;
-} Plain;
+#define LONG_TEXT 1024U /* where it pays to look for escapes first */
 
-static void skip_blanks(Plain *s)
+/* All of these take the text from P on and return what follows; NULL where it is not plain, or the reader has an error. */
+
+static char *skip_blanks(char *p)
 {
-        while (s->p < s->end && (*s->p == ' ' || *s->p == '\n' || *s->p == '\t' || *s->p == '\r'))
-                s->p++;
+        while ((unsigned char)*p <= ' ' && (*p == ' ' || *p == '\n' || *p == '\t' || *p == '\r'))
+                p++;
+        return p;
 }
 
-/* Adding failed: the reader has noted why, or yajl shall say it better. */
-static int failed(const Plain *s)
+static char *not_ascii(char *begin, char *quote)
 {
-        return s->reader->error == -ENOMEM ? -ENOMEM : 0;
+        size_t n = (size_t)(quote - begin);
+
+        return utf8_check(begin, n) == n ? quote : NULL;
 }
 
-static int added(Plain *s, int ok)
+/* The quote that ends the string which begins at P; the caller puts a NUL in its place. */
+static char *find_quote(char *p)
 {
-        return ok ? 1 : failed(s);
+        char *begin = p;
+        QuotedBytes bytes = quoted_bytes(p), seen = bytes;
+        unsigned n;
+
+        while ((n = quoted_before(quoted_ends(bytes))) == sizeof(bytes)) {
+                p += sizeof(bytes);
+                bytes = quoted_bytes(p);
+                seen |= bytes;
+        }
+        p += n;
+        if (*p != '"')
+                return NULL;
+        return quoted_is_ascii(seen) ? p : not_ascii(begin, p);
 }
 
-#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
-
-/* Whether one of the eight bytes may be a quote or a control character; not if it says no. */
-static bool may_end(const char *p)
+static char *no_memory(Reader *r)
 {
-        uint64_t word, quote;
-
-        memcpy(&word, p, sizeof(word));
-        quote = word ^ EACH_BYTE('"');
-        return (((word - EACH_BYTE(0x20)) & ~word) | ((quote - EACH_BYTE(1)) & ~quote)) & EACH_BYTE(0x80);
+        r->error = -ENOMEM;
+        return NULL;
 }
 
-/* Bytes up to the closing quote; P is just behind the opening one. Escapes have been ruled out. */
-static bool find_quote(const Plain *s, size_t *ret_n)
+static char *read_key(Reader *r, char *p)
 {
-        const char *p = s->p;
+        char *begin, *quote;
+        Slot *slot;
 
-        while (s->end - p >= 8 && !may_end(p))
-                p += 8;
-        while (p < s->end && *p != '"')
-                if ((unsigned char)*p++ < 0x20)
-                        return false;
-        *ret_n = (size_t)(p - s->p);
-        return p < s->end;
+        p = skip_blanks(p);
+        if (*p != '"')
+                return NULL;
+        begin = p + 1;
+        quote = find_quote(begin);
+        if (!quote)
+                return NULL;
+        *quote = '\0';
+        p = skip_blanks(quote + 1);
+        if (*p != ':')
+                return NULL;
+        slot = reader_push(r);
+        if (!slot)
+                return no_memory(r);
+        slot->key.len = (uint32_t)(quote - begin);
+        slot->key.string = begin;
+        return p + 1;
 }
 
-static int read_string(Plain *s, int (*add)(void *reader, const unsigned char *string, size_t n))
+static char *read_string(JsonValue *ret, char *p)
 {
-        const char *begin = ++s->p;
-        size_t n;
+        char *begin = p + 1, *quote = find_quote(begin);
 
-        if (!find_quote(s, &n))
-                return 0;
-        s->p += n + 1;
-        s->reader->plain = (size_t)(s->p - s->reader->text);
-        return added(s, add(s->reader, (const unsigned char *)begin, n));
+        if (!quote)
+                return NULL;
+        *quote = '\0';
+        ret->type = JSON_STRING;
+        ret->n = (uint32_t)(quote - begin);
+        ret->string = begin;
+        return quote + 1;
 }
 
-static int read_key(Plain *s)
-{
-        int r;
-
-        skip_blanks(s);
-        if (s->p == s->end || *s->p != '"')
-                return 0;
-        r = read_string(s, reader_add_key);
-        if (r <= 0)
-                return r;
-        skip_blanks(s);
-        if (s->p == s->end || *s->p != ':')
-                return 0;
-        s->p++;
-        return 1;
-}
-
-static size_t count_digits(const char *p, const char *end)
+static size_t count_digits(const char *p)
 {
         const char *begin = p;
 
-        while (p < end && *p >= '0' && *p <= '9')
+        while (*p >= '0' && *p <= '9')
                 p++;
         return (size_t)(p - begin);
 }
 
 /* RFC 8259, 6: the bytes of the number that P begins with; 0 for none. */
-static size_t measure_number(const char *begin, const char *end)
+static size_t measure_number(const char *begin)
 {
         const char *p = begin + (*begin == '-');
-        size_t n = count_digits(p, end);
+        size_t n = count_digits(p);
 
         if (n == 0 || (*p == '0' && n > 1))
                 return 0;
         p += n;
-        if (p < end && *p == '.') {
-                n = count_digits(p + 1, end);
+        if (*p == '.') {
+                n = count_digits(p + 1);
                 if (n == 0)
                         return 0;
                 p += 1 + n;
         }
-        if (p < end && (*p == 'e' || *p == 'E')) {
+        if (*p == 'e' || *p == 'E') {
                 p++;
-                p += p < end && (*p == '+' || *p == '-');
-                n = count_digits(p, end);
+                p += *p == '+' || *p == '-';
+                n = count_digits(p);
                 if (n == 0)
                         return 0;
                 p += n;
@@ -121,121 +129,107 @@ static size_t measure_number(const char *begin, const char *end)
         return (size_t)(p - begin);
 }
 
-static int read_number(Plain *s)
+static char *read_number(Reader *r, JsonValue *ret, char *p)
 {
-        size_t n = measure_number(s->p, s->end);
+        size_t n = measure_number(p);
+        int error;
 
         if (n == 0)
-                return 0;
-        s->p += n;
-        return added(s, reader_add_number(s->reader, s->p - n, n));
+                return NULL;
+        error = json_number_parse(p, n, ret);
+        if (error == -ENOMEM)
+                return no_memory(r);
+        return error < 0 ? NULL : p + n;
 }
 
-static bool take_word(Plain *s, const char *word, size_t n)
+/* No word is longer than what is behind the text. */
+static char *read_word(const char *word, size_t n, JsonValue value, JsonValue *ret, char *p)
 {
-        if ((size_t)(s->end - s->p) < n || memcmp(s->p, word, n) != 0)
-                return false;
-        s->p += n;
-        return true;
+        if (memcmp(p, word, n) != 0)
+                return NULL;
+        *ret = value;
+        return p + n;
 }
 
-static int read_word(Plain *s)
+static char *read_scalar(Reader *r, char *p)
 {
-        if (take_word(s, "true", 4))
-                return added(s, reader_add_boolean(s->reader, true));
-        if (take_word(s, "false", 5))
-                return added(s, reader_add_boolean(s->reader, false));
-        return take_word(s, "null", 4) ? added(s, reader_add_null(s->reader)) : 0;
-}
+        Slot *slot = reader_push(r);
 
-/* Whether the container that was just opened ends at once. */
-static bool is_closed(Plain *s, char c)
-{
-        skip_blanks(s);
-        if (s->p == s->end || *s->p != c)
-                return false;
-        s->p++;
-        return true;
-}
-
-/* 2: a container was opened, and its first value is due. */
-static int read_container(Plain *s, char c)
-{
-        bool object = c == '{';
-        int r;
-
-        s->p++;
-        if (!(object ? reader_start_object : reader_start_array)(s->reader))
-                return failed(s);
-        if (is_closed(s, object ? '}' : ']'))
-                return added(s, (object ? reader_end_object : reader_end_array)(s->reader));
-        r = object ? read_key(s) : 1;
-        return r <= 0 ? r : 2;
-}
-
-static int read_value(Plain *s)
-{
-        skip_blanks(s);
-        if (s->p == s->end)
-                return 0;
-        switch (*s->p) {
-        case '{':
-        case '[':
-                return read_container(s, *s->p);
+        if (!slot)
+                return no_memory(r);
+        switch (*p) {
         case '"':
-                return read_string(s, reader_add_string);
+                return read_string(&slot->value, p);
         case 't':
+                return read_word("true", 4, (JsonValue){ .type = JSON_BOOL, .boolean = true }, &slot->value, p);
         case 'f':
+                return read_word("false", 5, (JsonValue){ .type = JSON_BOOL }, &slot->value, p);
         case 'n':
-                return read_word(s);
+                return read_word("null", 4, (JsonValue){ .type = JSON_NULL }, &slot->value, p);
         default:
-                return read_number(s);
+                return read_number(r, &slot->value, p);
         }
 }
 
-/* Behind a value: closes what ends here. 2: another value is due, 1: the text has ended. */
-static int read_ends(Plain *s)
+/* Where it is too deep, or a key was there before, yajl shall say it. */
+static char *go_on(Reader *r, int error, char *p)
 {
-        Reader *r = s->reader;
+        return error >= 0 ? p : error == -ENOMEM ? no_memory(r) : NULL;
+}
 
-        for (;;) {
-                bool object;
-                char c;
+/* Behind a value, or the beginning of a container: up to the next value, or the end of the last container. */
+static char *read_ends(Reader *r, char *p)
+{
+        while (r->open != NO_CONTAINER) {
+                bool object = r->stack[r->open].value.type == JSON_OBJECT;
 
-                skip_blanks(s);
-                if (s->p == s->end)
-                        return r->open == NO_CONTAINER;
-                if (r->open == NO_CONTAINER)
-                        return 0;
-                object = r->stack[r->open].value.type == JSON_OBJECT;
-                c = *s->p++;
-                if (c == ',') {
-                        int k = object ? read_key(s) : 1;
-
-                        return k <= 0 ? k : 2;
-                }
-                if (c != (object ? '}' : ']'))
-                        return 0;
-                if (!(object ? reader_end_object : reader_end_array)(r))
-                        return failed(s);
+                p = skip_blanks(p);
+                if (*p == ',')
+                        return object ? read_key(r, p + 1) : p + 1;
+                if (*p != (object ? '}' : ']'))
+                        return NULL;
+                p = go_on(r, reader_close(r, NULL), p + 1);
+                if (!p)
+                        return NULL;
         }
+        return p;
+}
+
+static char *read_text(Reader *r, char *p)
+{
+        do {
+                p = skip_blanks(p);
+                if (*p == '{' || *p == '[') {
+                        bool object = *p == '{';
+
+                        p = go_on(r, reader_open(r, object ? JSON_OBJECT : JSON_ARRAY), skip_blanks(p + 1));
+                        if (p && *p != (object ? '}' : ']')) {
+                                p = object ? read_key(r, p) : p;
+                                continue;
+                        }
+                } else {
+                        p = read_scalar(r, p);
+                }
+                if (p)
+                        p = read_ends(r, p);
+        } while (p && r->open != NO_CONTAINER);
+        return p;
 }
 
 int reader_read_plain(Reader *r)
 {
-        Plain s = { .reader = r, .p = r->text, .end = r->text + r->n };
-        int k = 2;
+        char *copy, *end;
 
-        if (memchr(r->text, '\\', r->n) || utf8_check(r->text, r->n) < r->n)
+        if (r->n > LONG_TEXT && memchr(r->text, '\\', r->n))
                 return 0;
-        while (k == 2) {
-                k = read_value(&s);
-                if (k == 1)
-                        k = read_ends(&s);
-        }
-        if (k == 1)
-                r->doc->root = r->stack[0].value;
-        else if (k == 0)
-                r->error = 0;
-        return k;
+        copy = arena_alloc(&r->doc->arena, r->n + READER_PAD);
+        if (!copy)
+                return -ENOMEM;
+        if (r->n > 0)
+                memcpy(copy, r->text, r->n);
+        memset(copy + r->n, 0, READER_PAD);
+        end = read_text(r, copy);
+        if (!end)
+                return r->error;
+        return skip_blanks(end) == copy + r->n;
 }

@@ -1,21 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "json/writer.h"
 
-#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "base/clock.h"
 #include "base/string-util.h"
 #include "json/number.h"
+#include "json/quoted.h"
 
 /* Longer strings are not looked through twice. */
 #define PLAIN_MAX 128U
-
-void json_writer_init(JsonWriter *w, Buffer *out, unsigned indent)
-{
-        *w = (JsonWriter){ .out = out, .start = out->len, .indent = indent };
-}
+#define AROUND_MAX 4U /* bytes beside a word: a comma, quotes, a colon */
 
 int json_writer_end(JsonWriter *w)
 {
@@ -128,23 +124,6 @@ void json_end_array(JsonWriter *w)
         end(w, ']');
 }
 
-void json_open_with(JsonWriter *w, const char *text, size_t n, unsigned depth)
-{
-        assert(w->depth == 0 && w->indent == 0);
-        put(w, text, n);
-        w->depth = depth;
-        w->comma = false;
-}
-
-void json_close_with(JsonWriter *w, const char *text, size_t n, unsigned depth)
-{
-        if (w->error < 0)
-                return;
-        assert(w->depth == depth && !w->after_key && w->indent == 0);
-        put(w, text, n);
-        w->depth = 0;
-}
-
 /* --- strings --- */
 
 static void put_escape(JsonWriter *w, unsigned char c)
@@ -180,52 +159,63 @@ static void put_escaped(JsonWriter *w, const char *s, size_t n)
         put(w, s + begun, n - begun);
 }
 
-/* Whether some of the eight bytes in WORD does not stand for itself between quotes, or is not ASCII. */
-static bool word_is_special(uint64_t word)
+/* Copies what is ASCII and stands for itself between quotes; where not all of it does, TO holds anything. */
+static bool copy_plain(char *to, const char *s, size_t n)
 {
-        const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
-        /* A borrow may mark the byte above one that is special: the answer is the same. */
-        uint64_t found = word | ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((backslash - ones) & ~backslash);
+        const size_t step = sizeof(uint64_t);
+        uint64_t special = 0;
 
-        return found & high;
-}
-
-/* Whether all of it is ASCII that stands for itself between quotes. */
-static bool is_plain(const char *s, size_t n)
-{
-        uint64_t word;
-
-        for (; n >= sizeof(word); s += sizeof(word), n -= sizeof(word)) {
-                memcpy(&word, s, sizeof(word));
-                if (word_is_special(word))
-                        return false;
+        if (n >= step) {
+                for (size_t i = 0; i < n - step; i += step) {
+                        special |= quoted_special(quoted_word(s + i));
+                        memcpy(to + i, s + i, step);
+                }
+                /* The last eight, of which some may have been there before. */
+                special |= quoted_special(quoted_word(s + n - step));
+                memcpy(to + n - step, s + n - step, step);
+        } else if (n >= step / 2) {
+                special = quoted_special(quoted_word_of_few(s, n));
+                memcpy(to, s, step / 2);
+                memcpy(to + n - step / 2, s + n - step / 2, step / 2);
+        } else {
+                for (size_t i = 0; i < n; i++) {
+                        special |= quoted_special(QUOTED_EACH_BYTE((unsigned char)s[i]));
+                        to[i] = s[i];
+                }
         }
-        for (size_t i = 0; i < n; i++)
-                if ((unsigned char)s[i] < 0x20 || (unsigned char)s[i] >= 0x80 || s[i] == '"' || s[i] == '\\')
-                        return false;
-        return true;
+        return special == 0;
 }
 
-/* Keys and most words take one step. */
-static void put_plain(JsonWriter *w, const char *s, size_t n)
+/* Keys and most words take one step, with what stands around them. False: nothing was written. */
+static bool put_plain(JsonWriter *w, const char *s, size_t n, bool key)
 {
         Buffer *out = w->out;
-        int r = w->error < 0 ? w->error : buffer_reserve(out, n + 2);
+        size_t most = n + AROUND_MAX;
+        char *p = out->data + out->len;
 
-        if (r < 0)
-                return fail(w, r);
-        out->data[out->len] = '"';
-        memcpy(out->data + out->len + 1, s, n);
-        out->data[out->len + n + 1] = '"';
-        out->len += n + 2;
-        out->data[out->len] = '\0';
+        if (n > PLAIN_MAX || w->error < 0 || w->indent > 0 || most >= out->allocated - out->len ||
+            (out->max > 0 && out->len + most > out->max))
+                return false;
+        if (w->comma && !w->after_key)
+                *p++ = ',';
+        *p++ = '"';
+        if (!copy_plain(p, s, n)) {
+                out->data[out->len] = '\0';
+                return false;
+        }
+        p += n;
+        *p++ = '"';
+        if (key)
+                *p++ = ':';
+        *p = '\0';
+        out->len = (size_t)(p - out->data);
+        w->comma = true;
+        w->after_key = key;
+        return true;
 }
 
 static void put_string(JsonWriter *w, const char *s, size_t n)
 {
-        if (n <= PLAIN_MAX && is_plain(s, n))
-                return put_plain(w, s, n);
         if (utf8_check(s, n) < n)
                 return fail(w, -EINVAL);
         put(w, "\"", 1);
@@ -238,6 +228,8 @@ static void put_key(JsonWriter *w, const char *key, size_t n)
         if (w->error < 0)
                 return;
         assert(!w->after_key);
+        if (put_plain(w, key, n, true))
+                return;
         separate(w);
         put_string(w, key, n);
         put(w, ": ", w->indent > 0 ? 2 : 1);
@@ -251,6 +243,8 @@ void json_key(JsonWriter *w, const char *key)
 
 void json_string_n(JsonWriter *w, const char *value, size_t n)
 {
+        if (put_plain(w, value, n, false))
+                return;
         separate(w);
         put_string(w, value, n);
 }

@@ -5,6 +5,8 @@
  * json_writer_end() once. Commas and colons are the writer's.
  */
 
+#include <assert.h>
+
 #include "base/buffer.h"
 #include "json/json.h"
 
@@ -21,13 +23,32 @@ typedef struct JsonWriter {
 } JsonWriter;
 
 /* INDENT 0: compact, on one line. OUT is borrowed and appended to. */
-void json_writer_init(JsonWriter *w, Buffer *out, unsigned indent);
+static inline void json_writer_init(JsonWriter *w, Buffer *out, unsigned indent)
+{
+        *w = (JsonWriter){ .out = out, .start = out->len, .indent = indent };
+}
+
 /*
  * TEXT, which opens DEPTH objects and is what this writer would have made of them, at once: for what
  * begins and ends every message. The next is a key; TEXT behind the last one closes as many.
  */
-void json_open_with(JsonWriter *w, const char *text, size_t n, unsigned depth);
-void json_close_with(JsonWriter *w, const char *text, size_t n, unsigned depth);
+static inline void json_open_with(JsonWriter *w, const char *text, size_t n, unsigned depth)
+{
+        assert(w->depth == 0 && w->indent == 0);
+        w->error = buffer_append(w->out, text, n);
+        w->depth = depth;
+        w->comma = false;
+}
+
+static inline void json_close_with(JsonWriter *w, const char *text, size_t n, unsigned depth)
+{
+        if (w->error < 0)
+                return;
+        assert(w->depth == depth && !w->after_key && w->indent == 0);
+        w->error = buffer_append(w->out, text, n);
+        w->depth = 0;
+}
+
 /* 0, or the first error: -ENOMEM, -E2BIG (cap of the buffer or depth), -EINVAL (not UTF-8, inf or nan). */
 int json_writer_end(JsonWriter *w);
 

@@ -295,6 +295,60 @@ static void test_no_memory(_unused_ void **state)
         }
 }
 
+/* Whatever a byte of a string is, and wherever it stands, it is read as RFC 8259 has it. */
+static void test_string_places(_unused_ void **state)
+{
+        for (size_t n = 1; n <= 36; n++)
+                for (size_t i = 0; i < n; i++)
+                        for (unsigned c = 0; c < 0x100; c++) {
+                                _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+                                bool good = c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+                                char text[40];
+                                int r;
+
+                                text[0] = text[n + 1] = '"';
+                                memset(text + 1, i % 2 ? 'a' : '!', n);
+                                text[1 + i] = (char)c;
+                                r = json_parse(text, n + 2, NULL, &doc, NULL);
+                                assert_int_equal(r, good ? 0 : -EBADMSG);
+                                if (!good)
+                                        continue;
+                                assert_int_equal(json_root(doc)->n, n);
+                                assert_memory_equal(json_root(doc)->string, text + 1, n);
+                                assert_int_equal(json_root(doc)->string[n], '\0');
+                        }
+}
+
+static void test_again(_unused_ void **state)
+{
+        static const char small[] = "{\"a\":[1,\"two\",null]}", other[] = "[\"\xc3\xa4\",{\"b\":true}]";
+        _cleanup_buffer_ Buffer large = BUFFER_NULL;
+        JsonDoc *doc = NULL, *first;
+        int r;
+
+        assert_ok(json_parse_again(&doc, small, strlen(small), NULL, NULL));
+        first = doc;
+        /* It takes no memory but that, of which the pieces beyond the first are given back. */
+        for (unsigned i = 0; i < 3; i++) {
+                r = WITH_ALLOCATIONS(0, json_parse_again(&doc, other, strlen(other), NULL, NULL));
+                assert_ok(r);
+                assert_ptr_equal(doc, first);
+                assert_string_equal(json_root(doc)->items[0].string, "\xc3\xa4");
+                r = WITH_ALLOCATIONS(0, json_parse_again(&doc, small, strlen(small), NULL, NULL));
+                assert_ok(r);
+                assert_string_equal(json_get(json_root(doc), "a")->items[1].string, "two");
+        }
+        for (unsigned i = 0; i < 100000; i++)
+                assert_ok(buffer_append_string(&large, i == 0 ? "[\"\\n\"" : ",\"some text\""));
+        assert_ok(buffer_append_char(&large, ']'));
+        assert_ok(json_parse_again(&doc, large.data, large.len, NULL, NULL));
+        assert_int_equal(json_root(doc)->n, 100000);
+        assert_ok(json_parse_again(&doc, small, strlen(small), NULL, NULL));
+        assert_int_equal(json_root(doc)->n, 1);
+        assert_int_equal(json_parse_again(&doc, "[", 1, NULL, NULL), -EBADMSG);
+        assert_null(doc);
+}
+
 /* --- the writer --- */
 
 static void test_writer(_unused_ void **state)
@@ -500,7 +554,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 RUN(test_values),        RUN(test_numbers), RUN(test_errors),        RUN(test_limits),
                 RUN(test_large_object),  RUN(test_equal),   RUN(test_no_memory),     RUN(test_writer),
-                RUN(test_writer_places), RUN(test_writer_indent), RUN(test_writer_errors), RUN(test_doubles), RUN(test_locale),
+                RUN(test_string_places), RUN(test_again), RUN(test_writer_places), RUN(test_writer_indent), RUN(test_writer_errors), RUN(test_doubles), RUN(test_locale),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
