@@ -19,6 +19,8 @@ typedef struct Request {
         const JsonMember *wrong; /* the first member that may not be there, or is of the wrong type */
 } Request;
 
+#define SPARE_MESSAGE_MAX 4096U /* bytes of a message whose document's memory is kept */
+
 static const JsonValue no_parameters = { .type = JSON_OBJECT };
 
 VarlinkCall *varlink_call_ref(VarlinkCall *call)
@@ -120,17 +122,6 @@ static void read_request(const JsonValue *root, Request *ret)
                 ret->wrong = &no_method;
 }
 
-static const ServedMethod *find_method(const ServedInterface *interface, const char *name, size_t n)
-{
-        for (size_t i = 0; i < interface->n_methods; i++) {
-                const ServedMethod *method = &interface->methods[i];
-
-                if (method->member->name_len == n && memcmp(method->member->name, name, n) == 0)
-                        return method;
-        }
-        return NULL;
-}
-
 /* The key is the peer's, of any length and content. */
 static int answer_wrong_member(VarlinkCall *call, const JsonMember *member)
 {
@@ -141,22 +132,35 @@ static int answer_wrong_member(VarlinkCall *call, const JsonMember *member)
         return varlink_call_end(call, false);
 }
 
-static int answer_interface_not_found(VarlinkCall *call, const char *name, size_t n)
+static int answer_no_method(VarlinkCall *call, const char *name)
 {
-        JsonWriter *w = varlink_call_begin_error(call, VARLINK_INTERFACE_NOT_FOUND);
+        const char *dot = strrchr(name, '.');
+        JsonWriter *w;
 
+        if (!dot)
+                return varlink_call_invalid_parameter(call, "method");
+        if (varlink_server_find_interface(call->connection->server, name, (size_t)(dot - name)))
+                return varlink_call_error(call, VARLINK_METHOD_NOT_FOUND, "method", name);
+        w = varlink_call_begin_error(call, VARLINK_INTERFACE_NOT_FOUND);
         json_key(w, "interface");
-        json_string_n(w, name, n);
+        json_string_n(w, name, (size_t)(dot - name));
         return varlink_call_end(call, false);
 }
 
-static int call_method(
-        VarlinkCall *call, const ServedInterface *interface, const ServedMethod *served, const Request *request)
+static int serve_request(VarlinkCall *call, const Request *request)
 {
         const VarlinkConnection *connection = call->connection;
-        const VarlinkMethod *method = served->method;
+        const ServedMethod *served;
+        const VarlinkMethod *method;
         char path[VARLINK_PATH_MAX];
 
+        if (request->wrong)
+                return answer_wrong_member(call, request->wrong);
+        served = varlink_method_table_find(&connection->server->methods, request->method->string, request->method->n);
+        if (!served)
+                return answer_no_method(call, request->method->string);
+        method = served->method;
+        activity_note("a call", method->name);
         if (connection->authority < method->authority) {
                 varlink_server_log_refusal(connection->server, &call->peer, "not permitted", method->name);
                 return varlink_call_error(call, VARLINK_PERMISSION_DENIED, NULL, NULL);
@@ -165,29 +169,7 @@ static int call_method(
                 return varlink_call_error(call, VARLINK_METHOD_NOT_IMPLEMENTED, "method", method->name);
         if (varlink_type_check(&served->member->type, request->parameters, path) < 0)
                 return varlink_call_invalid_parameter(call, path);
-        return method->function(call, request->parameters, interface->userdata);
-}
-
-static int serve_request(VarlinkCall *call, const Request *request)
-{
-        const ServedInterface *interface;
-        const ServedMethod *method;
-        const char *name, *dot;
-
-        if (request->wrong)
-                return answer_wrong_member(call, request->wrong);
-        name = request->method->string;
-        activity_note("a call", name);
-        dot = strrchr(name, '.');
-        if (!dot)
-                return varlink_call_invalid_parameter(call, "method");
-        interface = varlink_server_find_interface(call->connection->server, name, (size_t)(dot - name));
-        if (!interface)
-                return answer_interface_not_found(call, name, (size_t)(dot - name));
-        method = find_method(interface, dot + 1, strlen(dot + 1));
-        if (!method)
-                return varlink_call_error(call, VARLINK_METHOD_NOT_FOUND, "method", name);
-        return call_method(call, interface, method, request);
+        return method->function(call, request->parameters, served->userdata);
 }
 
 /* The service failed at it, and says so once; without an error for that, or where it fails too, the connection ends. */
@@ -208,22 +190,29 @@ static void answer_failed(VarlinkCall *call, int r)
 
 static VarlinkCall *call_new(VarlinkConnection *connection)
 {
-        VarlinkCall *call = TAKE_PTR(connection->server->spare);
+        VarlinkCall *call = TAKE_PTR(connection->server->spare_call);
 
         if (!call)
-                call = malloc(sizeof(*call));
-        if (call)
-                *call = (VarlinkCall){ .n_ref = 1, .connection = connection, .peer = connection->peer };
+                call = new0(VarlinkCall, 1);
+        if (!call)
+                return NULL;
+        call->n_ref = 1;
+        call->connection = connection;
+        call->peer = connection->peer;
         return call;
 }
 
 /* The server's reference ends; a call that nobody else holds serves again. */
 static void call_release(VarlinkServer *server, VarlinkCall *call)
 {
-        if (call->n_ref > 1 || call->connection || server->spare)
+        if (call->n_ref > 1 || call->connection || server->spare_call) {
                 varlink_call_unref(call);
-        else
-                server->spare = call;
+                return;
+        }
+        call->more = call->oneway = call->failed = call->writing = false;
+        call->gone = NULL;
+        call->drained = NULL;
+        server->spare_call = call;
 }
 
 /* The message could not be read for want of memory, so that nothing of it is known. */
@@ -267,19 +256,22 @@ static void dispatch_root(VarlinkConnection *connection, const JsonValue *root)
 
 void varlink_call_dispatch(VarlinkConnection *connection, const char *message, size_t n)
 {
-        const JsonLimits limits = { .max_bytes = connection->server->limits.max_message };
-        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        VarlinkServer *server = connection->server;
+        const JsonLimits limits = { .max_bytes = server->limits.max_message };
+        _cleanup_(json_doc_freep) JsonDoc *doc = TAKE_PTR(server->spare_doc);
         JsonError error;
         int r;
 
-        r = json_parse(message, n, &limits, &doc, &error);
+        r = json_parse_again(&doc, message, n, &limits, &error);
         if (r == -ENOMEM)
                 return answer_unread(connection, message, n);
-        if (r >= 0 && json_root(doc)->type == JSON_OBJECT)
-                return dispatch_root(connection, json_root(doc));
-        varlink_server_log_refusal(connection->server, &connection->peer, "message is no call",
-                                   r < 0 ? error.message : NULL);
-        varlink_connection_fail(connection);
+        if (r < 0 || json_root(doc)->type != JSON_OBJECT) {
+                varlink_server_log_refusal(server, &connection->peer, "message is no call", r < 0 ? error.message : NULL);
+                return varlink_connection_fail(connection);
+        }
+        dispatch_root(connection, json_root(doc));
+        if (n <= SPARE_MESSAGE_MAX && !server->spare_doc)
+                server->spare_doc = TAKE_PTR(doc);
 }
 
 /* --- what methods see --- */

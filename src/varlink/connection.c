@@ -14,7 +14,7 @@
 
 #include "base/file.h"
 
-#define CALLS_A_TURN 64
+#define CALLS_A_TURN 128
 #define READ_AHEAD_MAX (64U * 1024) /* bytes read while calls are held back */
 #define QUEUE_HIGH (64U * 1024)     /* bytes of answers above which no further call is served */
 #define KEEP_MAX (64U * 1024)       /* memory for answers that an idle connection keeps */

@@ -6,14 +6,10 @@
 #include "varlink/account.h"
 #include "varlink/frame.h"
 #include "varlink/interface.h"
+#include "varlink/method-table.h"
 #include "varlink/server.h"
 
 typedef struct VarlinkConnection VarlinkConnection;
-
-typedef struct ServedMethod {
-        const VarlinkMethod *method;
-        const VarlinkMember *member; /* in the description */
-} ServedMethod;
 
 typedef struct ServedInterface {
         VarlinkInterface *description;
@@ -21,7 +17,6 @@ typedef struct ServedInterface {
         size_t name_len;
         ServedMethod *methods;
         size_t n_methods;
-        void *userdata;
 } ServedInterface;
 
 struct VarlinkServer {
@@ -30,6 +25,7 @@ struct VarlinkServer {
         VarlinkLimits limits;
         ServedInterface *interfaces;
         size_t n_interfaces;
+        VarlinkMethodTable methods;
         VarlinkAuthorize authorize;
         void *authorize_userdata;
 
@@ -42,7 +38,9 @@ struct VarlinkServer {
         size_t n_connections;
         size_t held; /* sum of what connections hold */
         VarlinkAccounts accounts;
-        VarlinkCall *spare; /* a call to use again, so that calls answered at once allocate none */
+        /* To be used again, so that calls which are short and answered at once allocate nothing. */
+        VarlinkCall *spare_call;
+        JsonDoc *spare_doc;
 };
 
 struct VarlinkConnection {
@@ -83,7 +81,7 @@ struct VarlinkCall {
 
 /* --- server.c --- */
 
-/* Where METHOD[0…N) is a full name; NULL for what is not found. */
+/* NULL: there is none with the name NAME[0…N). */
 const ServedInterface *varlink_server_find_interface(const VarlinkServer *server, const char *name, size_t n);
 /* Logs "uid …: REASON", at most once a minute a uid. */
 void varlink_server_log_refusal(VarlinkServer *server, const struct ucred *peer, const char *reason, const char *detail);

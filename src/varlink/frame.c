@@ -3,7 +3,8 @@
 
 #include <unistd.h>
 
-#define READ_MIN 4096U
+#define ROOM_MIN 4096U
+#define ROOM_MAX (12U * 1024) /* less than KEEP_MAX, or who sends much would allocate it each time */
 #define READ_MAX (64U * 1024)
 #define KEEP_MAX (16U * 1024) /* memory that an idle reader keeps */
 
@@ -23,18 +24,23 @@ static void make_room(VarlinkFrames *frames)
 ssize_t varlink_frames_read(VarlinkFrames *frames, int fd)
 {
         Buffer *buffer = &frames->buffer;
+        size_t room;
         ssize_t n;
         int r;
 
         make_room(frames);
-        r = buffer_reserve(buffer, READ_MIN);
+        r = buffer_reserve(buffer, MAX(frames->room, (size_t)ROOM_MIN));
         if (r < 0)
                 return r;
+        room = MIN(buffer->allocated - buffer->len - 1, (size_t)READ_MAX);
         do
-                n = read(fd, buffer->data + buffer->len, MIN(buffer->allocated - buffer->len - 1, (size_t)READ_MAX));
+                n = read(fd, buffer->data + buffer->len, room);
         while (n < 0 && errno == EINTR);
         if (n < 0)
                 return negative_errno();
+        /* There may be more, that next time comes at once. */
+        if ((size_t)n == room)
+                frames->room = MIN(2 * room, (size_t)ROOM_MAX);
         buffer->len += (size_t)n;
         buffer->data[buffer->len] = '\0';
         return n;

@@ -12,6 +12,7 @@ typedef struct VarlinkFrames {
         size_t start;       /* of the first message that was not handed out */
         size_t scanned;     /* bytes from START on that hold no NUL */
         size_t max_message; /* bytes of one message without its NUL */
+        size_t room;        /* bytes that a read finds free at least; grows with what comes at once */
 } VarlinkFrames;
 
 #define VARLINK_FRAMES_INIT(max) ((VarlinkFrames){ .max_message = (max) })

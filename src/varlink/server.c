@@ -91,8 +91,10 @@ VarlinkServer *varlink_server_free(VarlinkServer *server)
         for (size_t i = 0; i < server->n_interfaces; i++)
                 served_interface_deinit(&server->interfaces[i]);
         free(server->interfaces);
+        varlink_method_table_deinit(&server->methods);
         varlink_accounts_deinit(&server->accounts);
-        free(server->spare);
+        free(server->spare_call);
+        json_doc_free(server->spare_doc);
         safe_close(server->reserve_fd);
         free(server);
         return NULL;
@@ -117,7 +119,7 @@ const ServedInterface *varlink_server_find_interface(const VarlinkServer *server
 }
 
 /* Pairs the rows of the table with the methods of the text, one to one. */
-static int match_methods(ServedInterface *interface, const VarlinkMethod *methods)
+static int match_methods(ServedInterface *interface, const VarlinkMethod *methods, void *userdata)
 {
         const VarlinkMember *members;
         size_t n_members, n_described = 0, n = 0;
@@ -144,7 +146,12 @@ static int match_methods(ServedInterface *interface, const VarlinkMethod *method
                                 member = NULL;
                 if (!member)
                         return -ENOTTY;
-                interface->methods[i] = (ServedMethod){ .method = &methods[i], .member = member };
+                interface->methods[i] = (ServedMethod){
+                        .method = &methods[i],
+                        .member = member,
+                        .name_len = strlen(methods[i].name),
+                        .userdata = userdata,
+                };
         }
         interface->n_methods = n;
         return 0;
@@ -153,7 +160,7 @@ static int match_methods(ServedInterface *interface, const VarlinkMethod *method
 int varlink_server_add_interface(
         VarlinkServer *server, const char *text, const VarlinkMethod *methods, void *userdata)
 {
-        ServedInterface interface = { .userdata = userdata }, *interfaces;
+        ServedInterface interface = {}, *interfaces;
         int r;
 
         r = varlink_interface_parse(text, strlen(text), &interface.description, NULL);
@@ -164,7 +171,7 @@ int varlink_server_add_interface(
         if (varlink_server_find_interface(server, interface.name, interface.name_len))
                 r = -EEXIST;
         if (r >= 0)
-                r = match_methods(&interface, methods);
+                r = match_methods(&interface, methods, userdata);
         if (r >= 0) {
                 interfaces = reallocarray(server->interfaces, server->n_interfaces + 1, sizeof(*interfaces));
                 if (interfaces)
@@ -172,6 +179,8 @@ int varlink_server_add_interface(
                 else
                         r = -ENOMEM;
         }
+        if (r >= 0)
+                r = varlink_method_table_add(&server->methods, interface.methods, interface.n_methods);
         if (r < 0) {
                 served_interface_deinit(&interface);
                 return r;

@@ -49,6 +49,23 @@ static int wrong_item(char *path, uint32_t index)
         return wrong_at(path, name, (size_t)n);
 }
 
+/* Whether TYPE is one that says all about a value which is not null, and VALUE is such. */
+static bool is_simple(const VarlinkType *type, const JsonValue *value)
+{
+        static const unsigned accepted[] = {
+                [VARLINK_TYPE_BOOL] = 1U << JSON_BOOL,
+                [VARLINK_TYPE_INT] = 1U << JSON_INT, /* past int64 the reader makes it a double */
+                [VARLINK_TYPE_FLOAT] = 1U << JSON_INT | 1U << JSON_DOUBLE,
+                [VARLINK_TYPE_STRING] = 1U << JSON_STRING,
+                [VARLINK_TYPE_OBJECT] = 1U << JSON_OBJECT,
+                [VARLINK_TYPE_ANY] = ~(1U << JSON_NULL),
+        };
+
+        if (type->kind >= ARRAY_SIZE(accepted) || !(accepted[type->kind] >> value->type & 1U))
+                return false;
+        return type->kind != VARLINK_TYPE_STRING || strlen(value->string) == value->n;
+}
+
 static int check_struct(const VarlinkType *type, const JsonValue *value, char *path)
 {
         uint32_t n_required = 0, hint = 0;
@@ -61,7 +78,7 @@ static int check_struct(const VarlinkType *type, const JsonValue *value, char *p
 
                 if (!field)
                         return wrong_at(path, member->key, member->key_len);
-                if (check_value(&field->type, &member->value, path) < 0)
+                if (!is_simple(&field->type, &member->value) && check_value(&field->type, &member->value, path) < 0)
                         return wrong_at(path, field->name, field->name_len);
                 n_required += !field->type.nullable;
                 hint = (uint32_t)(field - type->fields) + 1;
@@ -101,26 +118,6 @@ static int check_array(const VarlinkType *type, const JsonValue *value, char *pa
         return 0;
 }
 
-static bool is_scalar_of(VarlinkTypeKind kind, const JsonValue *value)
-{
-        switch (kind) {
-        case VARLINK_TYPE_BOOL:
-                return value->type == JSON_BOOL;
-        case VARLINK_TYPE_INT:
-                return value->type == JSON_INT; /* past int64 the reader makes it a double */
-        case VARLINK_TYPE_FLOAT:
-                return value->type == JSON_INT || value->type == JSON_DOUBLE;
-        case VARLINK_TYPE_STRING:
-                return json_string_or_null(value);
-        case VARLINK_TYPE_OBJECT:
-                return value->type == JSON_OBJECT;
-        case VARLINK_TYPE_ANY:
-                return true;
-        default:
-                return false;
-        }
-}
-
 static int check_value(const VarlinkType *type, const JsonValue *value, char *path)
 {
         if (value->type == JSON_NULL)
@@ -138,18 +135,19 @@ static int check_value(const VarlinkType *type, const JsonValue *value, char *pa
         case VARLINK_TYPE_NAMED:
                 return check_value(&type->target->type, value, path);
         default:
-                return is_scalar_of(type->kind, value) ? 0 : -EINVAL;
+                return is_simple(type, value) ? 0 : -EINVAL;
         }
 }
 
 int varlink_type_check(const VarlinkType *type, const JsonValue *value, char ret_path[static VARLINK_PATH_MAX])
 {
-        char path[VARLINK_PATH_MAX] = "";
+        char path[VARLINK_PATH_MAX];
 
+        path[0] = '\0';
         if (check_value(type, value, path) >= 0)
                 return 0;
         /* Names of unknown members are the peer's, and may have been cut in the middle of a character. */
         path[utf8_check(path, strlen(path))] = '\0';
-        memcpy(ret_path, path, sizeof(path));
+        memcpy(ret_path, path, strlen(path) + 1);
         return -EINVAL;
 }

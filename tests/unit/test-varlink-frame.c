@@ -134,9 +134,38 @@ static void test_memory(_unused_ void **state)
         pipe_free(&p);
 }
 
+/* Who sends much at once is read from in larger pieces, but never without bound. */
+static void test_growth(_unused_ void **state)
+{
+        enum { SIZE = 50000, N = 20 };
+        _cleanup_free_ char *bytes = new0(char, SIZE);
+        Pipe p = pipe_new(SIZE);
+        const char *message;
+        size_t n, n_messages = 0, largest = 0, total = 0;
+
+        for (unsigned i = 0; i < N; i++) {
+                ssize_t k;
+
+                assert_ok(write_all(p.fds[1], bytes, SIZE));
+                while ((k = varlink_frames_read(&p.frames, p.fds[0])) > 0) {
+                        total += (size_t)k;
+                        largest = MAX(largest, (size_t)k);
+                        while (varlink_frames_next(&p.frames, &message, &n) > 0)
+                                n_messages++;
+                        varlink_frames_trim(&p.frames);
+                }
+                assert_int_equal(k, -EAGAIN);
+        }
+        assert_int_equal(total, SIZE * N);
+        assert_int_equal(n_messages, SIZE * N);
+        assert_in_range(largest, 8192, 16384);
+        assert_in_range(p.frames.buffer.allocated, largest, 16384);
+        pipe_free(&p);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { RUN(test_cuts), RUN(test_caps), RUN(test_memory) };
+        const struct CMUnitTest tests[] = { RUN(test_cuts), RUN(test_caps), RUN(test_memory), RUN(test_growth) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "varlink/client.h"
 #include "varlink/frame.h"
+#include "varlink/method-table.h"
 #include "varlink/server.h"
 
 #define TIMEOUT (30 * USEC_PER_SEC)
@@ -503,6 +504,29 @@ static void test_parameters(_unused_ void **state_unused)
         fixture_free(&f);
 }
 
+static void test_no_method(_unused_ void **state_unused)
+{
+        static const struct {
+                const char *method, *error, *parameters;
+        } cases[] = {
+                { "", VARLINK_INVALID_PARAMETER, "{\"parameter\":\"method\"}" },
+                { "x", VARLINK_INVALID_PARAMETER, "{\"parameter\":\"method\"}" },
+                { ".", VARLINK_INTERFACE_NOT_FOUND, "{\"interface\":\"\"}" },
+                { "a.B", VARLINK_INTERFACE_NOT_FOUND, "{\"interface\":\"a\"}" },
+                { I, VARLINK_METHOD_NOT_FOUND, "{\"method\":\"" I "\"}" },
+                { I "Not", VARLINK_METHOD_NOT_FOUND, "{\"method\":\"" I "Not\"}" },
+                { I "Notes", VARLINK_METHOD_NOT_FOUND, "{\"method\":\"" I "Notes\"}" },
+                { "org.example.tes.Note", VARLINK_INTERFACE_NOT_FOUND, "{\"interface\":\"org.example.tes\"}" },
+        };
+        Fixture f = fixture_new();
+        VarlinkClient *client = connect_client(&f);
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+                assert_call(client, cases[i].method, NULL, cases[i].error, cases[i].parameters);
+        varlink_client_free(client);
+        fixture_free(&f);
+}
+
 static void test_top_level(_unused_ void **state_unused)
 {
         static const struct {
@@ -939,14 +963,45 @@ static void test_table(_unused_ void **state_unused)
         loop_free(loop);
 }
 
+/* All are found by their full names, whatever else is in the table, and nothing else is. */
+static void test_names(_unused_ void **state_unused)
+{
+        enum { N = 500 };
+        static char names[N][32];
+        VarlinkMethod rows[N];
+        ServedMethod served[N];
+        _cleanup_(varlink_method_table_deinit) VarlinkMethodTable table = {};
+
+        assert_null(varlink_method_table_find(&table, "a.b.A", 5));
+        for (size_t i = 0; i < N; i++) {
+                (void)snprintf(names[i], sizeof(names[i]), i % 2 ? "a.b.A%zu" : "org.example.M%zuMethod", i);
+                rows[i] = (VarlinkMethod){ .name = names[i] };
+                served[i] = (ServedMethod){ .method = &rows[i], .name_len = strlen(names[i]) };
+        }
+        for (size_t i = 0; i < N; i += 50)
+                assert_ok(varlink_method_table_add(&table, &served[i], 50));
+        for (size_t i = 0; i < N; i++) {
+                size_t n = strlen(names[i]);
+
+                assert_ptr_equal(varlink_method_table_find(&table, names[i], n), &served[i]);
+                assert_null(varlink_method_table_find(&table, names[i] + 1, n - 1));
+                names[i][n] = 'x';
+                assert_null(varlink_method_table_find(&table, names[i], n + 1));
+                names[i][n] = '\0';
+        }
+        assert_null(varlink_method_table_find(&table, "", 0));
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_service),      RUN(test_authority),       RUN(test_parameters), RUN(test_top_level),
+                RUN(test_service),      RUN(test_authority),       RUN(test_parameters), RUN(test_no_method),
+                RUN(test_top_level),
                 RUN(test_no_call),      RUN(test_pipelining),      RUN(test_oneway),     RUN(test_more),
                 RUN(test_answer_for_many), RUN(test_vanish),
                 RUN(test_slow_sender),  RUN(test_never_reads),     RUN(test_long_message),
                 RUN(test_connection_caps), RUN(test_held_cap),     RUN(test_no_descriptors), RUN(test_table),
+                RUN(test_names),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
