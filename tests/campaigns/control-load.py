@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 """The control socket under load: slow clients, watchers that never read, clients that vanish in a call.
 
-usage: control-load.py [SECONDS]      half of SECONDS (60) with 64 descriptors, half with the default limits
+usage: control-load.py [SECONDS [NOFILE]]     half of SECONDS (60) with 64 descriptors, half with the default limits;
+                                              or all of it with NOFILE descriptors, 0: with the default limits
 
 All that while a good client pings, a job of 10 ms runs and another starts commands. Fails where taktd
 dies, holds more memory than MEMORY_MAX, answers or starts the job too late, or where a command fails.
@@ -187,11 +188,17 @@ def phase(name, seconds, prefix):
     ) if wrong]
 
 
+def limited(nofile, seconds):
+    if nofile:
+        return phase(f"{nofile} descriptors", seconds, ("prlimit", f"--nofile={nofile}:{nofile}"))
+    return phase("default limits", seconds, ())
+
+
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
+    limits = [int(sys.argv[2])] if len(sys.argv) > 2 else [64, 0]
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    wrong = phase("64 descriptors", seconds / 2, ("prlimit", "--nofile=64:64"))
-    wrong += phase("default limits", seconds / 2, ())
+    wrong = [line for nofile in limits for line in limited(nofile, seconds / len(limits))]
     for line in wrong:
         print(line, file=sys.stderr)
     return 1 if wrong else 0
