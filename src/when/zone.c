@@ -33,6 +33,7 @@ struct Zone {
         size_t n_types;
         bool has_rule; /* RULE goes on after the last transition */
         ZoneRule rule;
+        ZoneSpan recent; /* what zone_span() told last; empty: nothing yet */
 };
 
 static const char *zoneinfo_dir = ZONEINFO_DIR;
@@ -383,7 +384,7 @@ int zone_load(const char *name, Zone **ret, WhenError *error)
         return 0;
 }
 
-void zone_span(const Zone *zone, int64_t utc, ZoneSpan *ret)
+static void find_span(const Zone *zone, int64_t utc, ZoneSpan *ret)
 {
         size_t low = 0, high = zone->n_transitions;
         const ZoneType *type = &zone->types[0];
@@ -414,6 +415,16 @@ void zone_span(const Zone *zone, int64_t utc, ZoneSpan *ret)
         };
         memcpy(span.abbreviation, type->abbreviation, sizeof(span.abbreviation));
         *ret = span;
+}
+
+/* Most who ask, ask of times near to each other: half a year is one stretch. */
+void zone_span(const Zone *zone, int64_t utc, ZoneSpan *ret)
+{
+        ZoneSpan *recent = &((Zone *)zone)->recent;
+
+        if (utc < recent->start || utc >= recent->end)
+                find_span(zone, utc, recent);
+        *ret = *recent;
 }
 
 ZoneFit zone_resolve(const Zone *zone, int64_t local, int64_t *ret_first, int64_t *ret_second)
