@@ -81,6 +81,8 @@ struct Scheduler {
         unsigned n_wall_unseen;  /* that not all jobs have followed */
         struct Job *wall_next;   /* who is the next to; NULL: all have */
         Timer wall_turn;         /* armed where there is one */
+        uint32_t n_zone_changes; /* of all times: zones.c */
+        bool zones_wait;         /* one more, for those to follow who are to follow the wall clock first */
         usec_t begin_boottime;
         bool shutting_down;
         void (*shutdown_done)(void *userdata);
@@ -268,7 +270,7 @@ static inline void triggers_notify(Scheduler *s, const Run *run, unsigned bit, c
 
 /* --- wall.c --- */
 
-/* The wall clock was set just now, or with ZONES the machine's zone is another, on which schedules are already. */
+/* The wall clock was set just now, or with ZONES the machine's zone is another; all have followed any change before that. */
 void wall_changed(Scheduler *s, bool zones);
 void wall_on_turn(Timer *timer, usec_t now_boottime);
 /* What Exclude= and Until= have ruled out by NOW stays so. */
@@ -283,6 +285,13 @@ static inline void wall_follow(Scheduler *s, Job *job)
         if (job->wall_seen != s->n_wall_changes && !job->removed)
                 wall_follow_change(s, job);
 }
+
+/* --- zones.c --- */
+
+/* Puts JOB's definition on its zone as it is now. Returns the one before (borrowed), NULL where it has the same times. */
+Zone *zones_adopt(Scheduler *s, Job *job);
+/* wall_begin_due() by the zone BEFORE. */
+void zones_begin_due(Scheduler *s, Job *job, Zone *before, const ScheduleNow *now);
 
 /* --- scheduler.c --- */
 

@@ -55,7 +55,8 @@ void scheduler_wall_clock_changed(Scheduler *scheduler);
 /*
  * The machine's zone is another, or what is known of zones: jobs are put on what zone_load() gives now, after
  * a zone_forget(). What was due is begun by the old ones, and what comes computed by the new ones: nothing
- * is missed by it. Where nothing changed nothing is done.
+ * is missed by it. To jobs whose zone tells the same times nothing is done. They follow as with the wall clock, in the
+ * next turns of the loop.
  */
 void scheduler_zones_changed(Scheduler *scheduler);
 

@@ -57,24 +57,38 @@ static void set_first(Scheduler *s, Job *job, const ScheduleNow *before)
         keep_restore_wall(s, job, &now);
 }
 
+/*
+ * What JOB has not seen begins with another zone for all, which may be none for it. True: that was all. In the new
+ * zone what lies before the change never was due.
+ */
+static bool follow_zones(Scheduler *s, Job *job, const ScheduleNow *before, bool only)
+{
+        Zone *zone = zones_adopt(s, job);
+
+        if (!zone)
+                return only;
+        zones_begin_due(s, job, zone, before);
+        if (job->paused_realtime == 0)
+                job->schedule.last_realtime = MAX(job->schedule.last_realtime, before->realtime);
+        return false;
+}
+
 void wall_follow_change(Scheduler *s, Job *job)
 {
         const WallChange change = s->wall_changes[job->wall_seen % WALL_CHANGES_MAX];
         ScheduleNow before = { change.boottime, change.boottime + (usec_t)change.offset, s->begin_boottime }, now = scheduler_now(s);
-        bool was_due = timer_is_armed(&job->timer) && job->timer.due_boottime <= before.boottime;
-        bool first = before.realtime < KEEP_EPOCH && s->clock_trusted, zones = false;
+        bool first = before.realtime < KEEP_EPOCH && s->clock_trusted, was_due, only = (uint8_t)(job->wall_seen + 1) == s->n_wall_changes;
 
         /* First of all: what it does may lead back to here. */
-        for (; job->wall_seen != s->n_wall_changes; job->wall_seen++)
-                zones = zones || s->wall_changes[job->wall_seen % WALL_CHANGES_MAX].zones;
+        job->wall_seen = s->n_wall_changes;
+        if (change.zones && follow_zones(s, job, &before, only))
+                return;
+        was_due = timer_is_armed(&job->timer) && job->timer.due_boottime <= before.boottime;
         wall_settle(job, &before);
         if (first)
                 set_first(s, job, &before);
         else
                 schedule_clock_set(&job->schedule, &now);
-        /* In the new zone what lies before the change never was due. */
-        if (zones && job->paused_realtime == 0)
-                job->schedule.last_realtime = MAX(job->schedule.last_realtime, change.boottime + (usec_t)s->wall_offset);
         keep(s, job);
         occurrence_arm(s, job);
         /* What is overdue now is so because of the step. */
@@ -110,6 +124,8 @@ void wall_on_turn(Timer *timer, _unused_ usec_t now_boottime)
                 return;
         activity_note("computing all calendars anew", NULL);
         take_turn(s, JOBS_A_TURN, usec_add(clock_boottime(s->services->clock), TURN_USEC));
+        if (!s->wall_next && s->zones_wait)
+                scheduler_zones_changed(s);
 }
 
 void wall_changed(Scheduler *s, bool zones)

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Definitions are shared and don't change, but for the zone that they stand on: it is the machine's, not
- * theirs.
+ * Definitions are shared and don't change, but for the zone that they stand on: it is the machine's, not theirs.
+ * Jobs follow a change of zones as one of the wall clock, in its turns (wall.c): each loads its definition's zone
+ * anew, and those whose zone tells the same times as before are left alone. What was due begins by the old zone,
+ * which a definition keeps for those who share it and have not had their turn.
+ *
+ * Only when all have followed what came before does such a change begin, so it is always the first that a job
+ * has not seen: zone and clock never have to be taken apart.
  */
-#include "base/log.h"
 #include "sched/internal.h"
 
-/* Begins what is due by now, also where it is put off: in the new zone it never was. */
-static void run_due(Scheduler *s)
-{
-        ScheduleNow now = scheduler_now(s);
-
-        for (Job *job = NULL; (job = scheduler_next_job(s, job));) {
-                wall_follow(s, job);
-                wall_begin_due(s, job, &now);
-        }
-}
+#include "base/log.h"
 
 /* The zone of SCHEDULE as it is now. NULL: it can't be had, and stays. */
 static Zone *load(const Job *job)
@@ -29,38 +24,44 @@ static Zone *load(const Job *job)
         return zone;
 }
 
-static bool adopt_zones(Scheduler *s)
+Zone *zones_adopt(Scheduler *s, Job *job)
 {
-        bool changed = false;
-        for (Job *job = NULL; (job = scheduler_next_job(s, job));) {
-                Schedule *schedule = &job->spec->schedule.schedule;
-                _cleanup_zone_ Zone *zone = load(job);
+        Schedule *schedule = &job->spec->schedule.schedule;
+        _cleanup_zone_ Zone *zone = schedule->zone_change == s->n_zone_changes ? NULL : load(job);
 
-                if (!zone || zone == schedule->zone)
-                        continue;
-                changed = changed || !zone_equal(zone, schedule->zone);
-                schedule_set_zone(schedule, zone);
-        }
-        return changed;
+        return schedule_change_zone(schedule, zone, s->n_zone_changes);
 }
 
-static bool zones_are_other(Scheduler *s)
+void zones_begin_due(Scheduler *s, Job *job, Zone *before, const ScheduleNow *now)
 {
-        for (Job *job = NULL; (job = scheduler_next_job(s, job));) {
-                _cleanup_zone_ Zone *zone = load(job);
+        JobSpec *spec = job_spec_ref(job->spec);
+        Schedule *schedule = &spec->schedule.schedule;
+        Zone *zone = zone_ref(schedule->zone);
 
-                if (zone && !zone_equal(zone, job->spec->schedule.schedule.zone))
-                        return true;
-        }
-        return false;
+        schedule_set_zone(schedule, before);
+        wall_begin_due(s, job, now);
+        schedule_set_zone(schedule, zone);
+        zone_unref(zone);
+        job_spec_unref(spec);
+}
+
+/* Nothing is in force yet, so nothing has to be begun or computed. */
+static void adopt_all(Scheduler *s)
+{
+        for (Job *job = NULL; (job = scheduler_next_job(s, job));)
+                (void)zones_adopt(s, job);
 }
 
 void scheduler_zones_changed(Scheduler *s)
 {
-        if (!zones_are_other(s))
+        if (s->wall_next) {
+                s->zones_wait = true;
                 return;
+        }
+        s->zones_wait = false;
+        s->n_zone_changes++;
         if (s->begun)
-                run_due(s);
-        if (adopt_zones(s))
                 wall_changed(s, true);
+        else
+                adopt_all(s);
 }

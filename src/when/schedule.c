@@ -40,6 +40,7 @@ void schedule_deinit(Schedule *schedule)
         free(schedule->triggers);
         free(schedule->excludes);
         zone_unref(schedule->zone);
+        zone_unref(schedule->zone_before);
         *schedule = SCHEDULE_NULL;
 }
 
@@ -106,6 +107,21 @@ void schedule_set_zone(Schedule *schedule, Zone *zone)
                         (void)timestamp_resolve(schedule->triggers[i].at_local, zone, &schedule->triggers[i].at_realtime);
         if (schedule->until_is_local)
                 (void)timestamp_resolve(schedule->until_local, zone, &schedule->until_realtime);
+}
+
+Zone *schedule_change_zone(Schedule *schedule, Zone *zone, uint32_t change)
+{
+        if (schedule->zone_change == change)
+                return schedule->zone_before;
+        schedule->zone_change = change;
+        zone_unref(schedule->zone_before);
+        schedule->zone_before = NULL;
+        if (!zone || zone == schedule->zone)
+                return NULL;
+        if (!zone_equal(zone, schedule->zone))
+                schedule->zone_before = zone_ref(schedule->zone);
+        schedule_set_zone(schedule, zone);
+        return schedule->zone_before;
 }
 
 /* --- the state --- */

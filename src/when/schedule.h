@@ -67,6 +67,8 @@ typedef struct Schedule {
         size_t n_excludes;
         Zone *zone; /* TimeZone=: owned reference; NULL: UTC */
         bool zone_is_machine; /* no TimeZone=: the machine's */
+        Zone *zone_before;    /* owned reference: see schedule_change_zone(); NULL: none */
+        uint32_t zone_change; /* … and the change that ZONE is of */
         DstGap gap;
         DstFold fold;
         bool align;            /* Align=: the grid of EVERY lies on the wall clock … */
@@ -101,6 +103,12 @@ int schedule_parse_align(Schedule *schedule, const char *s, WhenError *error);
  * the machine's zone is another, or what is known of a zone. What goes on from a state goes on from now.
  */
 void schedule_set_zone(Schedule *schedule, Zone *zone);
+
+/*
+ * The same in change number CHANGE, which may come for each of those who share SCHEDULE. Returns the zone before it
+ * (borrowed) until the next change; NULL where that has the same times. ZONE NULL: there is no other, it stays.
+ */
+Zone *schedule_change_zone(Schedule *schedule, Zone *zone, uint32_t change);
 
 typedef struct ScheduleNow {
         usec_t boottime;

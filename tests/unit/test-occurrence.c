@@ -762,6 +762,59 @@ static void test_zone_change(_unused_ void **state)
         fixture_free_kept(f);
 }
 
+/*
+ * The machine goes from Berlin to Tokyo and on to New York (03:00) while jobs wait for their turn, half of them of one
+ * definition, and its clock is set meanwhile: what was due at 09:10 in Berlin begins once, and nothing of Tokyo.
+ */
+static void test_zone_change_for_many(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+        _cleanup_free_ char *path = path_join(f->directory, "localtime");
+        JobSpec *spec;
+        Job *job;
+        char name[16];
+
+        zone_set_root(NULL, path);
+        link_localtime(path, "Europe/Berlin");
+        spec = make_fake_spec("j@", "OnCalendar=09:10\nOnCalendar=17:20\nOnCalendar=04:00\n");
+        for (unsigned i = 0; i < MANY; i++) {
+                (void)snprintf(name, sizeof(name), i % 2 ? "j@%04u" : "j%04u", i);
+                if (i % 2)
+                        assert_ok(scheduler_add_instance(f->engine.scheduler, spec, name, NULL));
+                else
+                        add(f, name, "OnCalendar=09:10\nOnCalendar=17:20\nOnCalendar=04:00\n");
+        }
+        sleep_to(f, 10 * MIN_);
+        link_localtime(path, "Asia/Tokyo");
+        scheduler_zones_changed(f->engine.scheduler);
+        assert_non_null(f->engine.scheduler->wall_next);
+        assert_true(f->n > 0 && f->n < MANY / 2);
+        /* Who is paused before its turn has it first. */
+        job = scheduler_find_job(f->engine.scheduler, "j@2999");
+        assert_true(job->wall_seen != f->engine.scheduler->n_wall_changes);
+        assert_true(scheduler_pause_job(f->engine.scheduler, job));
+        assert_string_equal(f->records[f->n - 1].job, "j@2999");
+        assert_true(scheduler_resume_job(f->engine.scheduler, job));
+        set_clock(f, f->engine.clock.now_realtime + MIN_);
+        link_localtime(path, "America/New_York");
+        scheduler_zones_changed(f->engine.scheduler);
+        assert_true(f->engine.scheduler->zones_wait);
+        for (unsigned i = 0; i < 40; i++)
+                (void)timer_queue_dispatch(f->engine.timers, f->engine.clock.now_boottime, 0);
+        assert_null(f->engine.scheduler->wall_next);
+        assert_false(f->engine.scheduler->zones_wait);
+        assert_int_equal(f->n, MANY);
+        for (size_t i = 0; i < f->n; i++) {
+                assert_int_equal(f->records[i].state, RUN_SUCCEEDED);
+                assert_int_equal(f->records[i].scheduled, 10 * MIN_);
+        }
+        for (job = NULL; (job = scheduler_next_job(f->engine.scheduler, job));)
+                assert_int_equal(since_start(job->next_realtime), USEC_PER_HOUR);
+        zone_set_root(NULL, NULL);
+        job_spec_unref(spec);
+        fixture_free_kept(f);
+}
+
 /* --- from one daemon to the next --- */
 
 static void add_all(Fixture *f, const char *changed)
@@ -1073,6 +1126,7 @@ int main(void)
                 RUN(test_put_off_when_first_set),
                 RUN(test_clock_set_for_many),
                 RUN(test_zone_change),
+                RUN(test_zone_change_for_many),
                 RUN(test_restart),
                 RUN(test_killed),
                 RUN(test_reboot),
