@@ -27,6 +27,7 @@ typedef struct Year {
 
 struct LocalZone {
         char *name;
+        Stretch recent; /* the last answer: who walks asks for it again and again */
         Year years[YEARS];
 };
 
@@ -155,7 +156,7 @@ void local_zones_free(void)
         current = NULL;
 }
 
-void local_stretch(LocalZone *zone, int64_t t, Stretch *ret)
+static void find_stretch(LocalZone *zone, int64_t t, Stretch *ret)
 {
         int y = year_of(t >= 0 ? t / DAY : (t - DAY + 1) / DAY);
         Year *year = &zone->years[y - LOCAL_YEAR_MIN];
@@ -171,6 +172,13 @@ void local_stretch(LocalZone *zone, int64_t t, Stretch *ret)
                 ret->start = year->changes[i].at;
                 ret->offset = year->changes[i].offset;
         }
+}
+
+void local_stretch(LocalZone *zone, int64_t t, Stretch *ret)
+{
+        if (t < zone->recent.start || t >= zone->recent.end)
+                find_stretch(zone, t, &zone->recent);
+        *ret = zone->recent;
 }
 
 int local_is_quiet(LocalZone *zone, int64_t t)

@@ -17,6 +17,9 @@
 #define GRACE (60 * SEC)
 /* The scheduler counts no more than this one by one. */
 #define COUNTED_MAX 10000U
+/* Where there are more than so many, none but the last few matter besides: it catches up on 100. */
+#define WALKED_MAX (3 * COUNTED_MAX)
+#define LAST_FEW 400U
 
 void model_init(Model *m, World *world, unsigned index, uint64_t seed)
 {
@@ -125,6 +128,15 @@ static void sort_dues(Model *m)
                 }
 }
 
+/* Leaves out the middle: KEEP are left, which add_due() and fill() choose apart from each other. */
+static void thin_dues(Model *m, size_t keep)
+{
+        sort_dues(m);
+        memmove(m->dues + keep / 2, m->dues + m->n_dues - keep / 2, keep / 2 * sizeof(*m->dues));
+        m->n_dues = keep;
+        m->overflow = true;
+}
+
 static void add_due(Model *m, int64_t due, int64_t scheduled, int at, bool wall)
 {
         if (!allowed(m, scheduled))
@@ -135,12 +147,8 @@ static void add_due(Model *m, int64_t due, int64_t scheduled, int at, bool wall)
                 if (!m->dues)
                         abort();
         }
-        if (m->n_dues == DUES_MAX) {
-                sort_dues(m);
-                m->overflow = true;
-                m->n_dues -= DUES_MAX / 4;
-                memmove(m->dues + DUES_MAX / 2, m->dues + DUES_MAX / 4 * 3, DUES_MAX / 4 * sizeof(*m->dues));
-        }
+        if (m->n_dues == DUES_MAX)
+                thin_dues(m, DUES_MAX / 5 * 4);
         m->dues[m->n_dues++] = (Due){ due, scheduled, at, wall };
 }
 
@@ -152,46 +160,80 @@ static void on_wall_instant(void *userdata, int64_t instant)
 }
 
 /* The points of an unaligned grid in FROM < t <= TO. */
-static void fill_every(Model *m, int64_t from, int64_t to)
+static void walk_every(Model *m, int64_t from, int64_t to)
 {
         int64_t span = (int64_t)m->definition->every, offset = world_offset(m->world);
-        int64_t k = MAX((from - m->anchor) / span - 1, INT64_C(0)), last = (to - m->anchor) / span;
+        int64_t k = from >= m->anchor ? (from - m->anchor) / span + 1 : 0;
 
-        for (; m->anchor + k * span <= to; k++) {
-                int64_t t = m->anchor + k * span;
-
-                if (t <= from)
-                        continue;
-                /* A machine that slept for days over a grid of milliseconds. */
-                if (m->n_dues >= DUES_MAX / 2 && last - k > DUES_MAX / 2) {
-                        k = last - DUES_MAX / 4;
-                        m->overflow = true;
-                        continue;
-                }
-                add_due(m, t, t + offset, -1, false);
-        }
+        if (m->definition->aligned || m->definition->every == USEC_INFINITY)
+                return;
+        for (; m->anchor + k * span <= to; k++)
+                add_due(m, m->anchor + k * span, m->anchor + k * span + offset, -1, false);
 }
 
 int64_t model_patience(const Model *m)
 {
-        return in_force(m) && !m->definition->aligned && m->definition->every < SEC ? 3600 * SEC : 2 * DAY;
+        const Definition *d = m->definition;
+        int64_t daily = 0;
+
+        if (!in_force(m) || m->paused)
+                return 2 * DAY;
+        if (d->every != USEC_INFINITY)
+                daily = DAY / (int64_t)d->every;
+        for (unsigned i = 0; i < d->n_patterns; i++)
+                daily += pattern_times_a_day(&d->patterns[i]);
+        return MIN(2 * DAY, DAY / (daily + 1) * WALKED_MAX);
+}
+
+/* What the wall clock has in FROM < t <= TO. */
+static void walk_wall(Model *m, int64_t from, int64_t to)
+{
+        Definition *d = m->definition;
+
+        for (unsigned i = 0; i < d->n_patterns; i++)
+                pattern_walk(&d->patterns[i], &d->rules, from, to, on_wall_instant, m);
+        if (d->aligned)
+                grid_walk(&d->grid, &d->rules, from, to, on_wall_instant, m);
+        for (unsigned i = 0; i < d->n_ats; i++)
+                if (!(m->ats_done & 1U << i) && (int64_t)d->ats[i] > from && (int64_t)d->ats[i] <= to)
+                        add_due(m, (int64_t)d->ats[i] - world_offset(m->world), (int64_t)d->ats[i], (int)i, true);
+}
+
+/*
+ * What WALK finds in FROM < t <= TO; of more than can be counted only the first and the last: a clock may be set
+ * decades forward, or a machine sleep for days over a grid of milliseconds.
+ */
+static void fill(Model *m, int64_t from, int64_t to, void (*walk)(Model *m, int64_t from, int64_t to))
+{
+        size_t before = m->n_dues, n;
+
+        for (int64_t span = 3600 * SEC; from < to && m->n_dues <= before + WALKED_MAX; span = MIN(2 * span, 64 * DAY)) {
+                int64_t end = MIN(to, from + span);
+
+                walk(m, from, end);
+                from = end;
+        }
+        if (from < to && m->n_dues > DUES_MAX / 4)
+                thin_dues(m, DUES_MAX / 4);
+        n = m->n_dues;
+        for (int64_t span = 60 * SEC; from < to; span *= 4) {
+                int64_t start = MAX(from, to - span);
+
+                m->n_dues = n;
+                walk(m, start, to);
+                m->overflow = m->overflow || start > from;
+                if (start == from || m->n_dues >= n + LAST_FEW)
+                        break;
+        }
 }
 
 void model_fill(Model *m, int64_t to)
 {
-        Definition *d = m->definition;
         int64_t wall_to = to + world_offset(m->world);
 
         if (in_force(m)) {
-                for (unsigned i = 0; i < d->n_patterns; i++)
-                        pattern_walk(&d->patterns[i], &d->rules, m->wall_done, wall_to, on_wall_instant, m);
-                if (d->aligned)
-                        grid_walk(&d->grid, &d->rules, m->wall_done, wall_to, on_wall_instant, m);
-                else if (d->every != USEC_INFINITY)
-                        fill_every(m, m->every_done, to);
-                for (unsigned i = 0; i < d->n_ats; i++)
-                        if (!(m->ats_done & 1U << i) && (int64_t)d->ats[i] > m->wall_done && (int64_t)d->ats[i] <= wall_to)
-                                add_due(m, (int64_t)d->ats[i] - world_offset(m->world), (int64_t)d->ats[i], (int)i, true);
+                fill(m, m->wall_done, wall_to, walk_wall);
+                fill(m, MAX(m->every_done, m->anchor - 1), to, walk_every);
                 sort_dues(m);
         }
         m->every_done = to;
@@ -304,15 +346,20 @@ int64_t model_spread(const Model *m)
         return (int64_t)m->definition->random_delay + (m->definition->accuracy > 1000 ? (int64_t)m->definition->accuracy : 0);
 }
 
-/* What was taken up to now; what is put off waits still. */
+/*
+ * What was taken up to now; what is put off waits still. Neither clock's cursor goes back for what waits on
+ * the other one: a wall clock that was set forward can have that before the boot.
+ */
 static void settle(Model *m)
 {
-        m->every_taken = m->every_done;
-        m->wall_taken = m->wall_done;
+        int64_t every = m->every_done, wall = m->wall_done;
+
         if (m->n_dues > 0) {
-                m->every_taken = MIN(m->every_taken, m->dues[0].due - 1);
-                m->wall_taken = MIN(m->wall_taken, m->dues[0].scheduled - 1);
+                every = MIN(every, m->dues[0].due - 1);
+                wall = MIN(wall, m->dues[0].scheduled - 1);
         }
+        m->every_taken = MAX(m->every_taken, every);
+        m->wall_taken = MAX(m->wall_taken, wall);
 }
 
 void model_clock_stepped(Model *m, bool set_first)
@@ -475,12 +522,17 @@ static void run_alone(Model *m, const Pending *p, int64_t due)
         m->after_due = UNKNOWN;
 }
 
-/* Instants besides the first. A delay behind that is none: it counts from the end of the run that begins now. */
+/*
+ * Instants besides the first. A delay behind that is none: it counts from the end of the run that begins now. Nor is
+ * anything where the first one is the last of Count=.
+ */
 static size_t count_others(Model *m, const Pending *all, int64_t now)
 {
         int64_t delay = after_due(m), state = m->after_state;
         Pending p = *all;
 
+        if (m->definition->count > 0 && m->count + 1 == m->definition->count)
+                return 0;
         if (delay > all->first && delay <= now) {
                 m->after_state = AFTER_HELD;
                 get_pending(m, now, &p);
@@ -559,17 +611,8 @@ static int64_t next_on_wall(const Model *m, unsigned days)
         ahead.dues = NULL;
         ahead.n_dues = ahead.allocated_dues = 0;
         for (unsigned i = 0; i < days && ahead.n_dues == 0; i++) {
-                int64_t from = ahead.wall_done, to = from + DAY;
-                Definition *d = ahead.definition;
-
-                for (unsigned k = 0; k < d->n_patterns; k++)
-                        pattern_walk(&d->patterns[k], &d->rules, from, to, on_wall_instant, &ahead);
-                if (d->aligned)
-                        grid_walk(&d->grid, &d->rules, from, to, on_wall_instant, &ahead);
-                for (unsigned k = 0; k < d->n_ats; k++)
-                        if (!(m->ats_done & 1U << k) && (int64_t)d->ats[k] > from && (int64_t)d->ats[k] <= to)
-                                add_due(&ahead, (int64_t)d->ats[k] - world_offset(m->world), (int64_t)d->ats[k], -1, true);
-                ahead.wall_done = to;
+                walk_wall(&ahead, ahead.wall_done, ahead.wall_done + DAY);
+                ahead.wall_done += DAY;
         }
         for (size_t i = 0; i < ahead.n_dues; i++)
                 found = MIN(found, ahead.dues[i].due);

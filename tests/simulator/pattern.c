@@ -342,7 +342,7 @@ static unsigned count_bits(uint64_t set)
         return (unsigned)__builtin_popcountll(set);
 }
 
-static unsigned times_a_day(const Pattern *p)
+unsigned pattern_times_a_day(const Pattern *p)
 {
         return count_bits(p->hours) * count_bits(p->minutes) * p->n_seconds;
 }
@@ -485,7 +485,7 @@ void pattern_random_calendar(Pattern *p, Random *random, unsigned daily, const c
 {
         do
                 random_calendar(p, random);
-        while (times_a_day(p) > daily || !ever(p));
+        while (pattern_times_a_day(p) > daily || !ever(p));
         if (chance(random, 8)) {
                 const char *name = named[draw(random, n_named)];
 
@@ -602,7 +602,7 @@ void pattern_random_cron(Pattern *p, Random *random, unsigned daily)
 {
         do
                 random_cron(p, random);
-        while (times_a_day(p) > daily || !ever(p));
+        while (pattern_times_a_day(p) > daily || !ever(p));
 }
 
 void pattern_random_exclude(Pattern *p, Random *random)
@@ -641,7 +641,7 @@ void pattern_random_exclude(Pattern *p, Random *random)
                 break;
         default:
                 random_calendar(p, random);
-                if (times_a_day(p) > 2000 || !ever(p))
+                if (pattern_times_a_day(p) > 2000 || !ever(p))
                         pattern_random_exclude(p, random);
         }
 }

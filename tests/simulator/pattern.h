@@ -54,6 +54,9 @@ void pattern_random_cron(Pattern *pattern, Random *random, unsigned daily);
 /* For Exclude=: days, or parts of days. */
 void pattern_random_exclude(Pattern *pattern, Random *random);
 
+/* On a day that it has. */
+unsigned pattern_times_a_day(const Pattern *pattern);
+
 typedef struct PatternRules {
         LocalZone *zone;
         bool skip_gaps;                     /* DstGap=skip */
