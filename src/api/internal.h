@@ -9,6 +9,8 @@
 #define API_TURN_USEC (2 * USEC_PER_MSEC)
 #define API_TURN_CLOCK_EVERY 16U
 
+#define API_RUNS_MAX 100000U /* that one call names by their ids */
+
 struct WaitSlot;
 RB_HEAD(WaitTree, WaitSlot);
 
@@ -46,11 +48,39 @@ Job *job_filter_next(const JobFilter *filter, Scheduler *scheduler, const char *
 /* A name in FILTER that is no job's; with STORE, one whose job is gone is known as long as its runs are. NULL: none. */
 const char *job_filter_unknown(const JobFilter *filter, Scheduler *scheduler, Store *store);
 
-/*
- * job-walk.c: answers with an array KEY of what VISIT writes of each job that `jobs` matches, in turns of the
- * loop; pieces of it where the caller asked for more. VISIT must not remove jobs.
- */
+/* walk.c: answers with an array of what is told of many jobs or runs, in turns of the loop. */
+typedef struct ApiWalk ApiWalk;
+/* Looks at the next one, and writes to walk->writer; false: there is none. */
+typedef bool (*ApiWalkNext)(ApiWalk *walk);
+/* Must not remove jobs. */
 typedef void (*ApiJobVisit)(Api *api, Job *job, JsonWriter *w);
+
+struct ApiWalk {
+        Api *api;
+        List link;
+        VarlinkCall *call;
+        ApiWalkNext visit_next;
+        const char *key, *too_many; /* of the array; the error where it is too long for one reply */
+        JsonDoc *parameters;        /* what the filter points into */
+        JobFilter filter;           /* of their "jobs" */
+        Deferred step;
+        Buffer text; /* an array, not ended */
+        JsonWriter writer;
+        ApiJobVisit visit_job;
+        /* How far it has come. */
+        char after_job[JOB_NAME_MAX + 1];
+        uint64_t after_run, last_run;
+        uint32_t index;
+};
+
+/*
+ * A walk that answers CALL with KEY, an array, in pieces where the caller asked for more; the error TOO_MANY where it
+ * did not, and there is too much to say. 1, and it goes its ways with api_walk_begin(); 0 where CALL has been answered,
+ * as a name in "jobs" is unknown; -ENOMEM.
+ */
+int api_walk_new(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, const char *too_many, ApiWalk **ret);
+void api_walk_begin(ApiWalk *walk, ApiWalkNext visit_next);
+/* All of that with VISIT for each job that "jobs" matches. */
 int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, ApiJobVisit visit);
 void api_walks_stop(Api *api);
 
@@ -76,6 +106,8 @@ int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata
 
 /* gather.c: groups that no file defines. */
 int api_runs_gather(VarlinkCall *call, const JsonValue *parameters, void *userdata);
+/* cancel.c: the end of many runs. */
+int api_runs_cancel(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 /* send.c: input of runs under way. */
 int api_runs_send(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 
@@ -103,3 +135,5 @@ typedef struct ApiRunText {
         RunState state;
 } ApiRunText;
 int api_find_run(Api *api, uint64_t id, bool omit_result, ApiRunText *ret);
+/* Whether there is one. */
+bool api_knows_run(Api *api, uint64_t id);

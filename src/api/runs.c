@@ -161,92 +161,11 @@ static int method_list(VarlinkCall *call, const JsonValue *parameters, void *use
         return varlink_call_end(call, false);
 }
 
-/* Ends what is under way of the ids and of the jobs, and keeps the ids of all that were named. */
-typedef struct CancelSet {
-        uint64_t *ids;
-        size_t n;
-} CancelSet;
-
-static int cancel_add(CancelSet *set, uint64_t id)
-{
-        uint64_t *ids = reallocarray(set->ids, set->n + 1, sizeof(*ids));
-
-        if (!ids)
-                return -ENOMEM;
-        set->ids = ids;
-        ids[set->n++] = id;
-        return 0;
-}
-
-static int cancel_collect(Api *api, VarlinkCall *call, const JsonValue *runs, const JobFilter *jobs, CancelSet *set)
-{
-        Run *run = NULL;
-        int r = 0;
-
-        for (uint32_t i = 0; r >= 0 && json_is(runs, JSON_ARRAY) && i < runs->n; i++) {
-                uint64_t id = (uint64_t)runs->items[i].integer;
-                ApiRunText text = {};
-
-                r = api_find_run(api, id, true, &text);
-                buffer_deinit(&text.text);
-                if (r == 0) {
-                        (void)api_no_such_run(call, id);
-                        return 0;
-                }
-                if (r > 0)
-                        r = cancel_add(set, id);
-        }
-        while (r >= 0 && jobs->n > 0 && (run = scheduler_next_run(api->context.scheduler, run)))
-                if (job_filter_matches(jobs, run->job->name))
-                        r = cancel_add(set, run->id);
-        return r < 0 ? r : 1;
-}
-
-static int method_cancel(VarlinkCall *call, const JsonValue *parameters, void *userdata)
-{
-        Api *api = userdata;
-        _cleanup_(job_filter_deinit) JobFilter jobs = {};
-        const char *unknown;
-        CancelSet set = {};
-        JsonWriter *w;
-        int r = job_filter_init(&jobs, json_get(parameters, "jobs"));
-
-        if (r < 0)
-                return r;
-        unknown = job_filter_unknown(&jobs, api->context.scheduler, NULL);
-        if (unknown)
-                return api_no_such_job(call, unknown);
-        r = cancel_collect(api, call, json_get(parameters, "runs"), &jobs, &set);
-        if (r <= 0) {
-                free(set.ids);
-                return r;
-        }
-        for (size_t i = 0; i < set.n; i++) {
-                Run *run = scheduler_find_run(api->context.scheduler, set.ids[i]);
-
-                if (run)
-                        scheduler_cancel(api->context.scheduler, run);
-        }
-        w = varlink_call_begin(call);
-        json_key(w, "runs");
-        json_begin_array(w);
-        for (size_t i = 0; i < set.n; i++) {
-                ApiRunText text = {};
-
-                if (api_find_run(api, set.ids[i], true, &text) > 0)
-                        json_raw(w, text.text.data, text.text.len);
-                buffer_deinit(&text.text);
-        }
-        json_end_array(w);
-        free(set.ids);
-        return varlink_call_end(call, false);
-}
-
 const VarlinkMethod api_runs_methods[] = {
         { "io.takt.Runs.Start", api_runs_start, API_CONTROL },
         { "io.takt.Runs.Gather", api_runs_gather, API_CONTROL },
         { "io.takt.Runs.Wait", api_runs_wait, API_READ },
-        { "io.takt.Runs.Cancel", method_cancel, API_CONTROL },
+        { "io.takt.Runs.Cancel", api_runs_cancel, API_CONTROL },
         { "io.takt.Runs.Send", api_runs_send, API_CONTROL },
         { "io.takt.Runs.Get", method_get, API_READ },
         { "io.takt.Runs.GetLast", method_get_last, API_READ },

@@ -5,8 +5,6 @@
  */
 #include "api/internal.h"
 
-#define WAIT_MAX_RUNS 100000U /* of one call */
-
 typedef struct Wait Wait;
 
 typedef struct WaitSlot {
@@ -320,7 +318,7 @@ int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata
         size_t n_ended;
         int r;
 
-        if (runs->n == 0 || runs->n > WAIT_MAX_RUNS)
+        if (runs->n == 0 || runs->n > API_RUNS_MAX)
                 return varlink_call_invalid_parameter(call, "runs");
         if (json_is(timeout, JSON_INT) && timeout->integer < 0)
                 return varlink_call_invalid_parameter(call, "timeoutUsec");

@@ -15,6 +15,7 @@ static const struct {
 } errors[] = {
         { "io.takt.Jobs.NoSuchJob", STATUS_NOT_FOUND, "no job {job}; see: taktctl list or, where it has a file, taktctl why {job}" },
         { "io.takt.Jobs.TooManyJobs", STATUS_FAILED, "there are too many jobs for one answer" },
+        { "io.takt.Runs.TooManyRuns", STATUS_FAILED, "there are too many runs for one answer" },
         { "io.takt.Runs.NoSuchRun", STATUS_NOT_FOUND, "no run {run}, or it was forgotten; see: taktctl runs" },
         { "io.takt.Runs.NoResult", STATUS_NOT_FOUND, "no run of {job} has succeeded so far; see: taktctl runs {job}" },
         { "io.takt.Runs.BadParameter", STATUS_USAGE, "{job}: {message}" },

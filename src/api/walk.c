@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Answers about all jobs that match, of which there may be a million: a walk through their names takes turns
- * with the rest of the loop, and goes on behind the last name. A caller that asked for more gets what each
- * turn found, no faster than it reads; another one gets all of it at the end, up to WALK_REPLY_MAX.
+ * Answers about all jobs or runs that match, of which there may be a million: a walk takes turns with the rest of
+ * the loop, and goes on behind the last name or id. A caller that asked for more gets what each turn found, no
+ * faster than it reads; another one gets all of it at the end, up to WALK_REPLY_MAX.
  */
 #include "api/internal.h"
 
@@ -10,21 +10,7 @@
 #define WALK_PIECE (64U * 1024)               /* about the bytes of one of many */
 #define WALK_QUEUE_MAX (1024U * 1024)         /* bytes that wait for the client before the walk does */
 
-typedef struct Walk {
-        Api *api;
-        List link;
-        VarlinkCall *call;
-        ApiJobVisit visit;
-        const char *key;
-        JsonDoc *parameters; /* what the filter points into */
-        JobFilter filter;
-        char after[JOB_NAME_MAX + 1];
-        Deferred step;
-        Buffer text; /* an array, not ended */
-        JsonWriter writer;
-} Walk;
-
-static Walk *walk_free(Walk *walk)
+static ApiWalk *walk_free(ApiWalk *walk)
 {
         list_unlink(&walk->link);
         deferred_cancel(walk->api->context.loop, &walk->step);
@@ -43,7 +29,7 @@ static void on_gone(_unused_ VarlinkCall *call, void *userdata)
         walk_free(userdata);
 }
 
-static void begin_piece(Walk *walk)
+static void begin_piece(ApiWalk *walk)
 {
         buffer_clear(&walk->text);
         walk->text.max = WALK_REPLY_MAX;
@@ -52,7 +38,7 @@ static void begin_piece(Walk *walk)
 }
 
 /* The walk ends with an error of its own where there is too much to say. */
-static int answer(Walk *walk, bool continues)
+static int answer(ApiWalk *walk, bool continues)
 {
         JsonWriter *w;
         int r;
@@ -60,7 +46,7 @@ static int answer(Walk *walk, bool continues)
         json_end_array(&walk->writer);
         r = json_writer_end(&walk->writer);
         if (r == -E2BIG)
-                return varlink_call_error(walk->call, "io.takt.Jobs.TooManyJobs", NULL, NULL);
+                return varlink_call_error(walk->call, walk->too_many, NULL, NULL);
         w = varlink_call_begin(walk->call);
         json_key(w, walk->key);
         if (r >= 0)
@@ -73,30 +59,24 @@ static int answer(Walk *walk, bool continues)
         return r;
 }
 
-/* A turn. True: there is no job left. */
-static bool walk_on(Walk *walk)
+/* A turn. True: there is nothing left. */
+static bool walk_on(ApiWalk *walk)
 {
         Clock *clock = walk->api->context.services->clock;
         usec_t end = usec_add(clock_boottime(clock), API_TURN_USEC);
         bool piecemeal = varlink_call_wants_more(walk->call);
 
         do
-                for (unsigned n = 0; n < API_TURN_CLOCK_EVERY; n++) {
-                        Job *job = job_filter_next(&walk->filter, walk->api->context.scheduler, walk->after);
-
-                        if (!job || walk->writer.error < 0)
+                for (unsigned n = 0; n < API_TURN_CLOCK_EVERY; n++)
+                        if (!walk->visit_next(walk))
                                 return true;
-                        (void)strcpy(walk->after, job->name);
-                        if (job_filter_matches(&walk->filter, job->name))
-                                walk->visit(walk->api, job, &walk->writer);
-                }
         while (clock_boottime(clock) < end && !(piecemeal && walk->text.len >= WALK_PIECE));
         return false;
 }
 
 static void on_step(Deferred *deferred)
 {
-        Walk *walk = container_of(deferred, Walk, step);
+        ApiWalk *walk = container_of(deferred, ApiWalk, step);
         bool done = walk_on(walk);
 
         if (done || (varlink_call_wants_more(walk->call) && walk->text.len > 1)) {
@@ -112,22 +92,22 @@ static void on_step(Deferred *deferred)
 
 static void on_drained(_unused_ VarlinkCall *call, void *userdata)
 {
-        Walk *walk = userdata;
+        ApiWalk *walk = userdata;
 
         loop_defer(walk->api->context.loop, &walk->step);
 }
 
-int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, ApiJobVisit visit)
+int api_walk_new(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, const char *too_many, ApiWalk **ret)
 {
-        Walk *walk = new0(Walk, 1);
+        ApiWalk *walk = new0(ApiWalk, 1);
         const char *unknown = NULL;
         int r;
 
         if (!walk)
                 return -ENOMEM;
         walk->api = api;
-        walk->visit = visit;
         walk->key = key;
+        walk->too_many = too_many;
         walk->step.callback = on_step;
         walk->call = varlink_call_ref(call);
         list_append(&api->walks, &walk->link);
@@ -145,14 +125,44 @@ int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, cons
                 walk_free(walk);
                 return r;
         }
+        *ret = walk;
+        return 1;
+}
+
+void api_walk_begin(ApiWalk *walk, ApiWalkNext visit_next)
+{
+        walk->visit_next = visit_next;
         on_step(&walk->step);
+}
+
+static bool visit_next_job(ApiWalk *walk)
+{
+        Job *job = job_filter_next(&walk->filter, walk->api->context.scheduler, walk->after_job);
+
+        if (!job || walk->writer.error < 0)
+                return false;
+        (void)strcpy(walk->after_job, job->name);
+        if (job_filter_matches(&walk->filter, job->name))
+                walk->visit_job(walk->api, job, &walk->writer);
+        return true;
+}
+
+int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, ApiJobVisit visit)
+{
+        ApiWalk *walk;
+        int r = api_walk_new(api, call, parameters, key, "io.takt.Jobs.TooManyJobs", &walk);
+
+        if (r <= 0)
+                return r;
+        walk->visit_job = visit;
+        api_walk_begin(walk, visit_next_job);
         return 0;
 }
 
 void api_walks_stop(Api *api)
 {
-        Walk *walk;
+        ApiWalk *walk;
 
-        list_foreach(walk, &api->walks, Walk, link)
+        list_foreach(walk, &api->walks, ApiWalk, link)
                 walk_free(walk);
 }
