@@ -152,7 +152,7 @@ static const ConfigKey result_keys[] = {
 
 static const ConfigKey publish_keys[] = {
         { "File", .type = &config_type_template, .offset = offsetof(Publish, file), .data = TEMPLATE_PATH,
-          .help = "A file that gets each result as JSON; it is replaced as a whole. A relative path is one of the environment." },
+          .help = "A file that gets each result as JSON; it is replaced as a whole. A relative path is one of the environment. It belongs on a local disk, as all waits for the write." },
         { "Indent", .type = &config_type_unsigned, .offset = offsetof(Publish, indent), .max = PUBLISH_INDENT_MAX, .default_value = "0",
           .help = "Blanks a level; 0 for all on one line." },
         {},

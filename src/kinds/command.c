@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "kinds/command.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
@@ -89,57 +88,22 @@ static int add_variables(Run *run, const TemplateList *variables, StringList *li
         return 0;
 }
 
-/* FILE is as EnvironmentFile= has it. What its names say is secret is noted before anybody can repeat it. */
-static int add_file(Run *run, const char *file, StringList *list)
-{
-        bool optional = file[0] == '-';
-        _cleanup_free_ char *base = command_default_directory(run->services->environment);
-        _cleanup_free_ char *path = base ? path_join(base, file + optional) : NULL;
-        _cleanup_(string_list_deinit) StringList found = {};
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        unsigned line;
-        int r;
-
-        if (!path)
-                return fail_memory(run);
-        r = read_file_at(AT_FDCWD, path, ENVIRONMENT_FILE_MAX, &text);
-        if (r == -ENOENT && optional)
-                return 0;
-        if (r == -ENOMEM)
-                return fail_memory(run);
-        if (r < 0) {
-                run_fail(run, "exec", "EnvironmentFile=%s can't be read: %s", file, strerror(-r));
-                return r;
-        }
-        r = strlen(buffer_string(&text)) == text.len ? environment_file_parse(buffer_string(&text), &found, &line) : -EILSEQ;
-        for (size_t i = 0; r >= 0 && i < found.n; i++) {
-                r = secret_set_add_pair(&run->secrets, found.strings[i]);
-                if (r >= 0)
-                        r = environment_assign(list, found.strings[i]);
-        }
-        if (r == -ENOMEM)
-                return fail_memory(run);
-        if (r == -EBADMSG)
-                run_fail(run, "exec", "EnvironmentFile=%s: line %u is no NAME=VALUE", file, line);
-        else if (r < 0)
-                run_fail(run, "exec", "EnvironmentFile=%s can't be used: %s", file, strerror(-r));
-        return MIN(r, 0);
-}
-
-int command_add_environment(Run *run, const TemplateList *variables, const StringList *files, StringList *list)
+int command_add_environment(Run *run, const TemplateList *variables, const StringList *assignments, StringList *list)
 {
         int r = add_variables(run, variables, list);
 
-        for (size_t i = 0; r >= 0 && files && i < files->n; i++)
-                r = add_file(run, files->strings[i], list);
+        for (size_t i = 0; r >= 0 && i < assignments->n; i++)
+                if (environment_assign(list, assignments->strings[i]) < 0)
+                        r = fail_memory(run);
         return r;
 }
 
-int command_environment(Run *run, const char *shared, const TemplateList *variables, const StringList *files, StringList *list)
+int command_environment(Run *run, const char *shared, const TemplateList *variables, const StringList *assignments,
+                        StringList *list)
 {
         if (command_base_environment(run, shared, list) < 0)
                 return fail_memory(run);
-        return command_add_environment(run, variables, files, list);
+        return command_add_environment(run, variables, assignments, list);
 }
 
 char *command_default_directory(const Environment *environment)

@@ -24,13 +24,14 @@ char *command_default_directory(const struct Environment *environment);
 
 /*
  * The environment of RUN's command: PATH with the environment's bin directories first, HOME, USER, LANG,
- * TAKT_*, then VARIABLES and what FILES (NULL: none; of EnvironmentFile=) say; nothing else of the daemon's own
- * leaks in. SHARED (NULL: not) is the name of what serves other runs too, and so gets nothing of this one. On
+ * TAKT_*, then VARIABLES and ASSIGNMENTS (of EnvironmentFile=: environment-fetch.h); nothing else of the daemon's
+ * own leaks in. SHARED (NULL: not) is the name of what serves other runs too, and so gets nothing of this one. On
  * failure the run has ended.
  */
-int command_environment(Run *run, const char *shared, const TemplateList *variables, const StringList *files, StringList *ret);
+int command_environment(Run *run, const char *shared, const TemplateList *variables, const StringList *assignments,
+                        StringList *ret);
 /* The part of it that the job says, over what LIST has already. */
-int command_add_environment(Run *run, const TemplateList *variables, const StringList *files, StringList *list);
+int command_add_environment(Run *run, const TemplateList *variables, const StringList *assignments, StringList *list);
 /* DIRECTORY (NULL: not said) expanded and made absolute; the caller frees it. On failure the run has ended. */
 int command_directory(Run *run, const Template *directory, char **ret);
 

@@ -156,7 +156,7 @@ static const ConfigKey exec_keys[] = {
           .help = "Where it runs; relative to the environment's directory, which it is unless it is said here." },
         { "Environment", EXEC(environment, templates), .data = TEMPLATE_PLAIN, .help = "NAME=VALUE, beside PATH, HOME, LANG and TAKT_*." },
         { "EnvironmentFile", EXEC(environment_files, strings),
-          .help = "A file of NAME=VALUE lines, which count over Environment=; relative to the environment's directory, after - it may be missing." },
+          .help = "A file of NAME=VALUE lines, in UTF-8 and 256K at most, which count over Environment=; relative to the environment's directory, after - it may be missing." },
         { "Input", EXEC(input, template), .data = TEMPLATE_PLAIN, .help = "What it reads from standard input." },
         { "InputJson", EXEC(input_json, template), .data = TEMPLATE_JSON, .help = "A JSON text that it reads from standard input." },
         { "Output", EXEC(output, choice), .choices = output_names, .default_value = "text", .help = "How its standard output is read." },

@@ -119,7 +119,7 @@ static int hold_pool(Run *run, SharedPool **ret)
                 return -ENOMEM;
         }
         if (run_expand_command(run, config->command, &argv) < 0 || command_directory(run, config->working_directory, &directory) < 0 ||
-            command_environment(run, name, &config->environment, &config->environment_files, &environment) < 0)
+            command_environment(run, name, &config->environment, exec_assignments(run), &environment) < 0)
                 return -EBADMSG;
         pool = (PoolConfig){
                 .command = {
@@ -286,6 +286,14 @@ static void on_answer(PoolCall *call, int error, const char *answer, size_t n, v
                 run_finish_with_bytes(run, run_result_format(run, exec_output_formats[config->output]), answer, n);
 }
 
+/* The processes of a pool that is there have their environment. */
+static bool pool_is_prepared(const Run *run)
+{
+        const ExecConfig *config = run_config(run);
+
+        return config->shared_pool;
+}
+
 static void pool_start(Run *run)
 {
         static uint64_t last_id;
@@ -332,6 +340,7 @@ static void pool_reset(Run *run)
 }
 
 const ExecMethod exec_by_pool = {
+        .is_prepared = pool_is_prepared,
         .start = pool_start,
         .cancel = pool_cancel,
         .details = pool_details,

@@ -94,7 +94,7 @@ static void spawn_start(Run *run)
         int r;
 
         if (run_expand_command(run, config->command, &argv) < 0 || command_directory(run, config->working_directory, &directory) < 0 ||
-            command_environment(run, NULL, &config->environment, &config->environment_files, &environment) < 0 ||
+            command_environment(run, NULL, &config->environment, exec_assignments(run), &environment) < 0 ||
             run_expand(run, exec_config_input(config), &input) < 0)
                 return;
         mark = xasprintf("TAKT_RUN=%llu", (unsigned long long)run->id);

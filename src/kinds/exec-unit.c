@@ -154,7 +154,7 @@ static int make_environment(Run *run, const ExecConfig *config, StringList *ret)
                         ret->strings[kept++] = ret->strings[i];
         ret->n = kept;
         ret->strings[kept] = NULL;
-        return command_add_environment(run, &config->environment, &config->environment_files, ret);
+        return command_add_environment(run, &config->environment, exec_assignments(run), ret);
 }
 
 /* systemd wants an absolute path, or a name to look for. */

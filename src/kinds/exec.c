@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Type=exec: a command, by one of the start methods. */
 
+#include "kinds/environment-fetch.h"
 #include "kinds/exec.h"
 #include "kinds/kinds.h"
+
+/* The state of the method, then what is needed before that begins. */
+typedef struct ExecRun {
+        char method[EXEC_RUN_SIZE_MAX];
+        EnvironmentFetch *fetch;
+} ExecRun;
 
 static const ExecMethod *const methods[_EXEC_START_METHOD_MAX] = {
         [EXEC_SPAWN] = &exec_by_spawn,
@@ -17,9 +24,22 @@ static const ExecMethod *method_of(const Run *run)
         return methods[config->start_method];
 }
 
+const StringList *exec_assignments(Run *run)
+{
+        const ExecRun *state = run_state(run);
+
+        return environment_fetch_result(state->fetch);
+}
+
 static void exec_start(Run *run)
 {
-        method_of(run)->start(run);
+        const ExecMethod *method = method_of(run);
+        const ExecConfig *config = run_config(run);
+        ExecRun *state = run_state(run);
+
+        if ((method->is_prepared && method->is_prepared(run)) ||
+            environment_fetch_start(run, &config->environment_files, method->start, &state->fetch) == 0)
+                method->start(run);
 }
 
 static int exec_resume(Run *run, void *survivor)
@@ -31,7 +51,14 @@ static int exec_resume(Run *run, void *survivor)
 
 static void exec_cancel(Run *run)
 {
-        method_of(run)->cancel(run);
+        ExecRun *state = run_state(run);
+
+        if (!environment_fetch_is_under_way(state->fetch)) {
+                method_of(run)->cancel(run);
+                return;
+        }
+        state->fetch = environment_fetch_free(state->fetch);
+        run_fail(run, "cancelled", "ended before its time");
 }
 
 static char *exec_details(const Run *run)
@@ -43,6 +70,9 @@ static char *exec_details(const Run *run)
 
 static void exec_reset(Run *run)
 {
+        ExecRun *state = run_state(run);
+
+        state->fetch = environment_fetch_free(state->fetch);
         method_of(run)->reset(run);
 }
 
@@ -52,7 +82,7 @@ const JobKind exec_kind = {
         .section = &exec_section,
         .load = exec_config_load,
         .unload = exec_config_unload,
-        .run_size = EXEC_RUN_SIZE_MAX,
+        .run_size = sizeof(ExecRun),
         .start = exec_start,
         .resume = exec_resume,
         .cancel = exec_cancel,

@@ -7,6 +7,7 @@
 
 /* Functions as in JobKind; the state of each takes at most EXEC_RUN_SIZE_MAX bytes. */
 typedef struct ExecMethod {
+        bool (*is_prepared)(const Run *run); /* it needs no files of EnvironmentFile=; NULL: never */
         void (*start)(Run *run);
         int (*resume)(Run *run, void *survivor); /* NULL: what it began ends with the process */
         void (*cancel)(Run *run);
@@ -15,6 +16,9 @@ typedef struct ExecMethod {
 } ExecMethod;
 
 #define EXEC_RUN_SIZE_MAX 224U
+
+/* What the files of EnvironmentFile= say; for start(). */
+const StringList *exec_assignments(Run *run);
 
 extern const ExecMethod exec_by_pool;
 extern const ExecMethod exec_by_spawn;

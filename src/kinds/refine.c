@@ -94,7 +94,7 @@ static int start(Run *run, void (*done)(Run *run, const char *kind, const char *
                 return -EOPNOTSUPP;
         call->run = run;
         call->done = done;
-        r = work_ask(run->services->work, buffer_string(&header), header.len, run->result ?: "null",
+        r = work_ask(run->services->work, WORK_COMPUTE, buffer_string(&header), header.len, run->result ?: "null",
                      run->result ? run->result_len : strlen("null"), WORK_TIMEOUT_USEC, on_done, call, &call->call);
         if (r < 0)
                 return r;

@@ -11,7 +11,7 @@ static const ConfigKey worker_keys[] = {
           .help = "Where it runs; relative to the environment's directory, which it is unless it is said here." },
         { "Environment", WORKER(environment, templates), .data = TEMPLATE_PLAIN, .help = "NAME=VALUE, beside PATH, HOME, LANG and TAKT_*." },
         { "EnvironmentFile", WORKER(environment_files, strings),
-          .help = "A file of NAME=VALUE lines, which count over Environment=; relative to the environment's directory, after - it may be missing." },
+          .help = "A file of NAME=VALUE lines, in UTF-8 and 256K at most, which count over Environment=; relative to the environment's directory, after - it may be missing." },
         { "MaxBytes", WORKER(max_bytes, size), .min = 1, .max = 1ULL << 30, .default_value = "1M",
           .help = "The most bytes of a value; what is longer is dropped and counted." },
         { "MaxRate", WORKER(max_rate, unsigned), .min = 1, .max = 100000, .default_value = "100",

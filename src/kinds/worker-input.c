@@ -63,13 +63,13 @@ static void count_requests(Run *run, WorkerRun *w, unsigned n)
         const WorkerConfig *config = run_config(run);
 
         w->n_requests += n;
-        w->closing = config->max_requests > 0 && w->n_requests >= config->max_requests;
+        w->closing = w->closed || (config->max_requests > 0 && w->n_requests >= config->max_requests);
 }
 
 static int send_line(Run *run, WorkerRun *w, const RunMessage *message)
 {
         const WorkerConfig *config = run_config(run);
-        bool replacing = w->closing && !w->closed;
+        bool replacing = (w->closing && !w->closed) || environment_fetch_is_under_way(w->fetch);
         int r;
 
         if (w->closed || w->stopped || (w->input_fd < 0 && !replacing))
@@ -139,7 +139,7 @@ void worker_input_renew(Run *run, WorkerRun *w)
         buffer_deinit(&w->input);
         w->input = w->pending;
         w->pending = BUFFER_NULL;
-        if (w->input.len > 0)
+        if (w->input.len > 0 || w->closing)
                 write_input(w);
 }
 

@@ -3,9 +3,11 @@
 /* A run of Type=worker, which three files share: its process (worker.c), what that says and what it is told. */
 
 #include "job/job.h"
+#include "kinds/environment-fetch.h"
 #include "kinds/worker-config.h"
 
 typedef struct WorkerRun {
+        EnvironmentFetch *fetch;
         SpawnedCommand *command;
         pid_t pid;
         int input_fd; /* what it reads; -1: closed */
@@ -13,7 +15,7 @@ typedef struct WorkerRun {
         IoSource *input_io;
         IoSource *output_io;
         Buffer input;   /* sent, not written yet */
-        Buffer pending; /* sent while a process is being replaced: for the next one */
+        Buffer pending; /* sent while a process is being replaced, or not there yet: for the next one */
         Buffer output;  /* a line that has begun */
         bool skipping;  /* of a line that is too long, up to its end */
         bool closing;   /* its input is closed once all is written */

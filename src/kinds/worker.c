@@ -118,7 +118,7 @@ static int start_command(Run *run, WorkerRun *w, int input, int output)
         int r;
 
         if (run_expand_command(run, config->command, &argv) < 0 || command_directory(run, config->working_directory, &directory) < 0 ||
-            command_environment(run, NULL, &config->environment, &config->environment_files, &environment) < 0)
+            command_environment(run, NULL, &config->environment, environment_fetch_result(w->fetch), &environment) < 0)
                 return -EBADMSG;
         (void)snprintf(mark, sizeof(mark), "TAKT_RUN=%llu", (unsigned long long)run->id);
         request = (SpawnRequest){
@@ -191,21 +191,35 @@ static int start_process(Run *run)
         return 0;
 }
 
+static void begin(Run *run)
+{
+        WorkerRun *w = run_state(run);
+
+        if (start_process(run) >= 0 && (worker_output_start(run, w) < 0 || worker_input_start(run, w) < 0))
+                run_fail(run, "memory", "no memory for a timer");
+}
+
 static void worker_start(Run *run)
 {
+        const WorkerConfig *config = run_config(run);
         WorkerRun *w = run_state(run);
 
         worker_output_init(w);
         worker_input_init(w);
         w->begun = true;
-        if (start_process(run) >= 0 && (worker_output_start(run, w) < 0 || worker_input_start(run, w) < 0))
-                run_fail(run, "memory", "no memory for a timer");
+        if (environment_fetch_start(run, &config->environment_files, begin, &w->fetch) == 0)
+                begin(run);
 }
 
 static void worker_cancel(Run *run)
 {
         WorkerRun *w = run_state(run);
 
+        if (environment_fetch_is_under_way(w->fetch)) {
+                w->fetch = environment_fetch_free(w->fetch);
+                run_fail(run, "cancelled", "ended before its time");
+                return;
+        }
         w->stopped = true;
         spawned_command_stop(w->command);
 }
@@ -224,6 +238,7 @@ static void worker_reset(Run *run)
         /* One that was never started has no descriptors: they would be 0. */
         if (!w->begun)
                 return;
+        w->fetch = environment_fetch_free(w->fetch);
         close_process(w);
         worker_output_deinit(run, w);
         worker_input_deinit(run, w);

@@ -14,6 +14,8 @@
 
 /* Processes at a time; they are started on demand, and end after some time without work. */
 #define WORK_MAX_PROCESSES 8U
+/* The same for files. They sleep: so many may hang before the next one waits. */
+#define WORK_MAX_FILE_PROCESSES 32U
 #define WORK_IDLE_USEC (30 * USEC_PER_SEC)
 /* A process is replaced after so many requests: libjq is trusted to leak little, not nothing. */
 #define WORK_MAX_REQUESTS 10000U

@@ -153,7 +153,7 @@ static int open_file(const char *path)
         return fd;
 }
 
-/* "path", and "max" bytes; the answer's document is a string. */
+/* "path", and "max" bytes; the answer's document is a string: what is no UTF-8 is refused. */
 static int work_read(const JsonValue *request, _unused_ const char *text, _unused_ size_t n, _unused_ JsonWriter *header,
                      Buffer *out, WorkError *error)
 {
@@ -162,15 +162,18 @@ static int work_read(const JsonValue *request, _unused_ const char *text, _unuse
         _cleanup_buffer_ Buffer contents = BUFFER_NULL;
         _cleanup_close_ int fd = open_file(path);
         JsonWriter w;
-        int r = fd < 0 ? fd : read_fd(fd, json_is(max, JSON_INT) ? (size_t)max->integer : WORK_MAX_ANSWER, &contents);
+        size_t limit = json_is(max, JSON_INT) && max->integer >= 0 ? MIN((size_t)max->integer, (size_t)WORK_MAX_ANSWER) : WORK_MAX_ANSWER;
+        int r = fd < 0 ? fd : read_fd(fd, limit, &contents);
 
-        if (r < 0) {
-                set_error(error, r == -EFBIG ? "too-large" : "read", xasprintf("%s: %s", path, strerror(-r)));
-                return r;
+        if (r >= 0) {
+                json_writer_init(&w, out, 0);
+                json_string_n(&w, buffer_string(&contents), contents.len);
+                r = json_writer_end(&w);
         }
-        json_writer_init(&w, out, 0);
-        json_string_lossy(&w, buffer_string(&contents), contents.len);
-        return json_writer_end(&w);
+        if (r < 0)
+                set_error(error, r == -EFBIG || r == -E2BIG ? "too-large" : r == -ENOENT ? "missing" : r == -ENOMEM ? "memory" : "read",
+                          strdup(r == -EINVAL && fd >= 0 ? "it is no UTF-8" : strerror(-r)));
+        return r;
 }
 
 /* --- lines --- */

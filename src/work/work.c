@@ -7,9 +7,17 @@
 
 #define WORK_NAME "takt-worker"
 
+static const struct {
+        const char *name;
+        unsigned max_processes;
+} kinds[_WORK_POOL_MAX] = {
+        [WORK_COMPUTE] = { WORK_NAME, WORK_MAX_PROCESSES },
+        [WORK_FILES] = { WORK_NAME " (files)", WORK_MAX_FILE_PROCESSES },
+};
+
 struct Work {
         PoolSet *pools;
-        SharedPool *shared; /* NULL until somebody asks */
+        SharedPool *shared[_WORK_POOL_MAX]; /* NULL until somebody asks */
         char *helper;
 };
 
@@ -38,7 +46,8 @@ Work *work_free(Work *work)
 {
         if (!work)
                 return NULL;
-        shared_pool_release(work->shared);
+        for (size_t i = 0; i < _WORK_POOL_MAX; i++)
+                shared_pool_release(work->shared[i]);
         free(work->helper);
         free(work);
         return NULL;
@@ -50,7 +59,7 @@ static void on_line(_unused_ PoolCall *call, pid_t pid, const char *line, size_t
         log_debug(WORK_NAME " (process %d): %.*s", (int)pid, (int)MIN(n, (size_t)1024), line);
 }
 
-static int hold_pool(Work *work)
+static int hold_pool(Work *work, WorkPool pool)
 {
         char *argv[] = { work->helper, NULL };
         const PoolConfig config = {
@@ -60,14 +69,14 @@ static int hold_pool(Work *work)
                         .set_umask = true,
                         .umask = 077,
                 },
-                .max_processes = WORK_MAX_PROCESSES,
+                .max_processes = kinds[pool].max_processes,
                 .max_queued = WORK_MAX_QUEUED,
                 .max_requests = WORK_MAX_REQUESTS,
                 .idle = WORK_IDLE_USEC,
                 .max_answer = WORK_MAX_ANSWER + WORK_MAX_HEADER,
                 .line = on_line,
         };
-        int r = work->shared ? 0 : pool_set_hold(work->pools, WORK_NAME, &config, &work->shared);
+        int r = work->shared[pool] ? 0 : pool_set_hold(work->pools, kinds[pool].name, &config, &work->shared[pool]);
 
         return r < 0 ? r : 0;
 }
@@ -146,20 +155,20 @@ static int make_line(const char *header, size_t n_header, const char *text, size
         return 0;
 }
 
-int work_ask(Work *work, const char *header, size_t n_header, const char *text, size_t n, usec_t timeout, WorkDone done,
-             void *userdata, WorkCall **ret)
+int work_ask(Work *work, WorkPool pool, const char *header, size_t n_header, const char *text, size_t n, usec_t timeout,
+             WorkDone done, void *userdata, WorkCall **ret)
 {
         _cleanup_free_ WorkCall *call = new0(WorkCall, 1);
         _cleanup_buffer_ Buffer line = BUFFER_NULL;
         int r = call ? make_line(header, n_header, text, n, &line) : -ENOMEM;
 
         if (r >= 0)
-                r = hold_pool(work);
+                r = hold_pool(work, pool);
         if (r < 0)
                 return r;
         call->done = done;
         call->userdata = userdata;
-        r = pool_call(shared_pool_get(work->shared), line.data, line.len, timeout, on_answer, call, &call->call);
+        r = pool_call(shared_pool_get(work->shared[pool]), line.data, line.len, timeout, on_answer, call, &call->call);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(call);

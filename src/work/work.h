@@ -11,6 +11,13 @@
 typedef struct Work Work;
 typedef struct WorkCall WorkCall;
 
+/* Who waits in the kernel holds up only those that may have to as well. */
+typedef enum WorkPool {
+        WORK_COMPUTE, /* takes the processor */
+        WORK_FILES,   /* opens and reads what may lie anywhere */
+        _WORK_POOL_MAX,
+} WorkPool;
+
 /*
  * How it ended. ERROR 0: HEADER is the answer's, and TEXT its document, "" where it has none; both live for the
  * call. Else KIND and MESSAGE say what went wrong: a word of the worker's or "memory", "work-timeout",
@@ -39,8 +46,8 @@ DEFINE_CLEANUP(Work *, work_free);
  * is from now on. DONE is called from the loop, never from within. -EAGAIN: too many wait. -EILSEQ: TEXT has a byte
  * (WORK_LINE_BREAK) that is in no JSON. -EINVAL: HEADER has a tab or line break. -ENOMEM; what pool_set_hold() says.
  */
-int work_ask(Work *work, const char *header, size_t n_header, const char *text, size_t n, usec_t timeout, WorkDone done,
-             void *userdata, WorkCall **ret);
+int work_ask(Work *work, WorkPool pool, const char *header, size_t n_header, const char *text, size_t n, usec_t timeout,
+             WorkDone done, void *userdata, WorkCall **ret);
 /*
  * Whether PROGRAM is a jq program, asked of a takt-worker that is started for that and waited for: not for who
  * has a loop. -EBADMSG: it is none, and *RET_ERROR, which the caller frees, says why. Other errors: it could not be asked.
