@@ -16,6 +16,7 @@ typedef struct HeaderList {
 struct HttpRequest {
         unsigned n_refs;
         HttpOptions options;      /* deep copy */
+        CURLU *url;               /* the request's, taken apart; NULL: it has none, or curl shall say what is wrong with it */
         size_t max_bytes;
         bool needs_length;        /* a body is always sent, if only an empty one */
         HeaderList headers;       /* the constant ones */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Options go to curl in two steps: those of the request once for a handle that stays with it, those
- * of a single transfer each time. Header lines likewise: the list of a transfer leads on into
+ * of a single transfer each time. A URL that stays the same is handed over as its parts: curl would take
+ * it apart and put it together again for each transfer. Header lines likewise: the list of a transfer leads on into
  * the list of its request, which is never copied.
  */
 #include <stdio.h>
@@ -21,10 +22,10 @@ typedef struct HeaderPart {
 } HeaderPart;
 
 static const size_t copied_strings[] = {
-        offsetof(HttpOptions, method),      offsetof(HttpOptions, content_type), offsetof(HttpOptions, user),
-        offsetof(HttpOptions, secret),      offsetof(HttpOptions, ca_file),      offsetof(HttpOptions, cert_file),
-        offsetof(HttpOptions, key_file),    offsetof(HttpOptions, proxy),        offsetof(HttpOptions, unix_socket),
-        offsetof(HttpOptions, interface),   offsetof(HttpOptions, user_agent),
+        offsetof(HttpOptions, url),         offsetof(HttpOptions, method),    offsetof(HttpOptions, content_type),
+        offsetof(HttpOptions, user),        offsetof(HttpOptions, secret),    offsetof(HttpOptions, ca_file),
+        offsetof(HttpOptions, cert_file),   offsetof(HttpOptions, key_file),  offsetof(HttpOptions, proxy),
+        offsetof(HttpOptions, unix_socket), offsetof(HttpOptions, interface), offsetof(HttpOptions, user_agent),
 };
 
 static const struct {
@@ -277,6 +278,25 @@ static int init_headers(HttpRequest *request, const HttpOptions *options)
         return header_list_init(&request->body_headers, body_parts, n_body, request->headers.first);
 }
 
+/* What isn't a whole URL of the schemes that are spoken is curl's to complete, or to complain of. */
+static int take_apart(HttpRequest *request)
+{
+        const char *url = request->options.url;
+        CURLUcode code;
+
+        if (!url || (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0))
+                return 0;
+        request->url = curl_url();
+        if (!request->url)
+                return -ENOMEM;
+        code = curl_url_set(request->url, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
+        if (code != CURLUE_OK) {
+                curl_url_cleanup(request->url);
+                request->url = NULL;
+        }
+        return code == CURLUE_OUT_OF_MEMORY ? -ENOMEM : 0;
+}
+
 int http_request_new(const HttpOptions *options, HttpRequest **ret, const char **ret_problem)
 {
         _cleanup_(http_request_unrefp) HttpRequest *request = NULL;
@@ -296,7 +316,9 @@ int http_request_new(const HttpOptions *options, HttpRequest **ret, const char *
         r = copy_options(&request->options, options);
         if (r < 0)
                 return r;
-        r = init_headers(request, options);
+        r = take_apart(request);
+        if (r >= 0)
+                r = init_headers(request, options);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < options->n_resolve; i++) {
@@ -335,6 +357,7 @@ HttpRequest *http_request_unref(HttpRequest *request)
         for (size_t i = 0; i < ARRAY_SIZE(copied_strings); i++)
                 free(*string_at(&request->options, copied_strings[i]));
         free((void *)request->options.body);
+        curl_url_cleanup(request->url);
         curl_slist_free_all(request->connect_to);
         header_list_deinit(&request->body_headers);
         header_list_deinit(&request->headers);
@@ -360,6 +383,10 @@ CURLcode http_request_apply(const HttpRequest *request, CURL *easy)
 
         for (size_t i = 0; i < ARRAY_SIZE(curl_strings); i++)
                 SET(curl_strings[i].option, *string_at((HttpOptions *)o, curl_strings[i].offset));
+        if (request->url)
+                SET(CURLOPT_CURLU, request->url);
+        else
+                SET(CURLOPT_URL, o->url);
         SET(CURLOPT_CONNECT_TO, request->connect_to);
         SET(CURLOPT_CONNECTTIMEOUT_MS, (long)MAX(MIN(connect_timeout / USEC_PER_MSEC, (usec_t)INT32_MAX), (usec_t)1));
         SET(CURLOPT_FOLLOWLOCATION, o->max_redirects > 0 ? 1L : 0L);
@@ -446,12 +473,13 @@ int http_request_apply_start(const HttpRequest *request, const HttpStart *start,
 
         if ((start->user && !field_value_is_valid(start->user)) ||
             (start->secret && !field_value_is_valid(start->secret)) ||
-            (start->body && streq_ptr(o->method, "HEAD")))
+            (start->body && streq_ptr(o->method, "HEAD")) || !start->url == !o->url)
                 return -EINVAL;
         r = apply_headers(request, start, has_body, headers);
         if (r < 0)
                 return r;
-        SET(CURLOPT_URL, start->url);
+        if (start->url)
+                SET(CURLOPT_URL, start->url);
         SET(CURLOPT_HTTPHEADER, headers->first);
         if (code == CURLE_OK)
                 code = apply_body(request, easy, body, start->body ? start->body_size : o->body_size);

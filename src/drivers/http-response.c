@@ -159,14 +159,15 @@ void http_response_fill(HttpTransfer *transfer, CURLcode code, usec_t now_bootti
                         char message[static HTTP_MESSAGE_MAX], HttpResponse *response)
 {
         CURL *easy = transfer->easy;
+        bool validators = transfer->request->options.validators;
 
         *response = (HttpResponse){
                 .message = "",
                 .status = (unsigned)get_long(easy, CURLINFO_RESPONSE_CODE),
                 .body = &transfer->body,
                 .content_type = get_string(easy, CURLINFO_CONTENT_TYPE),
-                .etag = get_header(easy, "ETag"),
-                .last_modified = get_header(easy, "Last-Modified"),
+                .etag = validators ? get_header(easy, "ETag") : "",
+                .last_modified = validators ? get_header(easy, "Last-Modified") : "",
                 .url = get_string(easy, CURLINFO_EFFECTIVE_URL),
                 .remote_ip = get_string(easy, CURLINFO_PRIMARY_IP),
                 .http_version = get_http_version(easy),

@@ -53,6 +53,7 @@ typedef enum HttpVersion {
 
 /* Describes an HttpRequest. All zero is a GET with curl's defaults; strings are copied. */
 typedef struct HttpOptions {
+        const char *url; /* where it is always the same: taken apart once; NULL: each start says its own */
         const char *method; /* NULL: GET, or POST where there is a body */
         /* As curl's -H: "Name: value", "Name;" for an empty value, "Name:" to leave out one of curl's own. */
         const char *const *headers;
@@ -83,6 +84,7 @@ typedef struct HttpOptions {
         HttpVersion version;
         bool compressed;        /* ask for compression; what comes compressed is decoded then */
         const char *user_agent; /* NULL: "takt/VERSION" */
+        bool validators;        /* tell etag and last_modified of the response */
 } HttpOptions;
 
 /*
@@ -101,8 +103,8 @@ bool http_method_is_valid(const char *method);
 bool http_header_is_valid(const char *header);
 
 /*
- * What a single transfer adds to its request. Everything but the URL, which http:// is put before where it
- * names no scheme, may be NULL. The body is borrowed until the transfer ends or is cancelled, all else copied.
+ * What a single transfer adds to its request. All may be NULL, but for the URL, which is either
+ * here or in the request; http:// is put before one that names no scheme. The body is borrowed until the transfer ends or is cancelled, all else copied.
  */
 typedef struct HttpStart {
         const char *url;
@@ -147,7 +149,7 @@ typedef struct HttpResponse {
         unsigned status; /* 0: none came */
         Buffer *body;    /* decoded; the callback may take it by buffer_steal() */
         const char *content_type;
-        const char *etag;
+        const char *etag; /* "" where the request asks for no validators */
         const char *last_modified;
         const char *url; /* the last one, after redirects */
         const char *remote_ip;
@@ -182,7 +184,7 @@ size_t http_client_active(const HttpClient *client);
 
 /*
  * Starts a transfer. What is wrong with the URL or the server is told to the callback. -EBUSY above
- * max_transfers, -EINVAL for a header that can't be sent, -EOPNOTSUPP for an option that this libcurl lacks,
+ * max_transfers, -EINVAL for a header that can't be sent or no URL, -EOPNOTSUPP for an option that this libcurl lacks,
  * -ENOMEM: the callback isn't called then.
  * RET may be NULL for who never cancels.
  */

@@ -286,6 +286,7 @@ int http_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
                 if (template_is_constant(c->headers.templates[i]))
                         headers[n_headers++] = template_constant(c->headers.templates[i]);
         options = (HttpOptions){
+                .url = c->constant_url,
                 /* A body that is made for each run is not known here: the request must be told. */
                 .method = c->method || c->constant_body ? c->method : "POST",
                 .headers = headers,
@@ -312,6 +313,7 @@ int http_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
                 .version = (HttpVersion)c->version,
                 .compressed = c->compressed,
                 .user_agent = c->user_agent,
+                .validators = c->conditional,
         };
         r = http_request_new(&options, &c->request, &problem);
         if (r == -EINVAL)

@@ -312,7 +312,7 @@ static int start_one(Run *run, const HttpConfig *config, Slot *slot)
         if (note_secrets(run, config, url.data, &secret) < 0)
                 return -ENOMEM;
         start = (HttpStart){
-                .url = config->constant_url ?: url.data,
+                .url = url.data,
                 .headers = (const char *const *)headers.strings,
                 .n_headers = headers.n,
                 .body = slot->body.data,

@@ -86,8 +86,11 @@ static Outcome fetch_start(const HttpOptions *options, const HttpStart *start)
 static Outcome fetch(const HttpOptions *options, const char *base, const char *path)
 {
         _cleanup_free_ char *url = xasprintf("%s%s", base, path);
+        HttpOptions copy = options ? *options : (HttpOptions){};
 
-        return fetch_start(options, &(HttpStart){ .url = url });
+        copy.url = url;
+        copy.validators = true;
+        return fetch_start(&copy, &(HttpStart){});
 }
 
 static void assert_fails(const HttpOptions *options, const char *base, const char *path, const char *error,
@@ -155,19 +158,20 @@ static void test_methods(_unused_ void **state)
         };
         _cleanup_free_ char *url = xasprintf("%s/echo", t.odd);
 
-        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
-                HttpStart start = table[i].start;
+        for (size_t i = 0; i < 2 * ARRAY_SIZE(table); i++) {
+                HttpOptions options = table[i / 2].options;
+                HttpStart start = table[i / 2].start;
                 _cleanup_outcome_ Outcome o = {};
 
-                start.url = url;
-                o = fetch_start(&table[i].options, &start);
+                *(i % 2 ? &options.url : &start.url) = url;
+                o = fetch_start(&options, &start);
                 if (o.error)
                         fail_msg("%zu: %s", i, o.message);
-                for (size_t k = 0; k < ARRAY_SIZE(table[i].expected) && table[i].expected[k]; k++)
-                        if (!strstr(o.body, table[i].expected[k]))
-                                fail_msg("%zu: no \"%s\" in %s", i, table[i].expected[k], o.body);
-                if (table[i].unexpected && strstr(o.body, table[i].unexpected))
-                        fail_msg("%zu: \"%s\" in %s", i, table[i].unexpected, o.body);
+                for (size_t k = 0; k < ARRAY_SIZE(table[i / 2].expected) && table[i / 2].expected[k]; k++)
+                        if (!strstr(o.body, table[i / 2].expected[k]))
+                                fail_msg("%zu: no \"%s\" in %s", i, table[i / 2].expected[k], o.body);
+                if (table[i / 2].unexpected && strstr(o.body, table[i / 2].unexpected))
+                        fail_msg("%zu: \"%s\" in %s", i, table[i / 2].unexpected, o.body);
                 assert_null(strstr(o.body, "Expect:"));
         }
 }
@@ -197,6 +201,7 @@ static void test_options_refused(_unused_ void **state)
                 assert_non_null(problem);
                 assert_null(none);
         }
+        assert_int_equal(http_transfer_start(t.client, request, &(HttpStart){}, on_done, NULL, NULL), -EINVAL);
         assert_int_equal(http_transfer_start(t.client, request,
                                              &(HttpStart){ .url = t.odd, .headers = broken, .n_headers = 1 },
                                              on_done, NULL, NULL), -EINVAL);
@@ -262,6 +267,37 @@ static void test_redirects(_unused_ void **state)
         assert_null(strstr(token.body, "Authorization"));
 }
 
+/* What is taken apart once is the same for each transfer, also after one that was led elsewhere. */
+static void test_constant_url(_unused_ void **state)
+{
+        static const struct {
+                const char *path;
+                unsigned redirects;
+                const char *end;
+        } table[] = {
+                { "/moved", 1, "/echo" }, { "/echo?a=b%20c&d=#part", 0, "/echo?a=b%20c&d=#part" }, { "", 0, "/" },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+                _cleanup_free_ char *url = xasprintf("%s%s", i == 2 ? t.nginx : t.odd, table[i].path);
+                HttpOptions options = { .url = url, .max_redirects = 5 };
+                _cleanup_(http_request_unrefp) HttpRequest *request = request_new(&options);
+
+                for (unsigned k = 0; k < 3; k++) {
+                        unsigned pending = 1;
+                        _cleanup_outcome_ Outcome o = { .pending = &pending };
+
+                        assert_ok(http_transfer_start(t.client, request, &(HttpStart){}, on_done, &o, NULL));
+                        assert_ok(loop_run(t.loop));
+                        assert_null(o.error);
+                        assert_int_equal(o.response.status, 200);
+                        assert_int_equal(o.response.redirects, table[i].redirects);
+                        assert_string_equal(o.url + strlen(o.url) - strlen(table[i].end), table[i].end);
+                        assert_string_equal(o.etag, ""); /* nobody asked for it */
+                }
+        }
+}
+
 static void test_compressed(_unused_ void **state)
 {
         HttpOptions options = { .compressed = true };
@@ -286,13 +322,14 @@ static void test_digest(_unused_ void **state)
 static void test_conditional(_unused_ void **state)
 {
         _cleanup_free_ char *url = xasprintf("%s/tagged", t.odd);
-        _cleanup_outcome_ Outcome first = fetch_start(NULL, &(HttpStart){ .url = url, .etag = "" });
+        const HttpOptions options = { .validators = true };
+        _cleanup_outcome_ Outcome first = fetch_start(&options, &(HttpStart){ .url = url, .etag = "" });
         _cleanup_outcome_ Outcome second = {};
 
         assert_int_equal(first.response.status, 200);
         assert_string_equal(first.etag, "\"one\"");
         assert_string_equal(first.last_modified, "Sun, 22 Nov 2026 10:00:00 GMT");
-        second = fetch_start(NULL, &(HttpStart){ .url = url, .etag = first.etag, .last_modified = first.last_modified });
+        second = fetch_start(&options, &(HttpStart){ .url = url, .etag = first.etag, .last_modified = first.last_modified });
         assert_int_equal(second.response.status, 304);
         assert_int_equal(second.body_size, 0);
 }
@@ -603,7 +640,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 HTTP_TEST(test_get),          HTTP_TEST(test_methods),      HTTP_TEST(test_options_refused),
-                HTTP_TEST(test_faults),       HTTP_TEST(test_redirects),    HTTP_TEST(test_no_password_in_message),
+                HTTP_TEST(test_faults),       HTTP_TEST(test_redirects),    HTTP_TEST(test_constant_url),
+                HTTP_TEST(test_no_password_in_message),
                 HTTP_TEST(test_compressed),   HTTP_TEST(test_digest),       HTTP_TEST(test_conditional),
                 HTTP_TEST(test_tls),          HTTP_TEST(test_parallel),     HTTP_TEST(test_unix_socket_and_resolve),
                 HTTP_TEST(test_limits),       HTTP_TEST(test_cancel),       HTTP_TEST(test_closed_while_idle),
