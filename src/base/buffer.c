@@ -11,7 +11,7 @@ void buffer_deinit(Buffer *buffer)
         *buffer = (Buffer){ .max = buffer->max };
 }
 
-int buffer_reserve(Buffer *buffer, size_t n)
+int buffer_grow(Buffer *buffer, size_t n)
 {
         size_t want, size;
         char *data;
@@ -31,20 +31,6 @@ int buffer_reserve(Buffer *buffer, size_t n)
         data[buffer->len] = '\0';
         buffer->data = data;
         buffer->allocated = size;
-        return 0;
-}
-
-int buffer_append_slowly(Buffer *buffer, const void *data, size_t n)
-{
-        int r;
-
-        r = buffer_reserve(buffer, n);
-        if (r < 0)
-                return r;
-        if (n > 0)
-                memcpy(buffer->data + buffer->len, data, n);
-        buffer->len += n;
-        buffer->data[buffer->len] = '\0';
         return 0;
 }
 

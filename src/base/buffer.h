@@ -22,16 +22,24 @@ typedef struct Buffer {
 void buffer_deinit(Buffer *buffer);
 #define _cleanup_buffer_ _cleanup_(buffer_deinit)
 
+/* As buffer_reserve(), where there may be no room. */
+int buffer_grow(Buffer *buffer, size_t n);
+
 /* Makes room for N more bytes and a NUL. Returns 0, -ENOMEM, or -E2BIG above the cap. */
-int buffer_reserve(Buffer *buffer, size_t n);
-/* As buffer_append(), where there may be no room. */
-int buffer_append_slowly(Buffer *buffer, const void *data, size_t n);
+static inline int buffer_reserve(Buffer *buffer, size_t n)
+{
+        if (n >= buffer->allocated - buffer->len || (buffer->max > 0 && buffer->len + n > buffer->max))
+                return buffer_grow(buffer, n);
+        return 0;
+}
 
 /* Appends N bytes. Errors of buffer_reserve(). */
 static inline int buffer_append(Buffer *buffer, const void *data, size_t n)
 {
-        if (n >= buffer->allocated - buffer->len || (buffer->max > 0 && buffer->len + n > buffer->max))
-                return buffer_append_slowly(buffer, data, n);
+        int r = buffer_reserve(buffer, n);
+
+        if (r < 0)
+                return r;
         if (n > 0)
                 memcpy(buffer->data + buffer->len, data, n);
         buffer->len += n;

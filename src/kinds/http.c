@@ -19,6 +19,7 @@
 #define HTTP_REQUEST_BODY_MAX (16U * 1024 * 1024)
 /* Bytes of an unexpected response that its error message quotes. */
 #define HTTP_QUOTE_MAX 120
+#define TIMING_ROOM 256U /* for what is told of a request, but for a long URL */
 
 /* One request of a run. */
 typedef struct Slot {
@@ -141,6 +142,7 @@ static void note_timing(HttpRun *state, const HttpConfig *config, const HttpResp
         /* A credential, of whatever length, may stand in the query. */
         if (!secret)
                 (void)secret_append_url(&url, response->url);
+        (void)buffer_reserve(&state->timings, TIMING_ROOM);
         if (config->requests > 1)
                 (void)buffer_append_char(&state->timings, state->timings.len > 0 ? ',' : '[');
         json_writer_init(&w, &state->timings, 0);

@@ -23,26 +23,26 @@ static const char *skip_string(const char *p, const char *end)
 }
 
 /*
- * Blanks stand in strings or between tokens. What lies between those is copied in as long runs as
- * there are: a text that is compact already is one run.
+ * Blanks stand in strings or between tokens, where no other byte is as small. What lies between those is copied
+ * in as long runs as there are: a text that is compact already is one run.
  */
 static int append_compact(const char *s, size_t n, Buffer *out)
 {
         const char *end = s + n, *run = s, *p = s;
         int r;
 
+        /* At once, unless the compact text alone fits. */
+        (void)buffer_reserve(out, n);
         while (p < end) {
                 if (*p == '"') {
                         p = skip_string(p, end);
-                } else if (!is_blank(*p)) {
+                } else if ((unsigned char)*p > ' ') {
                         p++;
                 } else {
                         r = buffer_append(out, run, (size_t)(p - run));
                         if (r < 0)
                                 return r;
-                        while (p < end && is_blank(*p))
-                                p++;
-                        run = p;
+                        run = ++p;
                 }
         }
         return buffer_append(out, run, (size_t)(p - run));
