@@ -27,6 +27,8 @@ struct Loop {
         int timer_fd;
         struct event *timer_event;
         usec_t armed_boottime; /* what the timerfd is set to */
+        bool in_io;            /* a descriptor is served: the timerfd is set when that has ended */
+        bool earlier;          /* a deadline is earlier than what it is set to */
         usec_t turned_boottime; /* when timers were last looked at */
         struct event *deferred_event;
         bool in_deferred;
@@ -77,7 +79,11 @@ static void arm_timer_fd(Loop *loop)
 
 static void on_earlier_deadline(void *userdata)
 {
-        arm_timer_fd(userdata);
+        Loop *loop = userdata;
+
+        loop->earlier = loop->in_io;
+        if (!loop->in_io)
+                arm_timer_fd(loop);
 }
 
 usec_t loop_callback_ended(Loop *loop, usec_t began_boottime)
@@ -109,7 +115,8 @@ static void on_timer_fd(_unused_ evutil_socket_t fd, _unused_ short what, void *
          */
         loop->turned_boottime = clock_boottime(loop->clock);
         (void)timer_queue_dispatch(loop->timers, loop->turned_boottime, TIMERS_A_TURN);
-        loop->armed_boottime = USEC_INFINITY - 1;
+        if (loop->armed_boottime <= loop->turned_boottime)
+                loop->armed_boottime = USEC_INFINITY - 1;
         arm_timer_fd(loop);
 }
 
@@ -294,6 +301,21 @@ struct event_base *loop_event_base(Loop *loop)
         return loop->base;
 }
 
+/*
+ * What came due while a descriptor was served is fired behind the others of this turn, for which the timerfd
+ * need not be set. Deadlines themselves never have more fired in their turn.
+ */
+static void arm_earlier(Loop *loop, usec_t now)
+{
+        if (!loop->earlier)
+                return;
+        loop->earlier = false;
+        if (timer_queue_wake(loop->timers) <= now)
+                event_active(loop->timer_event, EV_READ, 0);
+        else
+                arm_timer_fd(loop);
+}
+
 /* Between two descriptors of one turn. */
 static void catch_up(Loop *loop, usec_t now)
 {
@@ -320,8 +342,12 @@ static void on_io(evutil_socket_t fd, short what, void *userdata)
                 events |= IO_WRITE;
         if (what & EV_CLOSED)
                 events |= IO_HANGUP;
+        loop->in_io = true;
         source->callback(source, fd, events, source->userdata); /* may free the source */
-        catch_up(loop, loop_callback_ended(loop, began));
+        loop->in_io = false;
+        began = loop_callback_ended(loop, began);
+        arm_earlier(loop, began);
+        catch_up(loop, began);
 }
 
 static short to_event_flags(unsigned events)
