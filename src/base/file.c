@@ -148,5 +148,5 @@ char *path_join(const char *dir, const char *name)
 
         if (name[0] == '/')
                 return strdup(name);
-        return xasprintf("%s%s%s", dir, n > 0 && dir[n - 1] == '/' ? "" : "/", name);
+        return string_join(dir, n > 0 && dir[n - 1] == '/' ? "" : "/", name);
 }

@@ -21,6 +21,16 @@ char *xasprintf(const char *format, ...)
         return n < 0 ? NULL : s;
 }
 
+char *string_join(const char *a, const char *b, const char *c)
+{
+        size_t n_a = strlen(a), n_b = strlen(b), n_c = strlen(c);
+        char *joined = malloc(n_a + n_b + n_c + 1);
+
+        if (joined)
+                *(char *)mempcpy(mempcpy(mempcpy(joined, a, n_a), b, n_b), c, n_c) = '\0';
+        return joined;
+}
+
 char *put_uint64(char *p, uint64_t value)
 {
         char digits[UINT64_DIGITS_MAX], *s = digits + sizeof(digits);

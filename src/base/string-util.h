@@ -7,6 +7,9 @@
 /* A string that the caller frees; NULL where there is no memory. */
 char *xasprintf(const char *format, ...) _printf_(1, 2);
 
+/* A, B and C one behind the other, as a string that the caller frees; NULL where there is no memory. */
+char *string_join(const char *a, const char *b, const char *c);
+
 /* Writes VALUE in decimal at P, UINT64_DIGITS_MAX bytes at most, with no NUL. Returns what is behind it. */
 #define UINT64_DIGITS_MAX 20U
 char *put_uint64(char *p, uint64_t value);

@@ -14,18 +14,23 @@ void string_list_deinit(StringList *list)
         *list = (StringList){};
 }
 
+int string_list_take(StringList *list, char *s)
+{
+        char **strings = s ? reallocarray(list->strings, list->n + 2, sizeof(*strings)) : NULL;
+
+        if (!strings) {
+                free(s);
+                return -ENOMEM;
+        }
+        list->strings = strings;
+        strings[list->n++] = s;
+        strings[list->n] = NULL;
+        return 0;
+}
+
 int string_list_append(StringList *list, const char *s)
 {
-        char **strings = reallocarray(list->strings, list->n + 2, sizeof(*strings));
-
-        if (!strings)
-                return -ENOMEM;
-        list->strings = strings;
-        strings[list->n] = strdup(s);
-        if (!strings[list->n])
-                return -ENOMEM;
-        strings[++list->n] = NULL;
-        return 0;
+        return string_list_take(list, strdup(s));
 }
 
 static int parse_string(_unused_ const ConfigKey *key, const char *value, _unused_ const ConfigSite *site, void *target)

@@ -55,6 +55,8 @@ typedef struct StringList {
 
 void string_list_deinit(StringList *list);
 int string_list_append(StringList *list, const char *s);
+/* S, which may be NULL for want of memory, is the list's from now on, also on failure. -ENOMEM. */
+int string_list_take(StringList *list, char *s);
 
 extern const ConfigType config_type_string;   /* char * */
 extern const ConfigType config_type_strings;  /* StringList, repeatable */

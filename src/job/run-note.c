@@ -3,26 +3,35 @@
 
 #include <stdio.h>
 
+#include "base/string-util.h"
 #include "job/job.h"
 #include "job/spec.h"
 
-/* The number tells a text of another format. */
+/* The number tells a text of another format; as run_note_write() puts it. */
 #define FORMAT_HEAD "run2 %llu %u %u %u %llu %llu %llu %llu %llu %llu %llu "
 
 typedef unsigned long long ull;
 
 int run_note_write(const Run *run, Buffer *text)
 {
+        const uint64_t numbers[] = {
+                run->id, run->trigger, run->attempts, run->uid, run->origin, run->scheduled_realtime, run->created_realtime,
+                run->started_realtime, run->due_boottime, run->started_boottime, clock_boottime(run->services->clock),
+        };
+        char head[sizeof("run2 ") + ARRAY_SIZE(numbers) * (UINT64_DIGITS_MAX + 1)], *p = stpcpy(head, "run2 ");
         int r;
 
         if (run->member || run->secrets.n > 0 || job_spec_is_guarded(run->spec))
                 return -EOPNOTSUPP;
         if (run->params && strlen(run->params) > RUN_NOTE_MAX / 2)
                 return -E2BIG;
-        r = buffer_appendf(text, FORMAT_HEAD "%s", (ull)run->id, (unsigned)run->trigger, run->attempts,
-                           (unsigned)run->uid, (ull)run->origin, (ull)run->scheduled_realtime,
-                           (ull)run->created_realtime, (ull)run->started_realtime, (ull)run->due_boottime,
-                           (ull)run->started_boottime, (ull)clock_boottime(run->services->clock), run->job->name);
+        for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+                p = put_uint64(p, numbers[i]);
+                *p++ = ' ';
+        }
+        r = buffer_append(text, head, (size_t)(p - head));
+        if (r >= 0)
+                r = buffer_append_string(text, run->job->name);
         if (r >= 0 && run->params)
                 r = buffer_append_char(text, ' ');
         if (r >= 0 && run->params)

@@ -33,25 +33,17 @@ int command_check_environment(JobSpec *spec, const TemplateList *variables, cons
 
 static int add_variable(StringList *list, const char *name, const char *value)
 {
-        _cleanup_free_ char *variable = value ? xasprintf("%s=%s", name, value) : NULL;
-
-        if (!value)
-                return 0;
-        return variable ? string_list_append(list, variable) : -ENOMEM;
+        return value ? string_list_take(list, string_join(name, "=", value)) : 0;
 }
 
 int command_base_environment(Run *run, const char *shared, StringList *list)
 {
         const Environment *e = run->services->environment;
-        char number[24], time[REALTIME_ISO_MAX];
-        _cleanup_free_ char *path = NULL;
+        char number[UINT64_DIGITS_MAX + 1], time[REALTIME_ISO_MAX];
         int r;
 
-        path = e ? xasprintf("%s:%s", e->bin, COMMAND_PATH) : strdup(COMMAND_PATH);
-        if (!path)
-                return -ENOMEM;
-        (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)run->id);
-        r = add_variable(list, "PATH", path);
+        *put_uint64(number, run->id) = '\0';
+        r = e ? string_list_take(list, string_join("PATH=", e->bin, ":" COMMAND_PATH)) : add_variable(list, "PATH", COMMAND_PATH);
         if (r >= 0)
                 r = add_variable(list, "HOME", getenv("HOME"));
         if (r >= 0)

@@ -89,7 +89,8 @@ static void spawn_start(Run *run)
         _cleanup_(words_freep) char **argv = NULL;
         _cleanup_(string_list_deinit) StringList environment = {};
         _cleanup_buffer_ Buffer input = BUFFER_NULL, note = BUFFER_NULL;
-        _cleanup_free_ char *directory = NULL, *mark = NULL;
+        char mark[sizeof("TAKT_RUN=") + UINT64_DIGITS_MAX];
+        _cleanup_free_ char *directory = NULL;
         SpawnRequest request;
         int r;
 
@@ -97,11 +98,7 @@ static void spawn_start(Run *run)
             command_environment(run, NULL, &config->environment, exec_assignments(run), &environment) < 0 ||
             run_expand(run, exec_config_input(config), &input) < 0)
                 return;
-        mark = xasprintf("TAKT_RUN=%llu", (unsigned long long)run->id);
-        if (!mark) {
-                run_fail(run, "memory", "no memory for the command");
-                return;
-        }
+        *put_uint64(stpcpy(mark, "TAKT_RUN="), run->id) = '\0';
         /* Without one the command ends with the daemon. */
         if (run_note_write(run, &note) < 0)
                 buffer_clear(&note);
