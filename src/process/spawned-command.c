@@ -195,13 +195,13 @@ static void on_output(_unused_ IoSource *source, _unused_ int fd, _unused_ unsig
  */
 static void capture_watch(SpawnCapture *capture)
 {
-        if (capture->fd >= 0 && io_source_set_events(capture->io, IO_READ) < 0)
+        if (capture->fd >= 0 && !capture->io &&
+            io_source_new(capture->command->spawner->loop, capture->fd, IO_READ, on_output, capture, &capture->io) < 0)
                 capture_close(capture);
 }
 
 static int capture_init(SpawnCapture *capture, const SpawnOutput *output, int *ret_write_end)
 {
-        Loop *loop = capture->command->spawner->loop;
         int fds[2];
 
         if (output->mode != SPAWN_CAPTURE)
@@ -212,9 +212,7 @@ static int capture_init(SpawnCapture *capture, const SpawnOutput *output, int *r
                 return negative_errno();
         capture->fd = fds[0];
         *ret_write_end = fds[1];
-        if (fcntl(capture->fd, F_SETFL, O_NONBLOCK) < 0)
-                return negative_errno();
-        return io_source_new(loop, capture->fd, 0, on_output, capture, &capture->io);
+        return fcntl(capture->fd, F_SETFL, O_NONBLOCK) < 0 ? negative_errno() : 0;
 }
 
 /* --- end --- */
@@ -398,8 +396,6 @@ int spawned_command_resume(Spawner *spawner, const SpawnReport *report, const Sp
                 capture->fd = TAKE_FD(ends[i]);
                 if (capture->saved >= 0)
                         r = capture_restore(capture);
-                if (r >= 0 && capture->fd >= 0)
-                        r = io_source_new(spawner->loop, capture->fd, 0, on_output, capture, &capture->io);
         }
         if (r >= 0 && uses_slot)
                 r = spawner_claim(spawner, report->slot, report->serial, report->pid, command);
