@@ -241,6 +241,12 @@ static int parse_limit(_unused_ const ConfigKey *key, const char *value, const C
             limit.limit.rlim_cur > limit.limit.rlim_max)
                 return config_item_error(site->item, site->report, (size_t)(equals + 1 - copy),
                                          "say a number, infinity, or SOFT:HARD with a soft limit that is no larger");
+        /* The last one counts, as one may not be raised again. */
+        for (size_t i = 0; i < set->n; i++)
+                if (set->limits[i].resource == limit.resource) {
+                        set->limits[i] = limit;
+                        return 0;
+                }
         if (set->n >= ARRAY_SIZE(set->limits))
                 return config_item_error(site->item, site->report, 0, "given too often");
         set->limits[set->n++] = limit;

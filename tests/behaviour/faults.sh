@@ -50,6 +50,9 @@ exec_job chatter '/bin/sh -c "i=0; while [ $i -lt 2000 ]; do echo line $i >&2; i
 for signal in HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM XCPU XFSZ VTALRM PROF SYS; do
         exec_job "signal-$signal" "/bin/sh -c \"kill -$signal \$\$\$\$\""
 done
+mkdir "$dir/cores"
+# Over the limit that all have: the last one counts.
+exec_job dumps '/bin/sh -c "kill -ABRT $$$$"' "WorkingDirectory=$dir/cores\nLimit=CORE=16M\n"
 start_taktd
 run_job 'r["state"]' missing >"$dir/out"
 spawn_pid=$(children_of "$taktd_pid" | awk '{ print $1 }')
@@ -64,6 +67,15 @@ is "exit status 127" "failed exit-status exit status 127" "$(outcome status-127)
 for signal in HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM XCPU XFSZ VTALRM PROF SYS; do
         like "SIG$signal" "failed signal killed by SIG$signal*" "$(outcome "signal-$signal")"
 done
+is "no core dump" "failed signal killed by SIGABRT" "$(outcome signal-ABRT)"
+# Where cores are files, and may be: a pipe's program has its own mind.
+if [ "$(ulimit -Hc)" = 0 ] || grep -q '[|/]' /proc/sys/kernel/core_pattern; then
+        echo "skipped: core dumps, which this machine writes to no file here"
+else
+        is "a core dump" "failed signal killed by SIGABRT, core dumped" "$(outcome dumps)"
+        is "its mark" True "$(runs 'rs[0]["details"]["core"]' dumps)"
+        [ -n "$(ls "$dir/cores")" ] || fail "there is no core"
+fi
 is "closed descriptors" "failed exit-status exit status 3" "$(outcome closed)"
 is "an empty input" 0 "$(run_job 'r["result"].strip()' stdin)"
 like "a flood" "succeeded 1024 [1-9]*" "$(run_job 'r["state"] + " " + str(len(r["result"])) + " " + str(r["details"]["droppedBytes"])' flood)"

@@ -46,6 +46,23 @@ taktctl -q cancel "$run"
 taktctl -q wait "$run" 2>"$dir/out" || :
 is "a cancel" "('cancelled', 'cancelled')" "$(runs 'rs[0]["state"], rs[0]["error"]["kind"]' hung)"
 
+# --- its reader is killed in the middle ---
+# Until one is hit that has the file in work: a process that is only just started is replaced, and nobody notices.
+kill_readers() {
+        local spawn pid
+        for spawn in $(children_of "$taktd_pid"); do
+                for pid in $(children_of "$spawn"); do
+                        if grep -q '^takt-worker' "/proc/$pid/comm" 2>/dev/null; then kill -KILL "$pid" 2>/dev/null || :; fi
+                done
+        done
+        [ "$(runs 'rs[0]["state"]' hung)" = failed ]
+}
+taktctl -q run hung >"$dir/out"
+eventually "its reader is killed" kill_readers || :
+is "a reader that is killed" "('exec', \"EnvironmentFile=hung can't be read: takt-worker died of it\")" \
+        "$(runs 'rs[0]["error"]["kind"], rs[0]["error"]["message"]' hung)"
+is "and the next one goes on" 1 "$(run_job 'r["result"].strip()' quick)"
+
 # --- one that answers late; each start method waits for it ---
 for name in slow pooled coroutine; do
         run=$(taktctl run $name)

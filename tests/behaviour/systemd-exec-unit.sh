@@ -86,6 +86,16 @@ is "a secret" True "$(run_of '"sesame" not in str(r)' secret)"
 until_true "the line with the secret" inside sh -c 'journalctl --no-pager -u taktd TAKT_JOB=secret | grep -q "it is"'
 if inside journalctl --no-pager | grep -q sesame; then fail "the journal has the secret"; fi
 
+# --- one that takes more memory than it may ---
+
+unit greedy $'Command=/bin/sh -c "exec head -c 500M /dev/zero | tail"\nMemoryMax=20M\nProperty=MemorySwapMax=0\nOutput=none'
+inside systemctl reload taktd
+if inside grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null; then
+        is "an unit out of memory" "failed oom-kill" "$(run_of 'r["state"] + " " + r["error"]["kind"]' greedy)"
+else
+        echo "skipped: a unit out of memory, as there is no memory controller of control groups here"
+fi
+
 # --- a tree that ignores TERM, cancelled ---
 
 run=$(inside taktctl --system run long)

@@ -32,6 +32,20 @@ until_true "the readiness of the user's daemon" as_user systemctl --user is-acti
 [ "$(user_property StatusText)" = "1 jobs" ] || fail "the status is \"$(user_property StatusText)\""
 found=$(as_user taktctl --user --json run --wait whoami | grep -o '"result":"[^"]*"' || :)
 [ "$found" = '"result":"takt-tester"' ] || fail "a run of the user gives $found"
+# A unit of the user's own manager, by the user's bus.
+as_user sh -c 'cat >$HOME/.config/takt/jobs/second-unit.job' <<<$'[Job]\nType=exec\n[Exec]\nStartMethod=unit\nCommand=/bin/sh -c "id -un; cat /proc/self/cgroup"\nNice=1'
+as_user sh -c 'cat >$HOME/.config/takt/jobs/long-unit.job' <<<$'[Job]\nType=exec\n[Exec]\nStartMethod=unit\nCommand=/bin/sleep 1000'
+as_user systemctl --user reload taktd || fail "the user's daemon can't be reloaded"
+found=$(as_user taktctl --user --json run --wait second-unit || :)
+case $found in
+*'takt-tester'*"user@$uid.service/"*'takt-second-unit-'*'"state":"succeeded"'* | *'"state":"succeeded"'*'takt-tester'*"user@$uid.service/"*'takt-second-unit-'*) ;;
+*) fail "a unit on the user's bus gives $found" ;;
+esac
+run=$(as_user taktctl --user run long-unit)
+until_true "the user's unit" as_user systemctl --user is-active "takt-long-unit-$run.service"
+as_user taktctl -q --user cancel "$run"
+until_true "its end" as_user sh -c "taktctl --user --json runs long-unit | grep -q '\"state\":\"cancelled\"'"
+as_user sh -c 'rm $HOME/.config/takt/jobs/*-unit.job'
 as_user sh -c 'cat >$HOME/.config/takt/jobs/second.job' <<<$'[Job]\nType=sleep\n[Sleep]\nDuration=1ms'
 as_user systemctl --user reload taktd || fail "the user's daemon can't be reloaded"
 [ "$(user_property StatusText)" = "2 jobs" ] || fail "after a reload the status is \"$(user_property StatusText)\""
