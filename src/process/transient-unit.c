@@ -8,81 +8,14 @@
 #include "process/transient-unit-internal.h"
 
 #include <sys/wait.h>
-#include <systemd/sd-login.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/list.h"
 #include "base/string-util.h"
-#include "process/output-pipe.h"
 
-/* How long a bus may take to answer. */
-#define UNIT_CALL_USEC (90 * USEC_PER_SEC)
-
-struct UnitManager {
-        Loop *loop;
-        BusScope scope;
-        char *owner; /* the service that this process is; NULL: none */
-        Bus *bus;    /* NULL: not connected */
-        sd_bus_slot *job_removed;
-        List units;
-        unsigned n_units;
-};
-
-typedef enum UnitState {
-        UNIT_STARTING, /* asked for, not answered */
-        UNIT_RUNNING,
-        UNIT_ENDED, /* its result is known, its output not yet at its end */
-} UnitState;
-
-struct TransientUnit {
-        UnitManager *manager;
-        List link;
-        UnitState state;
-        char *name;
-        char *path;
-        char *job;        /* of the start; NULL: not known yet, or over */
-        char *job_result; /* how that ended; NULL: it has not */
-        bool stopping;
-        bool abandoned; /* freed by its owner before it was started */
-        bool ask_again;
-        bool told_started;
-        sd_bus_message *start; /* while it waits for the bus to be ready */
-        sd_bus_slot *call, *changed, *query;
-        OutputPipe output, error_output;
-        Timer drain;
-        UnitProperties end;
-        UnitExit exit;
-        char *message;
-        UnitCallbacks callbacks;
-        void *userdata;
-};
-
-/* --- calls that need no answer --- */
-
-static void tell_manager(UnitManager *manager, const char *method, const char *name, const char *mode)
+void transient_unit_send_stop(TransientUnit *unit)
 {
-        _cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
-        sd_bus *bus = manager->bus ? bus_get(manager->bus) : NULL;
-        int r;
-
-        if (!bus)
-                return;
-        r = sd_bus_message_new_method_call(bus, &m, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, method);
-        if (r >= 0)
-                r = sd_bus_message_append(m, "s", name);
-        if (r >= 0 && mode)
-                r = sd_bus_message_append(m, "s", mode);
-        if (r >= 0)
-                r = sd_bus_message_set_expect_reply(m, false);
-        if (r >= 0)
-                (void)sd_bus_send(bus, m, NULL);
-        bus_send_queued(manager->bus);
-}
-
-static void send_stop(TransientUnit *unit)
-{
-        tell_manager(unit->manager, "StopUnit", unit->name, "replace");
+        unit_manager_tell(unit->manager, "StopUnit", unit->name, "replace");
 }
 
 /* --- the end --- */
@@ -95,7 +28,7 @@ static void forget(TransientUnit *unit)
         unit->query = sd_bus_slot_unref(unit->query);
 }
 
-static void unit_destroy(TransientUnit *unit)
+void transient_unit_destroy(TransientUnit *unit)
 {
         forget(unit);
         timer_disarm(loop_timers(unit->manager->loop), &unit->drain);
@@ -121,7 +54,7 @@ static void finish(TransientUnit *unit)
         output_pipe_close(&unit->output);
         output_pipe_close(&unit->error_output);
         if (unit->abandoned) {
-                unit_destroy(unit);
+                transient_unit_destroy(unit);
                 return;
         }
         unit->callbacks = (UnitCallbacks){};
@@ -215,7 +148,7 @@ static void end_with(TransientUnit *unit, UnitProperties *properties)
         };
         if (end->code == 0 || (!unit->stopping && !streq_ptr(unit->job_result, "done") && end->code == CLD_EXITED && end->status >= 200))
                 describe_failed_start(unit);
-        tell_manager(unit->manager, "UnrefUnit", unit->name, NULL);
+        unit_manager_tell(unit->manager, "UnrefUnit", unit->name, NULL);
         if (unit->output.fd < 0 && unit->error_output.fd < 0)
                 finish(unit);
         else if (timer_arm_after(loop_timers(unit->manager->loop), &unit->drain, SPAWNER_DRAIN_USEC) < 0)
@@ -294,27 +227,21 @@ static int on_changed(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *
         return 0;
 }
 
-static int on_job_removed(sd_bus_message *m, void *userdata, _unused_ sd_bus_error *ret_error)
+void transient_unit_on_job_over(TransientUnit *unit, const char *result)
 {
-        UnitManager *manager = userdata;
-        const char *job, *name, *result;
-        TransientUnit *unit;
-        uint32_t id;
+        unit->job = (free(unit->job), NULL);
+        unit->job_result = strdup(result);
+        if (unit->job_result)
+                query(unit);
+        else
+                fail(unit, "memory", NULL);
+}
 
-        if (sd_bus_message_read(m, "uoss", &id, &job, &name, &result) < 0)
-                return 0;
-        list_foreach (unit, &manager->units, TransientUnit, link) {
-                if (!streq_ptr(unit->job, job))
-                        continue;
-                unit->job = (free(unit->job), NULL);
-                unit->job_result = strdup(result);
-                if (unit->job_result)
-                        query(unit);
-                else
-                        fail(unit, "memory", NULL);
-                break;
-        }
-        return 0;
+void transient_unit_on_bus_lost(TransientUnit *unit, int error)
+{
+        fail(unit, unit->state == UNIT_STARTING ? "no-bus" : "unit-lost",
+             xasprintf("%s: the connection to the %s bus has ended: %s", unit->name, bus_scope_to_string(unit->manager->scope),
+                       strerror(-error)));
 }
 
 /* --- start --- */
@@ -359,40 +286,16 @@ static int on_start_answered(sd_bus_message *m, void *userdata, _unused_ sd_bus_
         }
         unit->state = UNIT_RUNNING;
         if (unit->abandoned) {
-                send_stop(unit);
-                unit_destroy(unit);
+                transient_unit_send_stop(unit);
+                transient_unit_destroy(unit);
                 return 0;
         }
         if (sd_bus_message_read(m, "o", &job) < 0 || free_and_strdup(&unit->job, job) < 0) {
-                send_stop(unit);
+                transient_unit_send_stop(unit);
                 fail(unit, "memory", NULL);
         } else if (unit->stopping)
-                send_stop(unit);
+                transient_unit_send_stop(unit);
         return 0;
-}
-
-static void on_bus_lost(Bus *bus, int error, void *userdata)
-{
-        UnitManager *manager = userdata;
-
-        /* Each is failed once, whatever its callbacks do with others. */
-        manager->job_removed = sd_bus_slot_unref(manager->job_removed);
-        manager->bus = NULL;
-        for (;;) {
-                TransientUnit *unit, *found = NULL;
-
-                list_foreach (unit, &manager->units, TransientUnit, link)
-                        if (unit->changed) {
-                                found = unit;
-                                break;
-                        }
-                if (!found)
-                        break;
-                fail(found, found->state == UNIT_STARTING ? "no-bus" : "unit-lost",
-                     xasprintf("%s: the connection to the %s bus has ended: %s", found->name, bus_scope_to_string(manager->scope),
-                               strerror(-error)));
-        }
-        bus_free(bus);
 }
 
 /* Sends the start where the bus is ready for it. */
@@ -408,43 +311,12 @@ static int send_start(TransientUnit *unit)
         return r < 0 ? r : 0;
 }
 
-static void on_bus_ready(_unused_ Bus *bus, void *userdata)
+void transient_unit_on_bus_ready(TransientUnit *unit)
 {
-        UnitManager *manager = userdata;
-        TransientUnit *unit;
+        int r = send_start(unit);
 
-        list_foreach (unit, &manager->units, TransientUnit, link) {
-                int r = send_start(unit);
-
-                if (r < 0)
-                        fail(unit, "unit", xasprintf("%s could not be asked for: %s", unit->name, strerror(-r)));
-        }
-}
-
-static int connect_bus(UnitManager *manager)
-{
-        static const BusCallbacks callbacks = { .ready = on_bus_ready, .lost = on_bus_lost };
-        _cleanup_(bus_freep) Bus *bus = NULL;
-        _cleanup_(sd_bus_slot_unrefp) sd_bus_slot *slot = NULL;
-        int r;
-
-        if (manager->bus)
-                return 0;
-        r = bus_open(manager->loop, manager->scope, &callbacks, manager, &bus);
         if (r < 0)
-                return r;
-        r = sd_bus_set_method_call_timeout(bus_get(bus), UNIT_CALL_USEC);
-        if (r >= 0)
-                r = sd_bus_match_signal_async(bus_get(bus), &slot, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "JobRemoved",
-                                              on_job_removed, NULL, manager);
-        if (r < 0)
-                return r;
-        manager->bus = TAKE_PTR(bus);
-        manager->job_removed = TAKE_PTR(slot);
-        /* Without this the manager tells nothing; it knows who asked until the connection ends. */
-        (void)sd_bus_call_method_async(bus_get(manager->bus), NULL, SYSTEMD_SERVICE, SYSTEMD_PATH, SYSTEMD_MANAGER, "Subscribe",
-                                       NULL, NULL, NULL);
-        return 0;
+                fail(unit, "unit", xasprintf("%s could not be asked for: %s", unit->name, strerror(-r)));
 }
 
 static int ask_for(TransientUnit *unit, const UnitRequest *request)
@@ -477,7 +349,7 @@ int transient_unit_start(UnitManager *manager, const UnitRequest *request, const
 
         if (manager->n_units >= TRANSIENT_UNITS_MAX)
                 return -EAGAIN;
-        r = connect_bus(manager);
+        r = unit_manager_connect(manager);
         if (r < 0)
                 return r;
         unit = new0(TransientUnit, 1);
@@ -500,7 +372,7 @@ int transient_unit_start(UnitManager *manager, const UnitRequest *request, const
         r = unit->name ? ask_for(unit, request) : -ENOMEM;
         bus_send_queued(manager->bus);
         if (r < 0) {
-                unit_destroy(unit);
+                transient_unit_destroy(unit);
                 return r;
         }
         *ret = unit;
@@ -519,8 +391,8 @@ TransientUnit *transient_unit_free(TransientUnit *unit)
                 return NULL;
         }
         if (unit->state == UNIT_RUNNING)
-                send_stop(unit);
-        unit_destroy(unit);
+                transient_unit_send_stop(unit);
+        transient_unit_destroy(unit);
         return NULL;
 }
 
@@ -530,7 +402,7 @@ void transient_unit_stop(TransientUnit *unit)
                 return;
         unit->stopping = true;
         if (unit->state == UNIT_RUNNING)
-                send_stop(unit);
+                transient_unit_send_stop(unit);
         else if (unit->start)
                 fail(unit, "cancelled", strdup("ended before the bus took it"));
         /* else it is stopped when the start was answered */
@@ -544,51 +416,4 @@ const Buffer *transient_unit_output(const TransientUnit *unit)
 uint64_t transient_unit_dropped(const TransientUnit *unit)
 {
         return unit->output.dropped;
-}
-
-/* --- manager --- */
-
-/* The service that this process is: units are to end with it, however it ends. */
-static char *own_service(BusScope scope)
-{
-        char *name = NULL;
-        int r = scope == BUS_USER ? sd_pid_get_user_unit(0, &name) : sd_pid_get_unit(0, &name);
-        const char *dot = r >= 0 ? strrchr(name, '.') : NULL;
-
-        if (!dot || !streq(dot, ".service")) {
-                free(name);
-                return NULL;
-        }
-        return name;
-}
-
-int unit_manager_new(Loop *loop, UnitManager **ret)
-{
-        UnitManager *manager = new0(UnitManager, 1);
-
-        if (!manager)
-                return -ENOMEM;
-        manager->loop = loop;
-        manager->scope = bus_scope();
-        manager->owner = own_service(manager->scope);
-        list_init(&manager->units);
-        *ret = manager;
-        return 0;
-}
-
-UnitManager *unit_manager_free(UnitManager *manager)
-{
-        TransientUnit *unit;
-
-        if (!manager)
-                return NULL;
-        list_foreach (unit, &manager->units, TransientUnit, link) {
-                send_stop(unit);
-                unit_destroy(unit);
-        }
-        sd_bus_slot_unref(manager->job_removed);
-        bus_free(manager->bus);
-        free(manager->owner);
-        free(manager);
-        return NULL;
 }
