@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * What spawner.c (the helper's life), spawner-queue.c (what goes to it), spawn-envelope.c (in which
- * form) and spawned-command.c (one command and its output) share.
+ * What spawner.c (the helper's life), spawner-orphans.c (what it may leave behind), spawner-queue.c (what goes to it),
+ * spawn-envelope.c (in which form) and spawned-command.c (one command and its output) share.
  */
 
 #include "base/list.h"
@@ -149,6 +149,19 @@ void spawner_update_io(Spawner *spawner);
 int spawner_new_resumed(Loop *loop, int fd, pid_t pid, Spawner **ret);
 /* From now on the helper has to answer, until there are no commands any more. */
 void spawner_watch_answers(Spawner *spawner);
+/* Arms a timer of the spawner's, for which there is room. USEC_INFINITY: for never. */
+void spawner_arm(Spawner *spawner, Timer *timer, usec_t after);
+
+/* --- spawner-orphans.c --- */
+
+/* So many looks in a row have to find none. */
+#define SPAWNER_ORPHANS_LOOKS 2U
+
+/* The helper is dead: kills and reaps what it left, now and by the spawner's timer until nothing is found any more. */
+void spawner_end_orphans(Spawner *spawner);
+void spawner_on_orphans(Timer *timer, usec_t now);
+/* The same without a loop, for MAX at most: what a helper left behind shortly before the end. */
+void spawner_wait_for_orphans(Spawner *spawner, usec_t max);
 
 /* --- spawned-command.c --- */
 

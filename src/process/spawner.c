@@ -30,12 +30,7 @@
 #define MESSAGES_A_TURN 8U
 /* Pings in a row that a helper may leave without an answer. Counted, as after a suspend no time says anything. */
 #define PINGS_MAX 4U
-/* Between two looks for orphans, doubled each time. */
-#define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
-#define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
-/* So many looks in a row have to find none. */
-#define ORPHANS_LOOKS 2U
-/* How long spawner_free() waits for the helper, and for orphans. */
+/* How long spawner_free() waits for the helper, and then for orphans. */
 #define FREE_WAIT_USEC (1 * USEC_PER_SEC)
 
 int spawner_start(Spawner *spawner, const SpawnRequest *request, const SpawnCallbacks *callbacks, void *userdata,
@@ -152,7 +147,7 @@ static int read_reports(Spawner *spawner)
 /* --- the end of a helper --- */
 
 /* Where no restart and no look can be scheduled, all of this would come to rest: their places in the queue are kept. */
-static void arm(Spawner *spawner, Timer *timer, usec_t after)
+void spawner_arm(Spawner *spawner, Timer *timer, usec_t after)
 {
         usec_t due = usec_add(clock_boottime(loop_clock(spawner->loop)), after);
 
@@ -211,74 +206,9 @@ static void on_connection(_unused_ IoSource *source, _unused_ int fd, unsigned e
         spawner_update_io(spawner);
 }
 
-/* Kills and reaps the children that are no helpers. How many there were; -errno. */
-static int end_orphans(Spawner *spawner, size_t *ret_left)
-{
-        _cleanup_free_ pid_t *pids = NULL;
-        size_t n, left = 0;
-        int r, found = 0;
-
-        r = children_list(&pids, &n);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < n; i++) {
-                if (helper_is_known(pids[i]))
-                        continue;
-                found++;
-                (void)kill(pids[i], SIGKILL);
-                if (waitpid(pids[i], NULL, WNOHANG) == 0)
-                        left++;
-                else
-                        spawner->status.n_strays++;
-        }
-        *ret_left = left;
-        return found;
-}
-
-static void look_for_orphans(Spawner *spawner)
-{
-        size_t left = 0;
-        int found = end_orphans(spawner, &left);
-
-        /*
-         * One that was reaped may have left children of its own, and the list may miss some while it
-         * changes: only several looks in a row that find nothing are the end.
-         */
-        spawner->orphans_unseen = found == 0 ? spawner->orphans_unseen + 1 : 0;
-        if (spawner->orphans_unseen >= ORPHANS_LOOKS)
-                return;
-        if (found > 0 && left == (size_t)found)
-                spawner->orphans_delay = MIN(2 * spawner->orphans_delay, ORPHANS_MAX_USEC);
-        else
-                spawner->orphans_delay = ORPHANS_MIN_USEC;
-        arm(spawner, &spawner->orphans, spawner->orphans_delay);
-}
-
-/* The same without a loop: what a helper left behind shortly before the end. */
-static void wait_for_orphans(Spawner *spawner)
-{
-        size_t left;
-
-        for (usec_t waited = 0; spawner->orphans_unseen < ORPHANS_LOOKS && waited < FREE_WAIT_USEC;
-             waited += ORPHANS_MIN_USEC) {
-                if (end_orphans(spawner, &left) == 0)
-                        spawner->orphans_unseen++;
-                else
-                        (void)poll(NULL, 0, ORPHANS_MIN_USEC / USEC_PER_MSEC);
-        }
-}
-
-static void on_orphans(Timer *timer, _unused_ usec_t now)
-{
-        Spawner *spawner = container_of(timer, Spawner, orphans);
-
-        arm(spawner, &spawner->orphans, USEC_INFINITY);
-        look_for_orphans(spawner);
-}
-
 static void schedule_restart(Spawner *spawner)
 {
-        arm(spawner, &spawner->restart, spawner->backoff);
+        spawner_arm(spawner, &spawner->restart, spawner->backoff);
         spawner->backoff = MIN(MAX(2 * spawner->backoff, SPAWNER_RESTART_MIN_USEC), SPAWNER_RESTART_MAX_USEC);
 }
 
@@ -297,9 +227,7 @@ static void on_helper_dead(_unused_ IoSource *source, _unused_ int fd, _unused_ 
         while (spawner->fd >= 0 && read_reports(spawner) > 0)
                 ;
         disconnect(spawner);
-        spawner->orphans_delay = ORPHANS_MIN_USEC;
-        spawner->orphans_unseen = 0;
-        look_for_orphans(spawner);
+        spawner_end_orphans(spawner);
         if (!spawner->said_hello)
                 fail_waiting(spawner);
         if (age >= SPAWNER_STABLE_USEC)
@@ -314,7 +242,7 @@ static void on_ping(Timer *timer, _unused_ usec_t now)
 {
         Spawner *spawner = container_of(timer, Spawner, ping);
 
-        arm(spawner, timer, USEC_INFINITY);
+        spawner_arm(spawner, timer, USEC_INFINITY);
         spawner->pinging = false;
         if (spawner->fd < 0)
                 return;
@@ -337,7 +265,7 @@ void spawner_watch_answers(Spawner *spawner)
         if (spawner->pinging)
                 return;
         spawner->pinging = true;
-        arm(spawner, &spawner->ping, spawner->patience / PINGS_MAX);
+        spawner_arm(spawner, &spawner->ping, spawner->patience / PINGS_MAX);
 }
 
 void spawner_set_patience(Spawner *spawner, usec_t patience)
@@ -391,7 +319,7 @@ static void on_restart(Timer *timer, _unused_ usec_t now)
         Spawner *spawner = container_of(timer, Spawner, restart);
         int r;
 
-        arm(spawner, &spawner->restart, USEC_INFINITY);
+        spawner_arm(spawner, &spawner->restart, USEC_INFINITY);
         r = start_helper(spawner);
         if (r < 0) {
                 (void)log_errno(LOG_ERR, r, "Can't start %s again: %m", spawner->helper_path);
@@ -417,10 +345,10 @@ static int spawner_make(Loop *loop, const char *helper_path, Spawner **ret)
         spawner->loop = loop;
         spawner->fd = spawner->pid_fd = -1;
         spawner->free_slot = SPAWN_MAX_SLOTS;
-        spawner->orphans_unseen = ORPHANS_LOOKS;
+        spawner->orphans_unseen = SPAWNER_ORPHANS_LOOKS;
         spawner->controls = BUFFER_WITH_MAX(SPAWNER_MAX_CONTROLS);
         spawner->restart.callback = on_restart;
-        spawner->orphans.callback = on_orphans;
+        spawner->orphans.callback = spawner_on_orphans;
         spawner->ping.callback = on_ping;
         spawner->patience = SPAWNER_PATIENCE_USEC;
         spawner->done = BUFFER_WITH_MAX(SPAWN_MAX_DONE * sizeof(SpawnName));
@@ -530,7 +458,7 @@ Spawner *spawner_free(Spawner *spawner)
                 safe_close(spawner->pid_fd);
         }
         if (!spawner->left)
-                wait_for_orphans(spawner);
+                spawner_wait_for_orphans(spawner, FREE_WAIT_USEC);
         buffer_deinit(&spawner->done);
         buffer_deinit(&spawner->controls);
         free(spawner->slots);

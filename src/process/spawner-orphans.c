@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What a dead helper left: its children, which are ours now. */
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+
+#include "process/children.h"
+#include "process/helper.h"
+#include "process/spawner-internal.h"
+
+/* Between two looks, doubled each time. */
+#define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
+#define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
+
+/* Kills and reaps the children that are no helpers. How many there were; -errno. */
+static int end_orphans(Spawner *spawner, size_t *ret_left)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n, left = 0;
+        int r, found = 0;
+
+        r = children_list(&pids, &n);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                if (helper_is_known(pids[i]))
+                        continue;
+                found++;
+                (void)kill(pids[i], SIGKILL);
+                if (waitpid(pids[i], NULL, WNOHANG) == 0)
+                        left++;
+                else
+                        spawner->status.n_strays++;
+        }
+        *ret_left = left;
+        return found;
+}
+
+static void look_for_orphans(Spawner *spawner)
+{
+        size_t left = 0;
+        int found = end_orphans(spawner, &left);
+
+        /*
+         * One that was reaped may have left children of its own, and the list may miss some while it
+         * changes: only several looks in a row that find nothing are the end.
+         */
+        spawner->orphans_unseen = found == 0 ? spawner->orphans_unseen + 1 : 0;
+        if (spawner->orphans_unseen >= SPAWNER_ORPHANS_LOOKS)
+                return;
+        if (found > 0 && left == (size_t)found)
+                spawner->orphans_delay = MIN(2 * spawner->orphans_delay, ORPHANS_MAX_USEC);
+        else
+                spawner->orphans_delay = ORPHANS_MIN_USEC;
+        spawner_arm(spawner, &spawner->orphans, spawner->orphans_delay);
+}
+
+void spawner_wait_for_orphans(Spawner *spawner, usec_t max)
+{
+        size_t left;
+
+        for (usec_t waited = 0; spawner->orphans_unseen < SPAWNER_ORPHANS_LOOKS && waited < max;
+             waited += ORPHANS_MIN_USEC) {
+                if (end_orphans(spawner, &left) == 0)
+                        spawner->orphans_unseen++;
+                else
+                        (void)poll(NULL, 0, ORPHANS_MIN_USEC / USEC_PER_MSEC);
+        }
+}
+
+void spawner_end_orphans(Spawner *spawner)
+{
+        spawner->orphans_delay = ORPHANS_MIN_USEC;
+        spawner->orphans_unseen = 0;
+        look_for_orphans(spawner);
+}
+
+void spawner_on_orphans(Timer *timer, _unused_ usec_t now)
+{
+        Spawner *spawner = container_of(timer, Spawner, orphans);
+
+        spawner_arm(spawner, &spawner->orphans, USEC_INFINITY);
+        look_for_orphans(spawner);
+}
