@@ -44,6 +44,8 @@ exec_job stdin '/bin/sh -c "cat | wc -c"'
 exec_job deaf "/bin/sh -c \"trap '' TERM; while :; do sleep 1; done\"" 'KillAfterSec=100ms\n'
 exec_job stopped '/bin/sh -c "kill -STOP $$$$; sleep 1000"' 'KillAfterSec=100ms\n'
 exec_job daemon '/bin/sh -c "setsid sleep 1000 >/dev/null 2>&1 & exit 0"'
+# In a session of its own, behind a second fork, with an environment that says nothing of where it comes from.
+exec_job hider "/bin/sh -c \"(setsid env -i /bin/sleep 1000.$$ >/dev/null 2>&1 &) & exit 0\""
 exec_job holder '/bin/sh -c "sleep 1000 & echo over"'
 exec_job forks '/bin/sh -c "i=0; while [ $i -lt 200 ]; do sleep 1000 & i=$((i + 1)); done; echo $i"'
 exec_job chatter '/bin/sh -c "i=0; while [ $i -lt 2000 ]; do echo line $i >&2; i=$((i + 1)); done"'
@@ -81,6 +83,11 @@ is "an empty input" 0 "$(run_job 'r["result"].strip()' stdin)"
 like "a flood" "succeeded 1024 [1-9]*" "$(run_job 'r["state"] + " " + str(len(r["result"])) + " " + str(r["details"]["droppedBytes"])' flood)"
 is "a background process that holds the pipe" over "$(run_job 'r["result"].strip()' holder)"
 is "a daemon" succeeded "$(outcome daemon)"
+is "one that hides" succeeded "$(outcome hider)"
+none_hides() {
+        ! grep -qzsx "1000.$$" /proc/[0-9]*/cmdline
+}
+eventually "what hides is ended" none_hides || :
 is "many forks" 200 "$(run_job 'r["result"].strip()' forks)"
 for name in deaf stopped; do
         taktctl run "$name" >"$dir/out"
