@@ -166,6 +166,12 @@ static int parse_number(_unused_ const ConfigKey *key, const char *value, const 
         return 0;
 }
 
+/* Without a range, so that it may be negative. */
+static int parse_real(_unused_ const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        return parse_double(value, target) < 0 ? config_item_error(site->item, site->report, 0, "'%s' is no number", value) : 0;
+}
+
 static void clear_number(_unused_ const ConfigKey *key, void *target)
 {
         *(double *)target = 0;
@@ -199,6 +205,7 @@ const ConfigType config_type_unsigned = { .metavar = "NUMBER", .parse = parse_un
 const ConfigType config_type_size = { .metavar = "BYTES", .parse = parse_bytes, .clear = clear_bytes };
 const ConfigType config_type_span = { .metavar = "TIMESPAN", .parse = parse_span, .clear = clear_span };
 const ConfigType config_type_double = { .metavar = "NUMBER", .parse = parse_number, .clear = clear_number };
+const ConfigType config_type_real = { .metavar = "NUMBER", .parse = parse_real, .clear = clear_number };
 const ConfigType config_type_choice = { .metavar = "CHOICE", .parse = parse_choice, .clear = clear_choice };
 
 const ConfigKey *config_section_find(const ConfigSection *section, const char *name)

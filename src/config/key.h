@@ -65,6 +65,7 @@ extern const ConfigType config_type_unsigned; /* unsigned */
 extern const ConfigType config_type_size;     /* uint64_t, with K M G suffixes */
 extern const ConfigType config_type_span;     /* usec_t; "infinity" is USEC_INFINITY where max is 0 */
 extern const ConfigType config_type_double;   /* double */
+extern const ConfigType config_type_real;     /* double, of any size and sign */
 extern const ConfigType config_type_choice;   /* int */
 
 /* The row NAME of SECTION, or NULL. */

@@ -1,56 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * Type=sensor: a run reads a device once. There is one driver so far, the simulated device: in each period it
- * has one of Choices= with the given probability, else nothing. What it has in period k hangs on Seed= and k
- * alone, so that two readers, or two days, see the same. Its periods count from the time at which the job's
- * first reading was due; a period that passes unread is gone, as a key that nobody looked for.
- */
+/* Type=sensor: a run reads a device once, by the driver that Driver= names. */
+#include "kinds/sensor.h"
 
-#include <inttypes.h>
-#include <stdio.h>
-
-#include "base/string-util.h"
-#include "job/expand.h"
-#include "job/job.h"
 #include "job/spec.h"
 #include "kinds/kinds.h"
-#include "kinds/outcome.h"
 #include "when/timespan.h"
+#include "work/work.h"
 
 #define SENSOR_CHOICES_MAX 256U
 #define BLANKS " \t"
-
-/* Values as JSON text. */
-typedef struct SensorChoices {
-        char **texts;
-        size_t n;
-} SensorChoices;
-
-typedef struct SensorConfig {
-        int driver;
-        usec_t period;
-        SensorChoices choices;
-        double probability;
-        unsigned seed;
-} SensorConfig;
-
-/* The device, between the readings of a job. */
-typedef struct SensorMemo {
-        usec_t period;
-        unsigned seed;
-        usec_t start_boottime; /* of period 0 */
-        uint64_t next;         /* the first period that was not read */
-        uint64_t n_lost;
-} SensorMemo;
-
-typedef struct Reading {
-        bool fresh;    /* there is a period that was not read before */
-        uint64_t k;    /* that is read */
-        uint64_t lost; /* that passed unread since the last reading */
-        usec_t late;   /* since the first of these could have been read */
-} Reading;
-
-/* --- keys --- */
 
 static void clear_choices(_unused_ const ConfigKey *key, void *target)
 {
@@ -123,13 +81,13 @@ static int parse_choices(_unused_ const ConfigKey *key, const char *value, const
 static const ConfigType type_choices = {
         .metavar = "WORDS", .repeatable = true, .parse = parse_choices, .clear = clear_choices,
 };
-static const char *const driver_names[] = { "sim", NULL };
+static const char *const driver_names[] = { [SENSOR_SIM] = "sim", [SENSOR_FILE] = "file", [_SENSOR_DRIVER_MAX] = NULL };
 
 #define SENSOR(member, type_) .type = &config_type_##type_, .offset = offsetof(SensorConfig, member)
 
 static const ConfigKey sensor_keys[] = {
         { "Driver", SENSOR(driver, choice), .choices = driver_names, .default_value = "sim",
-          .help = "What is read. sim: a simulated device." },
+          .help = "What is read. sim: a simulated device. file: a file with one number in it." },
         { "PeriodSec", SENSOR(period, span), .default_value = "1s", .min = USEC_PER_MSEC, .max = USEC_PER_YEAR,
           .help = "How often the simulated device may have something." },
         { "Choices", .type = &type_choices, .offset = offsetof(SensorConfig, choices),
@@ -138,142 +96,69 @@ static const ConfigKey sensor_keys[] = {
           .help = "How likely it has something in a period, from 0 to 1." },
         { "Seed", SENSOR(seed, unsigned), .default_value = "0",
           .help = "Where its chance begins: with the same number it has the same in the same periods." },
+        { "Path", SENSOR(path, template), .data = TEMPLATE_PATH,
+          .help = "The file that is read. A relative path is one of the environment." },
+        { "Scale", SENSOR(scale, real), .default_value = "1", .help = "What the sum of the number in the file and Offset= is multiplied by." },
+        { "Offset", SENSOR(offset, real), .default_value = "0", .help = "What is added to the number in the file first." },
+        { "Unit", SENSOR(unit, string), .help = "The unit of the value in the file, with offset and scale; it is told in the run's details." },
         {},
 };
 
 static const ConfigSection sensor_section = { "Sensor", sensor_keys, sizeof(SensorConfig) };
 
+/* Each key but Driver= is of one driver. */
+static const struct {
+        const char *key;
+        int driver;
+} owned[] = {
+        { "PeriodSec", SENSOR_SIM }, { "Choices", SENSOR_SIM }, { "Probability", SENSOR_SIM }, { "Seed", SENSOR_SIM },
+        { "Path", SENSOR_FILE },     { "Scale", SENSOR_FILE },  { "Offset", SENSOR_FILE },     { "Unit", SENSOR_FILE },
+};
+
 static int sensor_load(_unused_ JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         const SensorConfig *c = config;
+        int r = 0;
 
-        if (c->choices.n > 0)
-                return 0;
-        return config_items_error(items, report, "Sensor", "Choices", 0,
-                                  "Driver=sim needs Choices=, such as Choices=left right");
-}
+        for (size_t i = 0; i < ARRAY_SIZE(owned); i++) {
+                const ConfigItem *item = config_items_find(items, "Sensor", owned[i].key);
 
-/* --- the simulated device --- */
-
-/* Number I of splitmix64 (Steele, Lea, Flood 2014) from SEED: its state is a counter, so any of them comes at once. */
-static uint64_t draw(uint64_t seed, uint64_t i)
-{
-        uint64_t z = seed + (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
-
-        z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-        z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-        return z ^ (z >> 31);
-}
-
-/* What the device has in period K, as JSON text; NULL: nothing. */
-static const char *sim_value(const SensorConfig *c, uint64_t k)
-{
-        double chance = (double)(draw(c->seed, 2 * k) >> 11) * 0x1p-53;
-
-        if (chance >= c->probability)
-                return NULL;
-        return c->choices.texts[(size_t)(((unsigned __int128)draw(c->seed, 2 * k + 1) * c->choices.n) >> 64)];
-}
-
-/* The job's device; a new one where there is none, or it became another. */
-static SensorMemo get_device(const Run *run, const SensorConfig *c)
-{
-        const SensorMemo *memo = run_memo(run);
-        usec_t now = clock_boottime(run->services->clock);
-
-        if (memo && memo->period == c->period && memo->seed == c->seed)
-                return *memo;
-        return (SensorMemo){ .period = c->period, .seed = c->seed, .start_boottime = MIN(run->due_boottime, now) };
-}
-
-static int keep_device(Run *run, const SensorMemo *device)
-{
-        SensorMemo *memo = run_memo(run);
-
-        if (!memo) {
-                memo = malloc(sizeof(*memo));
-                if (!memo)
-                        return -ENOMEM;
-                *memo = *device;
-                run_set_memo(run, memo);
-                return 0;
+                if (item && item->value[0] && owned[i].driver != c->driver)
+                        r = config_item_key_error(item, report, "%s= is for Driver=%s, and this is Driver=%s", owned[i].key,
+                                                  driver_names[owned[i].driver], driver_names[c->driver]);
         }
-        *memo = *device;
-        return 0;
-}
-
-static Reading read_device(SensorMemo *memo, usec_t now)
-{
-        uint64_t k = usec_sub(now, memo->start_boottime) / memo->period;
-        Reading reading = { .k = k };
-
-        if (k < memo->next)
-                return reading;
-        reading.fresh = true;
-        reading.lost = k - memo->next;
-        if (reading.lost > 0)
-                reading.late = now - (memo->start_boottime + memo->next * memo->period) - memo->period;
-        memo->next = k + 1;
-        memo->n_lost += reading.lost;
-        return reading;
-}
-
-static void tell_lost(Run *run, const Reading *reading)
-{
-        char span[TIMESPAN_MAX], message[TIMESPAN_MAX + 96], data[96];
-
-        (void)snprintf(message, sizeof(message), "missed: read %s too late, up to %" PRIu64 " events may be lost",
-                       timespan_format(reading->late - reading->late % USEC_PER_MSEC, span), reading->lost);
-        (void)snprintf(data, sizeof(data), "{\"missed\":{\"lateUsec\":%" PRIu64 ",\"lost\":%" PRIu64 "}}", reading->late,
-                       reading->lost);
-        run_progress(run, message, data);
-}
-
-static void note_details(Run *run, const SensorMemo *memo, const Reading *reading)
-{
-        run_set_details(run, xasprintf("{\"period\":%" PRIu64 ",\"lateUsec\":%" PRIu64 ",\"lost\":%" PRIu64
-                                       ",\"lostTotal\":%" PRIu64 "}", reading->k, reading->late, reading->lost, memo->n_lost));
-}
-
-/* --- a run --- */
-
-/* What there is wakes those who listen for it; each run ends with what it read, or null. */
-static int yield_value(Run *run, const char *json)
-{
-        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        int r = json_parse(json, strlen(json), NULL, &doc, NULL);
-
-        if (r < 0)
-                return r;
-        r = buffer_append_string(&text, json);
-        return r < 0 ? r : run_yield_value(run, json_root(doc), &text);
+        if (c->driver == SENSOR_SIM && c->choices.n == 0)
+                r = config_items_error(items, report, "Sensor", "Choices", 0,
+                                       "Driver=sim needs Choices=, such as Choices=left right");
+        if (c->driver == SENSOR_FILE && !c->path)
+                r = config_items_error(items, report, "Sensor", "Path", 0,
+                                       "Driver=file needs Path=, such as Path=/sys/class/thermal/thermal_zone0/temp");
+        return r;
 }
 
 static void sensor_start(Run *run)
 {
+        static void (*const start[])(Run *run) = { [SENSOR_SIM] = sensor_sim_start, [SENSOR_FILE] = sensor_file_start };
         const SensorConfig *c = run_config(run);
-        SensorMemo device = get_device(run, c);
-        Reading reading = read_device(&device, clock_boottime(run->services->clock));
-        const char *value = reading.fresh ? sim_value(c, reading.k) : NULL;
 
-        if (keep_device(run, &device) < 0) {
-                run_fail(run, "memory", "no memory for the device");
-                return;
-        }
-        note_details(run, &device, &reading);
-        if (reading.lost > 0)
-                tell_lost(run, &reading);
-        /* What does not fit the job's outputs or schema is said at the end, and yielded to nobody. */
-        if (value)
-                (void)yield_value(run, value);
-        run_finish_with_bytes(run, RESULT_JSON, value ?: "null", value ? strlen(value) : 4);
+        start[c->driver](run);
 }
 
-/* Never called: a run ends in its start(). */
+/* The simulated device is read at once: only a file may be under way. */
 static void sensor_cancel(Run *run)
 {
+        SensorRun *state = run_state(run);
+
+        state->call = work_call_stop(state->call);
         run_fail(run, "cancelled", "ended before its time");
+}
+
+static void sensor_reset(Run *run)
+{
+        SensorRun *state = run_state(run);
+
+        work_call_stop(state->call);
+        free(state->path);
 }
 
 const JobKind sensor_kind = {
@@ -281,6 +166,8 @@ const JobKind sensor_kind = {
         .help = "Reads a device.",
         .section = &sensor_section,
         .load = sensor_load,
+        .run_size = sizeof(SensorRun),
         .start = sensor_start,
         .cancel = sensor_cancel,
+        .reset = sensor_reset,
 };
