@@ -41,11 +41,8 @@ static void arm_for(Scheduler *s, Job *job, const ScheduleNow *now, const Occurr
         if (spread_applies(&job->spec->schedule)) {
                 /* One that is computed anew keeps its place. */
                 bool same = timer_is_armed(&job->timer) && job->next_realtime == next->scheduled_realtime;
-                usec_t jitter = job->next_jitter;
 
-                delay = spread_delay(s, job, due, gap_after(job, now, next));
-                if (same)
-                        delay.jitter = jitter;
+                delay = spread_delay(s, job, due, gap_after(job, now, next), same ? job->next_jitter : USEC_INFINITY);
                 due = usec_add(usec_add(due, delay.jitter), delay.slack);
         }
         job->next_realtime = next->scheduled_realtime;

@@ -45,14 +45,14 @@ usec_t spread_slack(usec_t due_boottime, usec_t accuracy)
         return 0;
 }
 
-Delay spread_delay(Scheduler *s, const Job *job, usec_t due_boottime, usec_t gap)
+Delay spread_delay(Scheduler *s, const Job *job, usec_t due_boottime, usec_t gap, usec_t kept)
 {
         const ScheduleSettings *rules = &job->spec->schedule;
-        usec_t room = gap == USEC_INFINITY ? gap : usec_sub(gap, 1);
+        usec_t room = gap == USEC_INFINITY ? gap : usec_sub(gap, 1), limit = MIN(rules->random_delay, room);
         Delay delay = {};
 
         if (rules->random_delay > 0)
-                delay.jitter = spread_jitter(s, job, MIN(rules->random_delay, room));
+                delay.jitter = kept <= limit ? kept : spread_jitter(s, job, limit);
         if (rules->accuracy > SPREAD_EXACT)
                 delay.slack = spread_slack(usec_add(due_boottime, delay.jitter),
                                            MIN(rules->accuracy, usec_sub(room, delay.jitter)));

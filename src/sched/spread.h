@@ -25,5 +25,8 @@ static inline bool spread_applies(const ScheduleSettings *rules)
 usec_t spread_jitter(Scheduler *s, const Job *job, usec_t limit);
 /* How long after DUE the roundest instant up to ACCURACY later comes. */
 usec_t spread_slack(usec_t due_boottime, usec_t accuracy);
-/* What JOB's occurrence that is due at DUE is put off by; the next one comes GAP later (USEC_INFINITY: none is known). */
-Delay spread_delay(Scheduler *s, const Job *job, usec_t due_boottime, usec_t gap);
+/*
+ * What JOB's occurrence that is due at DUE is put off by; the next one comes GAP later (USEC_INFINITY: none is known).
+ * KEPT is the jitter that it has already and keeps where the rules still allow that (USEC_INFINITY: none).
+ */
+Delay spread_delay(Scheduler *s, const Job *job, usec_t due_boottime, usec_t gap, usec_t kept);

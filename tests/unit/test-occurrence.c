@@ -653,6 +653,26 @@ static void test_put_off_when_first_set(_unused_ void **state)
         fixture_free_kept(f);
 }
 
+/* An occurrence that is computed anew keeps its random delay, but not one that its new definition does not have. */
+static void test_delay_is_of_the_definition(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "TimeZone=UTC\nOnCalendar=*:30\nRandomizedDelaySec=29min\n");
+        JobSpec *same = make_fake_spec("j", "TimeZone=UTC\nOnCalendar=*:30\nRandomizedDelaySec=29min\nMissed=all\n"),
+                *exact = make_fake_spec("j", "TimeZone=UTC\nOnCalendar=*:30\nAccuracySec=10s\n");
+        usec_t jitter = job->next_jitter;
+
+        assert_true(jitter > 10 * SEC);
+        scheduler_change_job(f->engine.scheduler, job, same);
+        assert_int_equal(job->next_jitter, jitter);
+        scheduler_change_job(f->engine.scheduler, job, exact);
+        assert_int_equal(job->next_jitter, 0);
+        assert_true(job->timer.due_boottime - job->next_boottime <= 10 * SEC);
+        job_spec_unref(same);
+        job_spec_unref(exact);
+        fixture_free(f);
+}
+
 #define MANY 3000U
 
 /* The clock is set, again and again, while jobs wait for their turn: none runs by an old one, and none is lost. */
@@ -1125,6 +1145,7 @@ int main(void)
                 RUN(test_clock_not_set),
                 RUN(test_put_off_when_first_set),
                 RUN(test_clock_set_for_many),
+                RUN(test_delay_is_of_the_definition),
                 RUN(test_zone_change),
                 RUN(test_zone_change_for_many),
                 RUN(test_restart),
