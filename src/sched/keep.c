@@ -23,10 +23,15 @@ void keep_drop(Scheduler *s, Job *job)
 void keep_anew(const Scheduler *s, const Job *job)
 {
         ScheduleStamp *stamp = job->stamp;
+        uint64_t schedule;
 
         if (!stamp)
                 return;
-        stamp->schedule = stamp_store_hash(s->services->stamps, job->spec->schedule_identity);
+        schedule = stamp_store_hash(s->services->stamps, job->spec->schedule_identity);
+        /* Of another schedule; by a clock that can't be trusted it is not replaced. */
+        if (stamp->schedule != schedule)
+                stamp->last_realtime = 0;
+        stamp->schedule = schedule;
         stamp->anchor_boottime = job->schedule.anchor_boottime;
         keep(s, job);
         /* What passes while a job is off was never due. */

@@ -673,6 +673,26 @@ static void test_delay_is_of_the_definition(_unused_ void **state)
         fixture_free(f);
 }
 
+/* A schedule that is changed while the clock is wrong begins then: what the old one had is none of its times. */
+static void test_changed_before_clock_is_set(_unused_ void **state)
+{
+        Fixture *f = fixture_new_kept();
+        Job *job = add(f, "j", "TimeZone=UTC\nOnCalendar=*:0/10\nMissed=all\n");
+        JobSpec *spec = make_fake_spec("j", "TimeZone=UTC\nOnCalendar=*:0/7\nMissed=all\n");
+
+        engine_advance_to(&f->engine, 15 * MIN_);
+        assert_int_equal(f->n, 1);
+        f->n = 0;
+        set_clock(f, UINT64_C(1000000000) * SEC);
+        scheduler_change_job(f->engine.scheduler, job, spec);
+        job_spec_unref(spec);
+        set_clock(f, START_REALTIME + 2 * USEC_PER_HOUR);
+        engine_advance_to(&f->engine, 16 * MIN_);
+        assert_int_equal(f->n, 0);
+        assert_int_equal(since_start(job->next_realtime), 2 * USEC_PER_HOUR + 7 * MIN_);
+        fixture_free_kept(f);
+}
+
 #define MANY 3000U
 
 /* The clock is set, again and again, while jobs wait for their turn: none runs by an old one, and none is lost. */
@@ -1146,6 +1166,7 @@ int main(void)
                 RUN(test_put_off_when_first_set),
                 RUN(test_clock_set_for_many),
                 RUN(test_delay_is_of_the_definition),
+                RUN(test_changed_before_clock_is_set),
                 RUN(test_zone_change),
                 RUN(test_zone_change_for_many),
                 RUN(test_restart),
