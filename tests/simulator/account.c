@@ -84,6 +84,11 @@ static void take_record(Model *m, const Run *run)
                 if (n != decision->n_dropped || last != decision->last_dropped)
                         world_fail(m->world, m, "drops %llu instead of %zu", (unsigned long long)n, decision->n_dropped);
                 decision->n_dropped = 0;
+        } else if (m->restarting) {
+                if (n != m->n_catch_up)
+                        world_fail(m->world, m, "tells of %llu that were left to catch up on; there were %zu", (unsigned long long)n,
+                                   m->n_catch_up);
+                m->n_catch_up = 0;
         } else {
                 if (decision->open || m->n_catch_up == 0 || n != m->n_catch_up || last != m->catch_up[n - 1])
                         world_fail(m->world, m, "a record of nothing that was missed: %s", run->error_message);
@@ -219,5 +224,7 @@ void model_event(Model *m, const Event *event)
                 check_start(m, live, event->run);
         live->state = event->run->state;
         if (run_state_is_final(live->state))
-                end_run(m, live, m->decision.open && (event->type == EVENT_MISSED || is_pause_record(event)));
+                end_run(m, live, (m->decision.open || m->restarting) && (event->type == EVENT_MISSED || is_pause_record(event)));
+        if (m->n_catch_up == 0)
+                m->restarting = false;
 }

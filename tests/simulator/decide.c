@@ -169,8 +169,9 @@ void model_decide(Model *m, bool paused, int64_t next_due, int64_t timer_due)
         }
         if (!paused && now != world_disturbed(m->world) && (p.first > now || now - MAX(p.first, INT64_C(0)) > model_spread(m)))
                 world_fail(m->world, m, "what was due at %lld is late without need", (long long)p.first);
-        if (!paused && model_spread(m) == 0)
-                world_order(m->world, p.first);
+        /* What is put off may have to begin before its time. */
+        if (!paused && timer_due <= now)
+                world_order(m->world, model_spread(m) == 0 ? p.first : timer_due);
         others = count_others(m, &p, now);
         if (paused || now - p.first - (timer_due - next_due) > GRACE + (int64_t)m->definition->accuracy ||
             (others > 0 && model_spread(m) == 0))

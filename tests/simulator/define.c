@@ -27,23 +27,31 @@ static void _printf_(2, 3) say(Definition *d, const char *format, ...)
         va_end(ap);
 }
 
-/* INSTANT as local time of the job's zone, where that names it alone; else in UTC. */
-static void say_time(Definition *d, const char *key, int64_t instant)
+/* Whether the local time of INSTANT names one instant alone, in whatever zone the job comes to stand on. */
+static bool names_one(const Definition *d, int64_t t)
+{
+        for (unsigned i = 0; i < n_zone_names && d->machine_zone; i++)
+                if (!local_is_quiet(local_zone(zone_names[i]), t))
+                        return false;
+        return local_is_quiet(d->rules.zone, t);
+}
+
+/* INSTANT as local time of the job's zone, where that names it alone; else in UTC. Returns it, or INT64_MIN. */
+static int64_t say_time(Definition *d, const char *key, int64_t instant)
 {
         int64_t t = instant / SEC, days, time;
-        LocalZone *zone = d->rules.zone;
+        bool own = names_one(d, t);
         Stretch stretch;
         Date date;
 
-        if (!local_is_quiet(zone, t) || d->machine_zone)
-                zone = local_zone("UTC");
-        local_stretch(zone, t, &stretch);
+        local_stretch(own ? d->rules.zone : local_zone("UTC"), t, &stretch);
         t += stretch.offset;
         days = t / 86400;
         time = t % 86400;
         date = local_date(days);
         say(d, "%s=%04d-%02d-%02d %02d:%02d:%02d%s\n", key, date.year, date.month, date.day, (int)(time / 3600),
-            (int)(time / 60 % 60), (int)(time % 60), zone == d->rules.zone ? "" : " UTC");
+            (int)(time / 60 % 60), (int)(time % 60), own ? "" : " UTC");
+        return own ? t * SEC : INT64_MIN;
 }
 
 static void random_every(Definition *d, Random *random, bool dense)
@@ -100,7 +108,7 @@ static void random_triggers(Definition *d, Random *random, bool dense, int64_t n
                         if (d->n_ats < ARRAY_SIZE(d->ats)) {
                                 int64_t at = (now + draw_range(random, -DAY, 400 * DAY)) / SEC * SEC;
 
-                                say_time(d, "At", at);
+                                d->ats_local[d->n_ats] = say_time(d, "At", at);
                                 d->ats[d->n_ats++] = (usec_t)at;
                         }
                         break;
@@ -144,7 +152,7 @@ static void random_schedule(Definition *d, Random *random, LocalZone *machine_zo
         if (dense ? chance(random, 50) : chance(random, 5)) {
                 int64_t until = (now + draw_range(random, 60 * SEC, dense ? DAY / 4 : 900 * DAY)) / SEC * SEC;
 
-                say_time(d, "Until", until);
+                d->until_local = say_time(d, "Until", until);
                 d->until = (usec_t)until;
         }
         if ((dense && d->until == USEC_INFINITY) || chance(random, 5)) {
@@ -161,7 +169,8 @@ static void random_spread(Definition *d, Random *random)
         d->missed_window = chance(random, 50) ? USEC_INFINITY : (usec_t)draw_range(random, SEC, 3 * DAY);
         d->accuracy = chance(random, 90) ? 1000 : (usec_t)draw_range(random, 1, 600 * SEC);
         d->random_delay = chance(random, 90) ? 0 : (usec_t)draw_range(random, 1, 3600 * SEC);
-        say(d, "Missed=%s\n", names[d->missed]);
+        d->persistent = chance(random, 80);
+        say(d, "Missed=%s\n%s", names[d->missed], d->persistent ? "" : "Persistent=no\n");
         if (d->missed_window != USEC_INFINITY)
                 say(d, "MissedWindowSec=%lluus\n", (unsigned long long)d->missed_window);
         if (d->accuracy != 1000)

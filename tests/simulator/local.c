@@ -190,3 +190,11 @@ int local_is_quiet(LocalZone *zone, int64_t t)
         local_stretch(zone, t + 2 * DAY, &after);
         return before.offset == at.offset && at.offset == after.offset;
 }
+
+int64_t local_instant(LocalZone *zone, int64_t local)
+{
+        Stretch stretch;
+
+        local_stretch(zone, local / 1000000, &stretch);
+        return local - stretch.offset * 1000000;
+}

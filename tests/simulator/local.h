@@ -34,5 +34,8 @@ void local_stretch(LocalZone *zone, int64_t t, Stretch *ret);
 /* Whether the offset is the same two days before and after T, so that its local time names T alone. */
 int local_is_quiet(LocalZone *zone, int64_t t);
 
+/* The instant (microseconds) of a local time at which ZONE is quiet. */
+int64_t local_instant(LocalZone *zone, int64_t local);
+
 /* The date that is DAYS days after 1 January 1970, counted month by month from a table of years. */
 Date local_date(int64_t days);

@@ -7,7 +7,7 @@
 
 void model_init(Model *m, World *world, unsigned index, uint64_t seed)
 {
-        *m = (Model){ .world = world, .index = index, .random = { .state = seed } };
+        *m = (Model){ .world = world, .index = index, .random = { .state = seed }, .edited = true };
         m->catch_up = calloc(2 * MODEL_CATCH_UP_MAX, sizeof(*m->catch_up));
         if (!m->catch_up)
                 abort();
@@ -47,8 +47,78 @@ void model_begin(Model *m)
         m->after_state = AFTER_FIRST;
         m->count = 0;
         m->paused = false;
+        m->wall_kept = world_trusts_clock(m->world) ? m->wall_taken : 0;
         if (m->n_catch_up > 0)
                 world_fail(m->world, m, "%zu occurrences were never caught up on", m->n_catch_up);
+        forget_dues(m);
+}
+
+/* What a next daemon will find: nothing is written down by a clock that can't be trusted. */
+static void keep_wall(Model *m)
+{
+        if (world_trusts_clock(m->world))
+                m->wall_kept = m->definition->enabled ? m->wall_taken : 0;
+}
+
+/* What the last daemon left on the wall clock, or now: takt.job(5) under "Clocks". */
+static void go_on_by_wall(Model *m)
+{
+        int64_t now = world_boottime(m->world) + world_offset(m->world);
+
+        m->wall_taken = m->wall_last = now;
+        if (m->definition->persistent && world_trusts_clock(m->world) && m->wall_kept > 0 && m->wall_kept <= now + STEP_BACK_MAX)
+                m->wall_taken = m->wall_last = m->wall_kept;
+}
+
+/* takt.job(5) under "Restarts". */
+void model_restart(Model *m, bool boot)
+{
+        bool anew = !m->definition->persistent || !m->definition->enabled || m->edited;
+        int64_t now = world_boottime(m->world);
+
+        m->edited = false;
+        if (anew) {
+                m->n_catch_up = 0;
+                model_begin(m);
+                return;
+        }
+        if (boot) {
+                m->anchor = now;
+                m->every_taken = now - 1;
+                m->after_state = AFTER_FIRST;
+        } else if (m->after_state == AFTER_HELD) {
+                m->after_state = AFTER_COUNTS;
+                m->after_from = now;
+        }
+        go_on_by_wall(m);
+        m->startup_done = false;
+        m->paused = false;
+        m->restarting = m->n_catch_up > 0;
+        forget_dues(m);
+}
+
+void model_restarted(Model *m)
+{
+        if (m->restarting)
+                world_fail(m->world, m, "%zu occurrences were left to catch up on, and are not told of", m->n_catch_up);
+}
+
+void model_zone_changed(Model *m)
+{
+        Definition *d = m->definition;
+        int64_t now = world_boottime(m->world) + world_offset(m->world);
+
+        d->rules.zone = world_zone(m->world);
+        for (unsigned i = 0; i < d->n_ats; i++)
+                if (d->ats_local[i] != INT64_MIN)
+                        d->ats[i] = (usec_t)local_instant(d->rules.zone, d->ats_local[i]);
+        if (d->until != USEC_INFINITY && d->until_local != INT64_MIN)
+                d->until = (usec_t)local_instant(d->rules.zone, d->until_local);
+        if (!m->paused) {
+                settle(m);
+                m->wall_taken = MAX(m->wall_taken, now);
+                m->wall_last = MAX(m->wall_last, now);
+        }
         forget_dues(m);
 }
 
@@ -102,8 +172,11 @@ void model_clock_stepped(Model *m, bool set_first)
         /* What was put off on the wall clock has begun. */
         if (set_first)
                 settle(m);
-        if (set_first || m->wall_last > now + STEP_BACK_MAX)
+        if (set_first)
+                go_on_by_wall(m);
+        else if (m->wall_last > now + STEP_BACK_MAX)
                 m->wall_taken = m->wall_last = now;
+        keep_wall(m);
         forget_dues(m);
 }
 
@@ -123,4 +196,5 @@ void model_check(Model *m, int64_t to)
         if (!in_force(m))
                 m->n_dues = 0;
         settle(m);
+        keep_wall(m);
 }

@@ -30,6 +30,7 @@ typedef struct Definition {
         Pattern patterns[MODEL_TRIGGERS_MAX];
         Pattern excludes[2];
         usec_t ats[2];
+        int64_t ats_local[2], until_local; /* local microseconds that name these in the job's zone; INT64_MIN: in UTC */
         bool machine_zone; /* TimeZone= is not given */
         PatternRules rules;
         usec_t until; /* USEC_INFINITY */
@@ -38,6 +39,7 @@ typedef struct Definition {
         JobMissed missed;
         usec_t missed_window; /* USEC_INFINITY */
         usec_t random_delay, accuracy;
+        bool persistent;
 
         JobOverlap overlap;
         unsigned max_parallel, max_queued, retries;
@@ -89,6 +91,9 @@ typedef struct Model {
         int64_t every_taken;  /* … up to which all of it is accounted for */
         int64_t wall_taken;
         int64_t wall_last;    /* wall clock of what ran last, or when all was known to be accounted for */
+        int64_t wall_kept;    /* WALL_TAKEN when the clock could last be trusted, for the next daemon; 0: none */
+        bool edited;          /* no daemon has seen its definition yet */
+        bool restarting;      /* a record of what was left to catch up on may come */
         bool startup_done;
         unsigned ats_done;    /* bits */
         enum { AFTER_FIRST, AFTER_COUNTS, AFTER_HELD } after_state;
@@ -119,6 +124,11 @@ void model_define(Model *model, Random *random);
 
 /* As the scheduler is told: the job begins anew; is given its definition, whose schedule is SAME; … */
 void model_begin(Model *model);
+/* With another daemon, in another BOOT or in the same: begins, or goes on. To be called before and after that begins. */
+void model_restart(Model *model, bool boot);
+void model_restarted(Model *model);
+/* The machine's zone, which is the job's, is another. */
+void model_zone_changed(Model *model);
 /* Before its clock is set or a pause begins. */
 void model_settle(Model *model);
 void model_changed(Model *model, bool same, bool was_enabled);
@@ -159,6 +169,8 @@ int64_t world_offset(const World *world);
 int64_t world_start(const World *world); /* boot time of the daemon's start */
 /* Boot time of the last disturbance: only then may something be late. */
 int64_t world_disturbed(const World *world);
+/* Whether the scheduler takes the wall clock for set. */
+bool world_trusts_clock(const World *world);
 LocalZone *world_zone(const World *world);
 unsigned world_max_runs(const World *world);
 unsigned world_n_running(const World *world);
