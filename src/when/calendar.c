@@ -192,11 +192,18 @@ static int64_t day_not_covered(const Calendar *calendar, int64_t days)
         return civil_to_days(date.year, date.month, date.day);
 }
 
+static bool day_is_covered(const Calendar *calendar, int64_t days)
+{
+        CivilDate date = civil_from_days(days);
+
+        return calendar_chain_next(&calendar->chains[CALENDAR_YEAR], date.year, WHEN_YEAR_MAX) == date.year &&
+               calendar->months & BIT(date.month) && days_of(calendar, date.year, date.month) & BIT(date.day);
+}
+
 bool calendar_covers(const Calendar *calendar, const DstRules *rules, usec_t realtime, usec_t *ret_end)
 {
         const Zone *zone = calendar->zone ?: rules->zone ?: zone_utc();
         int64_t utc = (int64_t)realtime, local, days, time, length, match, end;
-        CivilDate date;
         ZoneSpan span;
 
         if (realtime > INT64_MAX / 4)
@@ -204,9 +211,7 @@ bool calendar_covers(const Calendar *calendar, const DstRules *rules, usec_t rea
         zone_span(zone, utc / LOCAL_PER_SEC, &span);
         local = utc + span.offset * LOCAL_PER_SEC;
         days = floor_div(local, LOCAL_PER_DAY);
-        date = civil_from_days(days);
-        if (calendar_chain_next(&calendar->chains[CALENDAR_YEAR], date.year, WHEN_YEAR_MAX) != date.year ||
-            !(calendar->months & BIT(date.month)) || !(days_of(calendar, date.year, date.month) & BIT(date.day)))
+        if (!day_is_covered(calendar, days))
                 return false;
         time = local - days * LOCAL_PER_DAY;
         if (calendar->precision != CALENDAR_PRECISION_DAY) {
@@ -218,11 +223,12 @@ bool calendar_covers(const Calendar *calendar, const DstRules *rules, usec_t rea
 
         end = time_not_covered(calendar, time);
         if (end == LOCAL_PER_DAY) {
-                int64_t start = time_not_covered(calendar, 0), day = day_not_covered(calendar, ++days);
+                int64_t start = time_not_covered(calendar, 0);
 
+                days++;
+                end = start < LOCAL_PER_DAY && day_is_covered(calendar, days) ? start : 0;
                 if (start == LOCAL_PER_DAY)
-                        days = day;
-                end = start < LOCAL_PER_DAY && day > days ? start : 0;
+                        days = day_not_covered(calendar, days);
         }
         end += days * LOCAL_PER_DAY;
         /* Where the offset changes before that, the caller asks again. */
