@@ -5,23 +5,30 @@
  */
 #include "model-internal.h"
 
+#include <string.h>
+
 /* Of occurrences that are late at once, those in between are not kept. */
 #define DUES_MAX 100000U
 /* Where there are more than so many, none but the last few matter besides: it catches up on 100. */
 #define WALKED_MAX (3 * COUNTED_MAX)
 #define LAST_FEW 400U
+/* No definition excludes more than that at a stretch but for ever. */
+#define EXCLUDED_MAX (800 * DAY)
 
-static bool excluded(const Model *m, int64_t instant)
+/* *RET_END: the end of the day, minute or second that is excluded. */
+static bool excluded(const Model *m, int64_t instant, int64_t *ret_end)
 {
         for (unsigned i = 0; i < m->definition->n_excludes; i++)
-                if (pattern_covers(&m->definition->excludes[i], m->definition->rules.zone, instant))
+                if (pattern_covers(&m->definition->excludes[i], m->definition->rules.zone, instant, ret_end))
                         return true;
         return false;
 }
 
 bool allowed(const Model *m, int64_t instant)
 {
-        return (usec_t)instant <= m->definition->until && !excluded(m, instant);
+        int64_t end;
+
+        return (usec_t)instant <= m->definition->until && !excluded(m, instant, &end);
 }
 
 static int compare_dues(const void *a, const void *b)
@@ -49,16 +56,30 @@ static void thin_dues(Model *m, size_t keep)
         m->overflow = true;
 }
 
+/* For one more, behind those there are: what was taken leaves its place in front of them. */
+static void make_room(Model *m)
+{
+        size_t taken = (size_t)(m->dues - m->dues_room);
+
+        if (taken + m->n_dues < m->allocated_dues)
+                return;
+        if (taken > m->n_dues) {
+                memcpy(m->dues_room, m->dues, m->n_dues * sizeof(*m->dues));
+                m->dues = m->dues_room;
+                return;
+        }
+        m->allocated_dues = m->allocated_dues * 2 + 16;
+        m->dues_room = realloc(m->dues_room, m->allocated_dues * sizeof(*m->dues));
+        if (!m->dues_room)
+                abort();
+        m->dues = m->dues_room + taken;
+}
+
 static void add_due(Model *m, int64_t due, int64_t scheduled, int at, bool wall)
 {
         if (!allowed(m, scheduled))
                 return;
-        if (m->n_dues == m->allocated_dues) {
-                m->allocated_dues = m->allocated_dues * 2 + 16;
-                m->dues = realloc(m->dues, m->allocated_dues * sizeof(*m->dues));
-                if (!m->dues)
-                        abort();
-        }
+        make_room(m);
         if (m->n_dues == DUES_MAX)
                 thin_dues(m, DUES_MAX / 5 * 4);
         m->dues[m->n_dues++] = (Due){ due, scheduled, at, wall };
@@ -151,19 +172,16 @@ void model_fill(Model *m, int64_t to)
         m->wall_done = MAX(m->wall_done, wall_to);
 }
 
-int64_t behind_excluded(const Model *m, int64_t due)
+int64_t behind_excluded(const Model *m, int64_t due, int64_t limit)
 {
-        int64_t offset = world_offset(m->world), unit = 60 * SEC, end = due + 800 * DAY;
+        int64_t offset = world_offset(m->world), end;
 
-        for (unsigned i = 0; i < m->definition->n_excludes; i++)
-                if (m->definition->excludes[i].precision == PATTERN_SECOND)
-                        unit = SEC;
-        while (excluded(m, due + offset)) {
-                if ((usec_t)(due + offset) > m->definition->until || due > end)
-                        return NEVER;
-                due = (due + offset) / unit * unit + unit - offset;
+        while (due <= limit && (usec_t)(due + offset) <= m->definition->until) {
+                if (!excluded(m, due + offset, &end))
+                        return due;
+                due = end - offset;
         }
-        return (usec_t)(due + offset) > m->definition->until ? NEVER : due;
+        return NEVER;
 }
 
 int64_t after_due(Model *m)
@@ -172,8 +190,11 @@ int64_t after_due(Model *m)
 
         if (d->after == USEC_INFINITY || m->after_state == AFTER_HELD || !in_force(m))
                 return NEVER;
-        if (m->after_due == UNKNOWN)
-                m->after_due = behind_excluded(m, m->after_state == AFTER_FIRST ? m->anchor : m->after_from + (int64_t)d->after);
+        if (m->after_due == UNKNOWN) {
+                int64_t due = m->after_state == AFTER_FIRST ? m->anchor : m->after_from + (int64_t)d->after;
+
+                m->after_due = behind_excluded(m, due, due + EXCLUDED_MAX);
+        }
         return m->after_due;
 }
 
@@ -233,8 +254,7 @@ void take_pending(Model *m, int64_t to, bool ran)
         for (; n < m->n_dues && m->dues[n].due <= to; n++)
                 if (m->dues[n].at >= 0 && ran)
                         m->ats_done |= 1U << m->dues[n].at;
-        if (n > 0)
-                memmove(m->dues, m->dues + n, (m->n_dues - n) * sizeof(*m->dues));
+        m->dues += n;
         m->n_dues -= n;
         m->overflow = false;
         if (m->definition->startup != USEC_INFINITY && startup_time(m) <= to)

@@ -31,8 +31,8 @@ void settle(Model *m);
 
 /* Whether neither Exclude= nor Until= rules INSTANT (wall clock) out. */
 bool allowed(const Model *m, int64_t instant);
-/* The end of what Exclude= covers at boot time DUE, second by second or minute by minute. */
-int64_t behind_excluded(const Model *m, int64_t due);
+/* The first boot time from DUE to LIMIT that is not excluded, day by day, minute by minute or second by second. NEVER. */
+int64_t behind_excluded(const Model *m, int64_t due, int64_t limit);
 /* What the wall clock has in FROM < t <= TO goes into DUES. */
 void walk_wall(Model *m, int64_t from, int64_t to);
 /* Boot times at which these are due; NEVER. */

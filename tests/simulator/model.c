@@ -18,7 +18,7 @@ void model_deinit(Model *m)
         if (m->definition)
                 job_spec_unref(m->definition->spec);
         free(m->definition);
-        free(m->dues);
+        free(m->dues_room);
         free(m->runs);
         free(m->catch_up);
 }
@@ -30,6 +30,7 @@ bool in_force(const Model *m)
 
 static void forget_dues(Model *m)
 {
+        m->dues = m->dues_room;
         m->n_dues = 0;
         m->overflow = false;
         m->every_done = m->every_taken;

@@ -104,6 +104,7 @@ typedef struct Model {
 
         Due *dues; /* that nothing is known of yet, ascending */
         size_t n_dues, allocated_dues;
+        Due *dues_room; /* … in which they are */
         bool overflow; /* there were more: the middle is left out */
         int64_t *catch_up; /* scheduled times that it has to catch up on, ascending */
         size_t n_catch_up;

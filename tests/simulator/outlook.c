@@ -7,7 +7,7 @@ static int64_t next_on_wall(const Model *m, unsigned days)
         Model ahead = *m;
         int64_t found = NEVER;
 
-        ahead.dues = NULL;
+        ahead.dues = ahead.dues_room = NULL;
         ahead.n_dues = ahead.allocated_dues = 0;
         for (unsigned i = 0; i < days && ahead.n_dues == 0; i++) {
                 walk_wall(&ahead, ahead.wall_done, ahead.wall_done + DAY);
@@ -15,7 +15,7 @@ static int64_t next_on_wall(const Model *m, unsigned days)
         }
         for (size_t i = 0; i < ahead.n_dues; i++)
                 found = MIN(found, ahead.dues[i].due);
-        free(ahead.dues);
+        free(ahead.dues_room);
         return found;
 }
 
@@ -28,7 +28,7 @@ static int64_t next_of_every(const Model *m, int64_t horizon)
         if (m->every_done >= m->anchor)
                 t += ((m->every_done - m->anchor) / span + 1) * span;
         while (t <= horizon && !allowed(m, t + world_offset(m->world))) {
-                int64_t end = behind_excluded(m, t);
+                int64_t end = behind_excluded(m, t, horizon);
 
                 if (end == NEVER)
                         return NEVER;

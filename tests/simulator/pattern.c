@@ -70,8 +70,9 @@ bool second_matches(Pattern *p, int64_t local)
         return has(p->whole_seconds, (int)((local - day) % MINUTE));
 }
 
-bool pattern_covers(Pattern *p, LocalZone *zone, int64_t instant)
+bool pattern_covers(Pattern *p, LocalZone *zone, int64_t instant, int64_t *ret_end)
 {
+        static const int64_t lengths[] = { [PATTERN_DAY] = DAY, [PATTERN_MINUTE] = MINUTE, [PATTERN_SECOND] = 1 };
         int64_t t = floor_to(instant, USEC) / USEC, local, day;
         Stretch stretch;
 
@@ -80,9 +81,12 @@ bool pattern_covers(Pattern *p, LocalZone *zone, int64_t instant)
         day = floor_to(local, DAY);
         if (!day_matches(p, day / DAY))
                 return false;
-        if (p->precision == PATTERN_DAY)
-                return true;
-        if (p->precision == PATTERN_SECOND)
-                return second_matches(p, local);
-        return has(p->hours, (int)((local - day) / HOUR)) && has(p->minutes, (int)((local - day) / MINUTE % 60));
+        if (p->precision != PATTERN_DAY &&
+            (!has(p->hours, (int)((local - day) / HOUR)) || !has(p->minutes, (int)((local - day) / MINUTE % 60))))
+                return false;
+        if (p->precision == PATTERN_SECOND && !has(p->whole_seconds, (int)((local - day) % MINUTE)))
+                return false;
+        t = floor_to(local, lengths[p->precision]) + lengths[p->precision] - stretch.offset;
+        *ret_end = MIN(t, stretch.end) * USEC;
+        return true;
 }

@@ -77,5 +77,8 @@ typedef struct Grid {
 
 void grid_walk(const Grid *grid, const PatternRules *rules, int64_t from, int64_t to, PatternFound found, void *userdata);
 
-/* Whether the local time of INSTANT is covered by the day, minute or second that PATTERN names. */
-bool pattern_covers(Pattern *pattern, LocalZone *zone, int64_t instant);
+/*
+ * Whether the local time of INSTANT is covered by the day, minute or second that PATTERN names; *RET_END is then the
+ * end of that one, or of the offset.
+ */
+bool pattern_covers(Pattern *pattern, LocalZone *zone, int64_t instant, int64_t *ret_end);
