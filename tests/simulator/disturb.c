@@ -232,31 +232,32 @@ static void cancel(World *w)
                 scheduler_cancel(w->scheduler, run);
 }
 
+/* Of 10,000 disturbances, so many are of each kind. */
+static const struct {
+        const char *name;
+        unsigned weight;
+        void (*happen)(World *w);
+} disturbances[] = {
+        { "restart", 100, restart },
+        { "clock far off", 5, step_far },
+        { "zone", 25, change_zone },
+        { "clock set", 470, step_a_little },
+        { "suspend", 600, suspend },
+        { "reload", 1000, reload },
+        { "pause or resume", 2800, pause_or_resume },
+        { "run by hand", 3500, run_by_hand },
+        { "cancel", 1500, cancel },
+};
+
 void disturb(World *w)
 {
-        unsigned what = (unsigned)draw(&w->random, 10000);
+        unsigned what = (unsigned)draw(&w->random, 10000), i = 0;
 
+        while (what >= disturbances[i].weight)
+                what -= disturbances[i++].weight;
         w->outcome.disturbances++;
         if (w->plan->verbose)
-                printf("%lld %llu disturbance %u\n", (long long)world_boottime(w), (unsigned long long)w->clock.now_realtime, what);
-        if (what < 100)
-                restart(w);
-        else if (what < 105)
-                step_far(w);
-        else if (what < 130)
-                change_zone(w);
-        else if (what < 600)
-                step_a_little(w);
-        else if (what < 1200)
-                suspend(w);
-        else if (what < 2200)
-                reload(w);
-        else if (what < 5000)
-                pause_or_resume(w);
-        else if (what < 8500)
-                run_by_hand(w);
-        else
-                cancel(w);
+                printf("%lld %llu -- %s\n", (long long)world_boottime(w), (unsigned long long)w->clock.now_realtime, disturbances[i].name);
+        disturbances[i].happen(w);
         catch_up(w);
 }
-

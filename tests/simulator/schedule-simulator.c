@@ -3,7 +3,7 @@
  * Simulates years of a machine and its jobs, and compares everything that the scheduler does with
  * an oracle that walks through every real second (see world.h, model.h, pattern.h):
  *
- *      schedule-simulator [--seed=1] [--seeds=1] [--jobs=50] [--days=30] [--verbose]
+ *      schedule-simulator [--seed=1] [--seeds=1] [--jobs=50] [--days=30] [--verbose [--job=N]]
  *
  * Without arguments a short version runs twice and has to leave the same trace.
  */
@@ -39,16 +39,17 @@ static const struct option options[] = {
         { "jobs", required_argument, NULL, 'j' },
         { "days", required_argument, NULL, 'd' },
         { "verbose", no_argument, NULL, 'v' },
+        { "job", required_argument, NULL, 'o' },
         {},
 };
 
 int main(int argc, char *argv[])
 {
-        Plan plan = { .seed = 1, .jobs = 50, .days = 30 };
+        Plan plan = { .seed = 1, .jobs = 50, .days = 30, .job = -1 };
         unsigned seeds = 1;
         int c;
 
-        while ((c = getopt_long(argc, argv, "s:n:j:d:v", options, NULL)) >= 0)
+        while ((c = getopt_long(argc, argv, "s:n:j:d:vo:", options, NULL)) >= 0)
                 switch (c) {
                 case 's':
                         plan.seed = strtoull(optarg, NULL, 10);
@@ -64,6 +65,9 @@ int main(int argc, char *argv[])
                         break;
                 case 'v':
                         plan.verbose = true;
+                        break;
+                case 'o':
+                        plan.job = (int)strtol(optarg, NULL, 10);
                         break;
                 default:
                         return 2;

@@ -132,6 +132,8 @@ void world_fail(const World *w, const Model *m, const char *format, ...)
                         (long long)m->wall_taken, (long long)w->disturbed, m->definition->text);
         if (m)
                 print_job(w, m);
+        fprintf(stderr, "To see what led to it: --seed=%llu --jobs=%u --days=%u --verbose --job=%d\n",
+                (unsigned long long)w->plan->seed, w->plan->jobs, w->plan->days, m ? (int)m->index : -1);
         exit(EXIT_FAILURE);
 }
 
@@ -184,7 +186,7 @@ static void on_event(EventObserver *observer, const Event *event)
         mix(w, w->clock.now_boottime);
         mix(w, w->clock.now_realtime);
         mix(w, strtoul(event->job + 1, NULL, 10));
-        if (w->plan->verbose)
+        if (w->plan->verbose && (w->plan->job < 0 || w->plan->job == (int)strtoul(event->job + 1, NULL, 10)))
                 printf("%lld %llu %s %s %llu for %llu: %s\n", (long long)world_boottime(w), (unsigned long long)w->clock.now_realtime,
                        event->job, event_type_to_string(event->type), event->run ? (unsigned long long)event->run->id : 0,
                        event->run ? (unsigned long long)event->run->scheduled_realtime : 0,

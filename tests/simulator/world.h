@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * The world of a simulation: the real scheduler on a virtual clock, a kind whose runs take random
- * times, and everything that a machine does to a scheduler: clocks that step, suspends, restarts,
- * reloads, pauses, runs by hand and cancels.
+ * The world of a simulation: the real scheduler on a virtual clock, with its real file of scheduled times, a
+ * kind whose runs take random times, and everything that a machine does to a scheduler: clocks that step,
+ * another zone, suspends, restarts, crashes, reboots, reloads, pauses, runs by hand and cancels.
  */
-
 
 #include "model.h"
 
@@ -13,7 +12,8 @@ typedef struct Plan {
         uint64_t seed;
         unsigned jobs;
         unsigned days;
-        bool verbose; /* prints every event */
+        bool verbose; /* prints every event and disturbance … */
+        int job;      /* … but events of this job alone; -1: of all */
 } Plan;
 
 typedef struct Outcome {
