@@ -25,11 +25,23 @@ printf '\377\376=1\n' >"$dir/env/latin"
 reader latin latin
 head -c 300000 /dev/zero | tr '\0' '#' >"$dir/env/large"
 reader large large
+# What the daemon opens itself is refused where it is no regular file, and waits for nobody.
+mkdir "$dir/credentials"
+mkfifo "$dir/credentials/pass" "$dir/env/schemas/fifo.json" "$dir/env/jobs/fifo.job" "$dir/env/names"
+export CREDENTIALS_DIRECTORY=$dir/credentials
+printf '[Job]\nType=exec\n[Exec]\nCommand=/bin/echo ${credential:pass}\n' | job credential
+printf '[Job]\nType=exec\n[Exec]\nCommand=/bin/true\n[Result]\nSchema=fifo.json\n' | job schema
+printf '[Job]\nType=exec\nInstances=%s\n[Exec]\nCommand=/bin/true\n' "$dir/env/names" | job several@
+printf '[Job]\nType=exec\n[Exec]\nCommand=/bin/echo 5\n[Publish]\nFile=%s\n' "$dir/published" | job publisher
+mkfifo "$dir/published"
 start_taktd
 
 error_of() {
         run_job 'r["state"], r["error"]["kind"], r["error"]["message"]' "$1"
 }
+like "a job, a schema and names that are FIFOs" '*env/jobs/fifo.job: not a regular file*schema.job*env/names: *not a regular file*' "$(taktctl reload 2>&1 | LC_ALL=C sort | tr '\n' ' ')"
+like "a credential that is one" "('failed', *" "$(error_of credential)"
+is "one in the place of what is published is replaced" "succeeded 5" "$(run_job 'r["state"]' publisher) $(timeout 10 cat "$dir/published" | tr -d '"\\n')"
 is "a file that is there" 1 "$(run_job 'r["result"].strip()' quick)"
 is "one that may be missing" "" "$(run_job 'r["result"].strip()' optional)"
 is "one that is missing" "('failed', 'exec', \"EnvironmentFile=none can't be read: No such file or directory\")" "$(error_of missing)"
@@ -79,7 +91,7 @@ done
 # --- many that hang: other work is not behind them, and all end with the daemon ---
 for _ in $(seq 40); do taktctl -q run many >"$dir/out"; done
 printf '[Job]\nType=exec\n[Exec]\nCommand=echo 2\nOutput=json\n[Result]\nFilter=. + 1\n' | job filtered
-taktctl -q reload
+taktctl -q reload 2>"$dir/out" || :
 is "a filter does not wait for files" 3 "$(run_job 'r["result"]' filtered)"
 taktctl -q cancel many
 is "nor does the next file, then" 1 "$(run_job 'r["result"].strip()' quick)"
