@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* A pipe that another process writes to: the first bytes are kept, the rest is counted, lines are told. */
+/* A pipe that another process writes to, read by the loop. */
 
-#include "base/buffer.h"
 #include "loop/loop.h"
+#include "process/output-capture.h"
 
-/* Longest piece of a line that is told; a longer line comes in several pieces. */
-#define OUTPUT_PIPE_LINE_MAX 8192U
 #define OUTPUT_PIPE_READ 16384U
 
 typedef struct OutputPipe OutputPipe;
@@ -16,12 +14,8 @@ struct OutputPipe {
         Loop *loop;
         IoSource *io;
         int fd; /* -1 once its end was read */
-        size_t max_bytes;
-        Buffer kept;
-        uint64_t dropped;
-        Buffer line; /* begun, not ended */
-        void (*tell_line)(OutputPipe *pipe, const char *line, size_t n); /* without its newline; NULL: not wanted */
-        void (*ended)(OutputPipe *pipe);                                 /* its owner may be freed here */
+        OutputCapture capture;
+        void (*ended)(OutputPipe *pipe); /* its owner may be freed here */
 };
 
 #define OUTPUT_PIPE_NULL ((OutputPipe){ .fd = -1 })

@@ -27,61 +27,13 @@ static void capture_close(SpawnCapture *capture)
         capture->saved = safe_close(capture->saved);
 }
 
-static void tell_line(SpawnCapture *capture, const char *line, size_t n)
+static void tell_line(OutputCapture *output, const char *line, size_t n)
 {
+        SpawnCapture *capture = container_of(output, SpawnCapture, output);
         SpawnedCommand *command = capture->command;
 
         if (command->callbacks.line)
                 command->callbacks.line(command, capture->number, line, n, command->userdata);
-}
-
-/* Adds to the line that has begun; where there is no memory for it, the piece is told as a line. */
-static void begin_line(SpawnCapture *capture, const char *data, size_t n)
-{
-        if (n > 0 && buffer_append(&capture->line, data, n) < 0)
-                tell_line(capture, data, n);
-}
-
-static void end_line(SpawnCapture *capture, const char *data, size_t n)
-{
-        if (capture->line.len == 0) {
-                tell_line(capture, data, n);
-                return;
-        }
-        begin_line(capture, data, n);
-        tell_line(capture, buffer_string(&capture->line), capture->line.len);
-        buffer_clear(&capture->line);
-}
-
-static void split_lines(SpawnCapture *capture, const char *data, size_t n)
-{
-        while (n > 0) {
-                size_t room = SPAWNER_LINE_MAX - capture->line.len;
-                const char *newline = memchr(data, '\n', MIN(n, room + 1));
-                size_t length = newline ? (size_t)(newline - data) : MIN(n, room);
-
-                if (newline || length == room)
-                        end_line(capture, data, length);
-                else
-                        begin_line(capture, data, length);
-                data += length + (newline ? 1 : 0);
-                n -= length + (newline ? 1 : 0);
-        }
-}
-
-static void take_output(SpawnCapture *capture, const char *data, size_t n)
-{
-        size_t room = capture->max_bytes - capture->kept.len;
-        size_t keep = MIN(n, room);
-
-        if (keep > 0 && buffer_append(&capture->kept, data, keep) < 0) {
-                /* What follows a gap is not kept either. */
-                capture->max_bytes = capture->kept.len;
-                keep = 0;
-        }
-        capture->dropped += n - keep;
-        if (capture->command->callbacks.line)
-                split_lines(capture, data, n);
 }
 
 /*
@@ -94,7 +46,7 @@ static bool capture_save(SpawnCapture *capture)
         SpawnedCommand *command = capture->command;
         int r = 0;
 
-        if (!command->kept || capture->max_bytes == 0)
+        if (!command->kept || capture->output.max_bytes == 0)
                 return false;
         if (capture->saved >= 0)
                 return true;
@@ -114,8 +66,8 @@ static bool capture_save(SpawnCapture *capture)
 /* As read(2), by way of the memory file. */
 static ssize_t capture_splice(SpawnCapture *capture, char *data, size_t size)
 {
-        off_t at = SPAWN_CAPTURE_HEADER + (off_t)capture->kept.len, to = at;
-        size_t room = capture->max_bytes - capture->kept.len;
+        off_t at = SPAWN_CAPTURE_HEADER + (off_t)capture->output.kept.len, to = at;
+        size_t room = capture->output.max_bytes - capture->output.kept.len;
         ssize_t n;
 
         if (room > 0) {
@@ -124,7 +76,7 @@ static ssize_t capture_splice(SpawnCapture *capture, char *data, size_t size)
         }
         n = read(capture->fd, data, size);
         if (n > 0) {
-                uint64_t dropped = capture->dropped + (uint64_t)n;
+                uint64_t dropped = capture->output.dropped + (uint64_t)n;
 
                 (void)!pwrite(capture->saved, &dropped, sizeof(dropped), 0);
         }
@@ -139,16 +91,16 @@ static int capture_restore(SpawnCapture *capture)
 
         if (fstat(capture->saved, &st) < 0)
                 return negative_errno();
-        if (st.st_size < SPAWN_CAPTURE_HEADER || pread(capture->saved, &capture->dropped, sizeof(uint64_t), 0) != sizeof(uint64_t))
+        if (st.st_size < SPAWN_CAPTURE_HEADER || pread(capture->saved, &capture->output.dropped, sizeof(uint64_t), 0) != sizeof(uint64_t))
                 return -EBADMSG;
-        n = MIN((size_t)(st.st_size - SPAWN_CAPTURE_HEADER), capture->max_bytes);
+        n = MIN((size_t)(st.st_size - SPAWN_CAPTURE_HEADER), capture->output.max_bytes);
         if (n == 0)
                 return 0;
-        if (buffer_reserve(&capture->kept, n) < 0)
+        if (buffer_reserve(&capture->output.kept, n) < 0)
                 return -ENOMEM;
-        if (pread(capture->saved, capture->kept.data, n, SPAWN_CAPTURE_HEADER) != (ssize_t)n)
+        if (pread(capture->saved, capture->output.kept.data, n, SPAWN_CAPTURE_HEADER) != (ssize_t)n)
                 return -EBADMSG;
-        capture->kept.len = n;
+        capture->output.kept.len = n;
         return 0;
 }
 
@@ -168,11 +120,10 @@ static int capture_read(SpawnCapture *capture)
                 return 0;
         if (n <= 0) {
                 capture_close(capture);
-                if (capture->line.len > 0)
-                        end_line(capture, NULL, 0);
+                output_capture_end(&capture->output);
                 return -EPIPE;
         }
-        take_output(capture, spawner->scratch, (size_t)n);
+        output_capture_take(&capture->output, spawner->scratch, (size_t)n);
         return 1;
 }
 
@@ -207,7 +158,7 @@ static int capture_init(SpawnCapture *capture, const SpawnOutput *output, int *r
         if (output->mode != SPAWN_CAPTURE)
                 return 0;
         capture->wanted = true;
-        capture->max_bytes = output->max_bytes;
+        capture->output.max_bytes = output->max_bytes;
         if (pipe2(fds, O_CLOEXEC) < 0)
                 return negative_errno();
         capture->fd = fds[0];
@@ -222,8 +173,7 @@ static void command_unref(SpawnedCommand *command)
         if (--command->n_ref > 0)
                 return;
         for (size_t i = 0; i < ARRAY_SIZE(command->captures); i++) {
-                buffer_deinit(&command->captures[i].kept);
-                buffer_deinit(&command->captures[i].line);
+                output_capture_deinit(&command->captures[i].output);
         }
         free(command);
 }
@@ -260,8 +210,7 @@ static void finish(SpawnedCommand *command)
                 SpawnCapture *capture = &command->captures[i];
 
                 capture_close(capture);
-                if (capture->line.len > 0)
-                        end_line(capture, NULL, 0);
+                output_capture_end(&capture->output);
         }
         if (command->spawner) {
                 timer_disarm(loop_timers(command->spawner->loop), &command->drain);
@@ -374,7 +323,9 @@ static void init(SpawnedCommand *command, Spawner *spawner, const SpawnCallbacks
         list_init(&command->commands);
         list_init(&command->waiting);
         for (int i = 0; i < 2; i++)
-                command->captures[i] = (SpawnCapture){ .command = command, .number = i + 1, .fd = -1, .saved = -1 };
+                command->captures[i] = (SpawnCapture){
+                        .command = command, .number = i + 1, .fd = -1, .saved = -1, .output.tell_line = callbacks->line ? tell_line : NULL,
+                };
 }
 
 int spawned_command_resume(Spawner *spawner, const SpawnReport *report, const SpawnExit *exit, int ends[static 2], int *captured,
@@ -392,7 +343,7 @@ int spawned_command_resume(Spawner *spawner, const SpawnReport *report, const Sp
                 SpawnCapture *capture = &command->captures[i];
 
                 capture->wanted = ends[i] >= 0;
-                capture->max_bytes = max_bytes[i];
+                capture->output.max_bytes = max_bytes[i];
                 capture->fd = TAKE_FD(ends[i]);
                 if (capture->saved >= 0)
                         r = capture_restore(capture);
@@ -490,10 +441,10 @@ Buffer *spawned_command_output(SpawnedCommand *command, int fd)
 {
         if (fd < 1 || fd > 2 || !command->captures[fd - 1].wanted)
                 return NULL;
-        return &command->captures[fd - 1].kept;
+        return &command->captures[fd - 1].output.kept;
 }
 
 uint64_t spawned_command_dropped(const SpawnedCommand *command, int fd)
 {
-        return fd < 1 || fd > 2 ? 0 : command->captures[fd - 1].dropped;
+        return fd < 1 || fd > 2 ? 0 : command->captures[fd - 1].output.dropped;
 }

@@ -6,6 +6,7 @@
  */
 
 #include "base/list.h"
+#include "process/output-capture.h"
 #include "process/protocol.h"
 #include "process/spawner.h"
 
@@ -24,10 +25,7 @@ typedef struct SpawnCapture {
         bool wanted;
         int fd; /* -1 once its end was read */
         IoSource *io;
-        size_t max_bytes;
-        Buffer kept;
-        uint64_t dropped;
-        Buffer line; /* begun, not ended */
+        OutputCapture output;
         int saved; /* the memory file that takt-spawn keeps for another taktd; -1: none yet */
 } SpawnCapture;
 

@@ -25,8 +25,6 @@ typedef struct SpawnedCommand SpawnedCommand;
 #define SPAWNER_MAX_REQUEST (2U * 1024 * 1024)
 /* How long after a command's exit its output is still waited for where others hold the pipe open. */
 #define SPAWNER_DRAIN_USEC (2 * USEC_PER_SEC)
-/* Longest piece of a line that a line callback gets; a longer line comes in several pieces. */
-#define SPAWNER_LINE_MAX 8192U
 /* A helper that died is started again at once, then after this time, doubled each time up to the maximum. */
 #define SPAWNER_RESTART_MIN_USEC (100 * USEC_PER_MSEC)
 #define SPAWNER_RESTART_MAX_USEC (10 * USEC_PER_SEC)
@@ -102,7 +100,8 @@ typedef struct SpawnCallbacks {
          * at the latest before exited(); not at all where there never was a process. May be NULL.
          */
         void (*started)(SpawnedCommand *command, pid_t pid, void *userdata);
-        /* A line, without its newline, of captured output (FD 1 or 2); a last one without newline as well. May be NULL. */
+        /* A line, without its newline, of captured output (FD 1 or 2), in pieces above OUTPUT_LINE_MAX bytes
+         * (output-capture.h); a last one without newline as well. May be NULL. */
         void (*line)(SpawnedCommand *command, int fd, const char *line, size_t n, void *userdata);
         /*
          * Exactly once, never from within spawner_start(): the process was reaped and captured output

@@ -84,9 +84,9 @@ static void on_error_output_ended(OutputPipe *pipe)
         on_pipe_ended(container_of(pipe, TransientUnit, error_output));
 }
 
-static void on_line(OutputPipe *pipe, const char *line, size_t n)
+static void on_line(OutputCapture *capture, const char *line, size_t n)
 {
-        TransientUnit *unit = container_of(pipe, TransientUnit, error_output);
+        TransientUnit *unit = container_of(capture, TransientUnit, error_output.capture);
 
         if (unit->callbacks.line)
                 unit->callbacks.line(unit, line, n, unit->userdata);
@@ -365,7 +365,7 @@ int transient_unit_start(UnitManager *manager, const UnitRequest *request, const
         };
         unit->output.ended = on_output_ended;
         unit->error_output.ended = on_error_output_ended;
-        unit->error_output.tell_line = on_line;
+        unit->error_output.capture.tell_line = on_line;
         list_append(&manager->units, &unit->link);
         manager->n_units++;
         unit->name = strdup(request->name);
@@ -410,10 +410,10 @@ void transient_unit_stop(TransientUnit *unit)
 
 const Buffer *transient_unit_output(const TransientUnit *unit)
 {
-        return &unit->output.kept;
+        return &unit->output.capture.kept;
 }
 
 uint64_t transient_unit_dropped(const TransientUnit *unit)
 {
-        return unit->output.dropped;
+        return unit->output.capture.dropped;
 }
