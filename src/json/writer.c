@@ -191,11 +191,12 @@ static bool put_plain(JsonWriter *w, const char *s, size_t n, bool key)
 {
         Buffer *out = w->out;
         size_t most = n + AROUND_MAX;
-        char *p = out->data + out->len;
+        char *p;
 
         if (n > PLAIN_MAX || w->error < 0 || w->indent > 0 || most >= out->allocated - out->len ||
             (out->max > 0 && out->len + most > out->max))
                 return false;
+        p = out->data + out->len;
         if (w->comma && !w->after_key)
                 *p++ = ',';
         *p++ = '"';
