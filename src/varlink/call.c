@@ -8,20 +8,9 @@
 #include "base/activity.h"
 #include "base/log.h"
 #include "varlink/connection.h"
-
-/* What is asked for, as the message has it. */
-typedef struct Request {
-        const JsonValue *method;
-        const JsonValue *parameters;
-        bool more;
-        bool oneway;
-        bool upgrade;
-        const JsonMember *wrong; /* the first member that may not be there, or is of the wrong type */
-} Request;
+#include "varlink/request.h"
 
 #define SPARE_MESSAGE_MAX 4096U /* bytes of a message whose document's memory is kept */
-
-static const JsonValue no_parameters = { .type = JSON_OBJECT };
 
 VarlinkCall *varlink_call_ref(VarlinkCall *call)
 {
@@ -75,53 +64,6 @@ void varlink_call_detach(VarlinkCall *call)
 
 /* --- dispatching --- */
 
-static bool read_flag(const JsonValue *value, bool *ret)
-{
-        if (value->type == JSON_BOOL)
-                *ret = value->boolean;
-        return value->type == JSON_BOOL || value->type == JSON_NULL;
-}
-
-static bool key_is(const JsonMember *member, const char *key)
-{
-        return member->key_len == strlen(key) && memcmp(member->key, key, member->key_len) == 0;
-}
-
-static bool read_member(Request *request, const JsonMember *member)
-{
-        const JsonValue *value = &member->value;
-
-        if (key_is(member, "method")) {
-                request->method = value;
-                return json_string_or_null(value);
-        }
-        if (key_is(member, "parameters")) {
-                if (value->type == JSON_OBJECT)
-                        request->parameters = value;
-                return value->type == JSON_OBJECT || value->type == JSON_NULL;
-        }
-        if (key_is(member, "more"))
-                return read_flag(value, &request->more);
-        if (key_is(member, "oneway"))
-                return read_flag(value, &request->oneway);
-        if (key_is(member, "upgrade"))
-                return read_flag(value, &request->upgrade);
-        /* Extensions are named after the domain of their vendor; others would be misunderstood silently. */
-        return memchr(member->key, '.', member->key_len);
-}
-
-static void read_request(const JsonValue *root, Request *ret)
-{
-        static const JsonMember no_method = { .key = "method", .key_len = 6 };
-
-        *ret = (Request){ .parameters = &no_parameters };
-        for (uint32_t i = 0; i < root->n; i++)
-                if (!read_member(ret, &root->members[i]) && !ret->wrong)
-                        ret->wrong = &root->members[i];
-        if (!ret->wrong && !ret->method)
-                ret->wrong = &no_method;
-}
-
 /* The key is the peer's, of any length and content. */
 static int answer_wrong_member(VarlinkCall *call, const JsonMember *member)
 {
@@ -147,18 +89,21 @@ static int answer_no_method(VarlinkCall *call, const char *name)
         return varlink_call_end(call, false);
 }
 
-static int serve_request(VarlinkCall *call, const Request *request)
+static int serve_request(VarlinkCall *call, const VarlinkRequest *request)
 {
-        const VarlinkConnection *connection = call->connection;
-        const ServedMethod *served;
+        VarlinkConnection *connection = call->connection;
+        const ServedMethod *served = request->served;
         const VarlinkMethod *method;
         char path[VARLINK_PATH_MAX];
 
         if (request->wrong)
                 return answer_wrong_member(call, request->wrong);
-        served = varlink_method_table_find(&connection->server->methods, request->method->string, request->method->n);
+        if (!served)
+                served = varlink_method_table_find(
+                        &connection->server->methods, request->method->string, request->method->n);
         if (!served)
                 return answer_no_method(call, request->method->string);
+        connection->served = served;
         method = served->method;
         activity_note("a call", method->name);
         if (connection->authority < method->authority) {
@@ -231,22 +176,20 @@ static void answer_unread(VarlinkConnection *connection, const char *message, si
         call_release(connection->server, call);
 }
 
-static void dispatch_root(VarlinkConnection *connection, const JsonValue *root)
+static void dispatch(VarlinkConnection *connection, const VarlinkRequest *request)
 {
         VarlinkServer *server = connection->server;
         VarlinkCall *call;
-        Request request;
         int r;
 
-        read_request(root, &request);
         /* A stream that nobody is told of makes no sense, so that we can't tell what was meant. */
-        call = request.more && request.oneway ? NULL : call_new(connection);
+        call = request->more && request->oneway ? NULL : call_new(connection);
         if (!call)
                 return varlink_connection_fail(connection);
-        call->more = request.more;
-        call->oneway = request.oneway;
+        call->more = request->more;
+        call->oneway = request->oneway;
         connection->call = call;
-        r = serve_request(call, &request);
+        r = serve_request(call, request);
         if (call->oneway && call->connection)
                 leave_connection(call);
         else if (r < 0 && call->connection)
@@ -257,19 +200,19 @@ static void dispatch_root(VarlinkConnection *connection, const JsonValue *root)
 void varlink_call_dispatch(VarlinkConnection *connection, const char *message, size_t n)
 {
         VarlinkServer *server = connection->server;
-        const JsonLimits limits = { .max_bytes = server->limits.max_message };
         _cleanup_(json_doc_freep) JsonDoc *doc = TAKE_PTR(server->spare_doc);
+        VarlinkRequest request;
         JsonError error;
         int r;
 
-        r = json_parse_again(&doc, message, n, &limits, &error);
+        r = varlink_request_read(message, n, server->limits.max_message, connection->served, &doc, &request, &error);
         if (r == -ENOMEM)
                 return answer_unread(connection, message, n);
-        if (r < 0 || json_root(doc)->type != JSON_OBJECT) {
-                varlink_server_log_refusal(server, &connection->peer, "message is no call", r < 0 ? error.message : NULL);
+        if (r < 0) {
+                varlink_server_log_refusal(server, &connection->peer, "message is no call", error.message);
                 return varlink_connection_fail(connection);
         }
-        dispatch_root(connection, json_root(doc));
+        dispatch(connection, &request);
         if (n <= SPARE_MESSAGE_MAX && !server->spare_doc)
                 server->spare_doc = TAKE_PTR(doc);
 }

@@ -56,6 +56,7 @@ struct VarlinkConnection {
         size_t out_start;  /* bytes of OUT that were written */
         size_t held;       /* memory of IN and OUT, as counted in the server */
         VarlinkCall *call; /* the one that waits for its answer */
+        const ServedMethod *served; /* called last */
         bool more_frames;  /* IN may hold another whole message */
         bool read_closed;
         bool in_turn;

@@ -6,7 +6,35 @@
  */
 #include "varlink/method-table.h"
 
+#include <stdio.h>
+
 #define BITS_MIN 4U
+
+int served_method_init(ServedMethod *ret, const VarlinkMethod *method, const VarlinkMember *member, void *userdata)
+{
+        char *head;
+        int n;
+
+        /* A name has no character that JSON escapes. */
+        n = asprintf(&head, "{\"method\":\"%s\",\"parameters\":", method->name);
+        if (n < 0)
+                return -ENOMEM;
+        *ret = (ServedMethod){
+                .method = method,
+                .member = member,
+                .name_len = strlen(method->name),
+                .userdata = userdata,
+                .head = head,
+                .head_len = (size_t)n,
+                .method_len = (size_t)n - strlen(",\"parameters\":"),
+        };
+        return 0;
+}
+
+void served_method_deinit(ServedMethod *served)
+{
+        free(served->head);
+}
 
 void varlink_method_table_deinit(VarlinkMethodTable *table)
 {

@@ -10,7 +10,15 @@ typedef struct ServedMethod {
         const VarlinkMember *member; /* in the description */
         size_t name_len;
         void *userdata;
+        /* What most calls of it begin with: {"method":"NAME","parameters": of which METHOD_LEN up to the comma. */
+        char *head;
+        size_t head_len;
+        size_t method_len;
 } ServedMethod;
+
+/* Fills in RET; -ENOMEM. */
+int served_method_init(ServedMethod *ret, const VarlinkMethod *method, const VarlinkMember *member, void *userdata);
+void served_method_deinit(ServedMethod *served);
 
 typedef struct VarlinkMethodTable {
         const ServedMethod **slots; /* at most half of them taken */

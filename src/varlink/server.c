@@ -76,6 +76,8 @@ int varlink_server_new(Loop *loop, const VarlinkServiceInfo *info, const Varlink
 static void served_interface_deinit(ServedInterface *interface)
 {
         varlink_interface_free(interface->description);
+        for (size_t i = 0; i < interface->n_methods; i++)
+                served_method_deinit(&interface->methods[i]);
         free(interface->methods);
 }
 
@@ -123,6 +125,7 @@ static int match_methods(ServedInterface *interface, const VarlinkMethod *method
 {
         const VarlinkMember *members;
         size_t n_members, n_described = 0, n = 0;
+        int r;
 
         members = varlink_interface_members(interface->description, &n_members);
         for (size_t i = 0; i < n_members; i++)
@@ -146,14 +149,11 @@ static int match_methods(ServedInterface *interface, const VarlinkMethod *method
                                 member = NULL;
                 if (!member)
                         return -ENOTTY;
-                interface->methods[i] = (ServedMethod){
-                        .method = &methods[i],
-                        .member = member,
-                        .name_len = strlen(methods[i].name),
-                        .userdata = userdata,
-                };
+                r = served_method_init(&interface->methods[i], &methods[i], member, userdata);
+                if (r < 0)
+                        return r;
+                interface->n_methods++;
         }
-        interface->n_methods = n;
         return 0;
 }
 
