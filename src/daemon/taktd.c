@@ -5,6 +5,7 @@
  */
 
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -17,6 +18,8 @@
 #include "when/zone.h"
 
 #define EXIT_USAGE 2
+#define LARGE_BLOCK (128 * 1024)      /* bytes from which on a block is given back as soon as it is freed */
+#define HEAP_SPARE (4 * 1024 * 1024)  /* bytes at the end of the heap that are kept for what comes next */
 
 /* The jobs are loaded, and the loop has begun to answer calls. */
 static void on_announce(Deferred *deferred)
@@ -277,6 +280,17 @@ static int parse_arguments(int argc, char *argv[], Arguments *a)
         return 1;
 }
 
+/*
+ * Messages, queues of watchers and results grow and go, up to caps that count bytes asked for. By
+ * itself malloc() puts larger and larger ones of them into the heap, where what is given back stays
+ * as holes: with 256 MiB held for clients that was 60 MB more.
+ */
+static void keep_heap_small(void)
+{
+        (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+        (void)mallopt(M_TRIM_THRESHOLD, HEAP_SPARE);
+}
+
 int main(int argc, char *argv[])
 {
         Daemon d = {
@@ -293,6 +307,7 @@ int main(int argc, char *argv[])
 
         if (r <= 0)
                 return r < 0 ? EXIT_USAGE : EXIT_SUCCESS;
+        keep_heap_small();
         log_open(arguments.log_target, arguments.log_level >= 0 ? arguments.log_level : LOG_INFO);
         r = service_manager_new(&d.manager);
         if (r < 0)
