@@ -161,6 +161,47 @@ static int print_jobs(const Ctl *ctl, const Simulation *s)
         return table_print(table, ctl->width, !ctl->options.quiet, ctl->colour, stdout) < 0 ? ctl_oom() : 0;
 }
 
+typedef struct LeftOut {
+        size_t groups;  /* jobs that begin runs which are not simulated */
+        size_t events;  /* jobs that events would start which are not */
+        size_t instant; /* jobs of which no duration is known */
+} LeftOut;
+
+static LeftOut find_left_out(const Simulation *s)
+{
+        LeftOut left = {};
+
+        for (size_t i = 0; i < s->n_jobs; i++) {
+                left.groups += s->jobs[i]->is_group && s->jobs[i]->runs > 0;
+                left.events += s->jobs[i]->has_unknown_events;
+                left.instant += s->jobs[i]->runs > 0 && s->jobs[i]->duration == 0;
+        }
+        return left;
+}
+
+static const char *plural(uint64_t n)
+{
+        return n == 1 ? "" : "s";
+}
+
+/* What there would be besides, so that nobody takes the numbers for all of it. */
+static void print_left_out(const Simulation *s)
+{
+        LeftOut left = find_left_out(s);
+
+        if (s->begun_by_events + left.groups + left.events + left.instant > 0)
+                putchar('\n');
+        if (s->begun_by_events > 0)
+                printf("%" PRIu64 " of these runs were started by events of others (On=); --list tells by which.\n", s->begun_by_events);
+        if (left.groups > 0)
+                printf("Left out: the members of %" PRIu64 " run%s of %zu group%s.\n", s->begun_groups, plural(s->begun_groups),
+                       left.groups, plural(left.groups));
+        if (left.events > 0)
+                printf("Left out: what failures, values and the like would start, by On= of %zu job%s.\n", left.events, plural(left.events));
+        if (left.instant > 0)
+                printf("No duration is known of %zu job%s, whose runs take no time here; see --duration.\n", left.instant, plural(left.instant));
+}
+
 int report_print(const Ctl *ctl, const Simulation *s, usec_t from_realtime)
 {
         char from[TIMESTAMP_MAX], until[TIMESTAMP_MAX];
@@ -174,22 +215,64 @@ int report_print(const Ctl *ctl, const Simulation *s, usec_t from_realtime)
         r = print_histogram(ctl, s);
         if (r == 0)
                 r = print_peaks(ctl, s);
-        return r == 0 ? print_jobs(ctl, s) : r;
+        if (r == 0)
+                r = print_jobs(ctl, s);
+        if (r == 0 && !ctl->options.quiet)
+                print_left_out(s);
+        return r;
+}
+
+static const char *what_of(const Run *run)
+{
+        return run_state_is_final(run->state) ? run_state_to_string(run->state) : "run";
+}
+
+/* What started it, where that is an event; NULL: a schedule. */
+static const char *event_of(const Run *run)
+{
+        return run->trigger == RUN_TRIGGER_EVENT ? run->cause : NULL;
+}
+
+static void print_run_json(const Run *run, usec_t at)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        JsonWriter w;
+
+        json_writer_init(&w, &text, 0);
+        json_begin_object(&w);
+        json_key(&w, "time");
+        json_realtime(&w, at);
+        json_key(&w, "job");
+        json_string(&w, run->job->name);
+        json_key(&w, "what");
+        json_string(&w, what_of(run));
+        json_key(&w, "scheduled");
+        json_realtime(&w, run->scheduled_realtime);
+        json_key(&w, "event");
+        if (event_of(run))
+                json_string(&w, event_of(run));
+        else
+                json_null(&w);
+        json_end_object(&w);
+        if (json_writer_end(&w) >= 0)
+                puts(buffer_string(&text));
+        else
+                (void)ctl_oom();
 }
 
 void report_print_run(const Ctl *ctl, const Run *run)
 {
         bool begins = !run_state_is_final(run->state);
         usec_t at = begins ? run->started_realtime : run->finished_realtime;
-        char text[TIMESTAMP_MAX], iso[REALTIME_ISO_MAX];
+        const char *event = event_of(run);
+        char text[TIMESTAMP_MAX];
 
-        if (ctl->options.json)
-                printf("{\"time\":\"%s\",\"job\":\"%s\",\"what\":\"%s\",\"scheduled\":\"%s\"}\n", realtime_to_iso(at, iso), run->job->name,
-                       begins ? "run" : run_state_to_string(run->state), realtime_to_iso(run->scheduled_realtime, text));
-        else
-                printf("%s  %-8s %s%s%s%s\n", time_to_text(at, USEC_PER_MSEC, ctl->zone, text),
-                       begins ? "run" : run_state_to_string(run->state), run->job->name, begins ? "" : ": ",
-                       begins ? "" : run->error_message ?: "", "");
+        if (ctl->options.json) {
+                print_run_json(run, at);
+                return;
+        }
+        printf("%s  %-8s %s%s%s%s%s%s\n", time_to_text(at, USEC_PER_MSEC, ctl->zone, text), what_of(run), run->job->name,
+               event ? " (" : "", event ?: "", event ? ")" : "", begins ? "" : ": ", begins ? "" : run->error_message ?: "");
 }
 
 /* --- JSON --- */
@@ -243,6 +326,7 @@ int report_print_json(const Ctl *ctl, const Simulation *s, usec_t from_realtime,
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
         const SimulatedBucket *peak = NULL;
+        const LeftOut left = find_left_out(s);
         JsonWriter w;
 
         json_writer_init(&w, &text, ctl->terminal ? 2 : 0);
@@ -259,6 +343,19 @@ int report_print_json(const Ctl *ctl, const Simulation *s, usec_t from_realtime,
         json_uint(&w, s->skipped);
         json_key(&w, "missed");
         json_uint(&w, s->missed);
+        json_key(&w, "byEvents");
+        json_uint(&w, s->begun_by_events);
+        json_key(&w, "leftOut");
+        json_begin_object(&w);
+        json_key(&w, "groupRuns");
+        json_uint(&w, s->begun_groups);
+        json_key(&w, "groups");
+        json_uint(&w, left.groups);
+        json_key(&w, "jobsWithOtherEvents");
+        json_uint(&w, left.events);
+        json_key(&w, "jobsWithoutDuration");
+        json_uint(&w, left.instant);
+        json_end_object(&w);
         json_key(&w, "jobs");
         json_begin_array(&w);
         for (size_t i = 0; i < s->n_jobs; i++)

@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "kinds/kinds.h"
+
 #define DEADLINES_A_TURN 4096U
 #define BOOTTIME_START USEC_PER_DAY /* room for what came before */
 
@@ -90,6 +92,7 @@ static void note_begin(Simulation *s, SimulatedJob *job, usec_t realtime)
         job->first_realtime = job->first_realtime > 0 ? job->first_realtime : realtime;
         job->last_realtime = realtime;
         s->begun++;
+        s->begun_groups += job->is_group;
         s->under_way++;
         if (bucket)
                 bucket->begun++;
@@ -122,6 +125,7 @@ static void on_event(EventObserver *observer, const Event *event)
         if (!run || event->type == EVENT_PROGRESS)
                 return;
         begins = event->type == EVENT_RUNNING && run->attempts == 1;
+        s->begun_by_events += begins && run->trigger == RUN_TRIGGER_EVENT;
         if (begins)
                 note_begin(s, run->job->memo, run->started_realtime);
         else if (run_state_is_final(run->state))
@@ -253,6 +257,32 @@ static int take_spec(Simulation *s, JobSpec *spec)
         return 0;
 }
 
+/* Simulated runs have these; they never fail, and give nothing. */
+#define EVENTS_KNOWN                                                                                         \
+        (EVENT_BIT(EVENT_QUEUED) | EVENT_BIT(EVENT_RUNNING) | EVENT_BIT(EVENT_RETRYING) |                    \
+         EVENT_BIT(EVENT_SUCCEEDED) | EVENT_BIT(EVENT_TIMEOUT) | EVENT_BIT(EVENT_CANCELLED) |                \
+         EVENT_BIT(EVENT_SKIPPED) | EVENT_BIT(EVENT_MISSED))
+
+static bool has_unknown_events(const JobSpec *spec)
+{
+        const EventTriggerList *on = &spec->schedule.on;
+
+        for (size_t i = 0; i < on->n; i++)
+                if (!(on->triggers[i].events & EVENTS_KNOWN))
+                        return true;
+        return false;
+}
+
+/* SPEC was taken; instances come one after another. */
+static const JobKind *real_kind(const Simulation *s, const JobSpec *spec)
+{
+        size_t i = s->n_specs;
+
+        while (i > 0 && s->specs[i - 1].spec != spec)
+                i--;
+        return i > 0 ? s->specs[i - 1].kind : spec->kind;
+}
+
 int simulation_take_jobs(Simulation *s)
 {
         size_t n = scheduler_n_jobs(s->scheduler);
@@ -274,6 +304,8 @@ int simulation_take_jobs(Simulation *s)
                 r = take_spec(s, job->spec);
                 if (r < 0)
                         return r;
+                simulated->is_group = real_kind(s, job->spec) == &group_kind;
+                simulated->has_unknown_events = has_unknown_events(job->spec);
         }
         return 0;
 }

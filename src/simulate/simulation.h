@@ -14,6 +14,8 @@
 
 typedef struct SimulatedJob {
         const char *name; /* the job's */
+        bool is_group;    /* the members of its runs are left out */
+        bool has_unknown_events; /* it listens (On=) for some that only a real run has: a failure, a value */
         usec_t duration;  /* of its runs; set before simulation_run() */
         uint64_t runs, skipped, missed;
         usec_t first_realtime, last_realtime; /* begin of its runs; 0: none */
@@ -61,6 +63,7 @@ typedef struct Simulation {
         unsigned under_way, ended_at_once;
         uint64_t n_events;
         uint64_t begun, skipped, missed;
+        uint64_t begun_by_events, begun_groups; /* of those begun */
         usec_t until_realtime, reached_realtime;
 
         /* Each run that begins, and each that is skipped or missed; may be NULL. */

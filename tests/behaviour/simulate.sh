@@ -57,6 +57,35 @@ it 'sum(b["begun"] for b in v["histogram"]) == v["runs"] == 6' steady --until +1
 # A run that is under way all along piles up where it began nothing.
 it 'all(b["most"] == 1 for b in v["histogram"])' steady --duration 9min --until +1h
 it 'v["until"] == "2026-11-23T00:00:00.000000Z"' night
+# What starts what, and what is left out.
+job after <<'JOB'
+[Job]
+Type=sleep
+[Schedule]
+On=steady.succeeded
+JOB
+job alarm <<'JOB'
+[Job]
+Type=sleep
+[Schedule]
+On=steady.failed
+JOB
+job group <<'JOB'
+[Job]
+Type=group
+[Schedule]
+Every=30min
+[Group]
+Run=night
+Run=spread
+JOB
+it 'jobs["after"]["runs"] == 6 and jobs["alarm"]["runs"] == 0 and v["byEvents"] == 6' steady after alarm --until +1h
+it 'v["leftOut"] == {"groupRuns": 2, "groups": 1, "jobsWithOtherEvents": 1, "jobsWithoutDuration": 2}' steady alarm group --until +1h
+it 'v["leftOut"]["jobsWithoutDuration"] == 0' steady --duration 1min --until +1h
+like "what is left out" "*6 of these runs were started by events of others*members of 2 runs of 1 group.*by On= of 1 job.*No duration is known of 3 jobs*" \
+        "$(taktctl simulate "${from[@]}" steady after alarm group --until +1h)"
+like "what started it" "*run *after (On=steady.succeeded)*" "$(taktctl simulate "${from[@]}" --list steady after --until +10min)"
+rm "$dir"/env/jobs/{after,alarm,group}.job
 [ ! -e "$dir/env/published.json" ] || fail 'a simulation published a result'
 
 # Equal seeds, equal traces.
@@ -67,7 +96,7 @@ done
 is 'the same seed' "${traces[0]}" "${traces[1]}"
 [ "${traces[0]}" != "${traces[2]}" ] || fail 'another seed gives the same delays'
 is 'one object a line' 23 "$(wc -l <<<"${traces[0]}")"
-like 'what a line is' '{"time":"2026-11-22T01:0*","job":"spread","what":"run","scheduled":"2026-11-22T01:00:00.000000Z"}' \
+like 'what a line is' '{"time":"2026-11-22T01:0*","job":"spread","what":"run","scheduled":"2026-11-22T01:00:00.000000Z","event":null}' \
         "$(head -n 1 <<<"${traces[0]}")"
 
 # For people: fitted, and of characters that the terminal has.
