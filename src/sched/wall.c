@@ -28,6 +28,9 @@ void wall_settle(Job *job, const ScheduleNow *now)
 
                 until.boottime = usec_sub(until.boottime, back);
                 until.realtime = usec_sub(until.realtime, back);
+                /* What was due before the boot is so by the wall clock alone. */
+                if (job->next_on_wall)
+                        until.realtime = MIN(until.realtime, job->next_realtime - 1);
         }
         schedule_settle(&job->spec->schedule.schedule, &job->schedule, &until);
 }

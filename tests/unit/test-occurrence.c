@@ -693,6 +693,29 @@ static void test_changed_before_clock_is_set(_unused_ void **state)
         fixture_free_kept(f);
 }
 
+/* What was due before the boot, and is put off behind it, is not settled when the clock is set or the job paused. */
+static void test_put_off_from_before_the_boot(_unused_ void **state)
+{
+        static const char schedule[] = "TimeZone=UTC\nOnCalendar=*:30\nRandomizedDelaySec=25min\nFixedRandomDelay=yes\n";
+        Fixture *f = fixture_new_kept();
+        Job *job;
+
+        add(f, "j", schedule);
+        engine_advance_to(&f->engine, 20 * MIN_);
+        stop(f, true);
+        virtual_clock_init(&f->engine.clock, 10 * SEC, START_REALTIME + 40 * MIN_);
+        start(f, next_boot);
+        job = add(f, "j", schedule);
+        scheduler_begin(f->engine.scheduler);
+        assert_true(job->next_boottime == 0 && job->next_jitter > MIN_);
+        set_clock(f, f->engine.clock.now_realtime + SEC);
+        assert_int_equal(since_start(job->next_realtime), 30 * MIN_);
+        assert_true(scheduler_pause_job(f->engine.scheduler, job));
+        assert_true(scheduler_resume_job(f->engine.scheduler, job));
+        assert_record(f, 0, RUN_SKIPPED, RUN_TRIGGER_SCHEDULE, 30 * MIN_, 1);
+        fixture_free_kept(f);
+}
+
 #define MANY 3000U
 
 /* The clock is set, again and again, while jobs wait for their turn: none runs by an old one, and none is lost. */
@@ -1167,6 +1190,7 @@ int main(void)
                 RUN(test_clock_set_for_many),
                 RUN(test_delay_is_of_the_definition),
                 RUN(test_changed_before_clock_is_set),
+                RUN(test_put_off_from_before_the_boot),
                 RUN(test_zone_change),
                 RUN(test_zone_change_for_many),
                 RUN(test_restart),
