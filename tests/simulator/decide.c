@@ -171,7 +171,7 @@ void model_decide(Model *m, bool paused, int64_t next_due, int64_t timer_due)
                 world_fail(m->world, m, "what was due at %lld is late without need", (long long)p.first);
         /* What is put off may have to begin before its time. */
         if (!paused && timer_due <= now)
-                world_order(m->world, model_spread(m) == 0 ? p.first : timer_due);
+                world_order(m->world, m, model_spread(m) == 0 ? p.first : timer_due);
         others = count_others(m, &p, now);
         if (paused || now - p.first - (timer_due - next_due) > GRACE + (int64_t)m->definition->accuracy ||
             (others > 0 && model_spread(m) == 0))

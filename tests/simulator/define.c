@@ -222,4 +222,5 @@ void model_define(Model *model, Random *random)
                 random_definition(model->definition, random, world_zone(w), world_boottime(w) + world_offset(w));
                 model->definition->spec = world_parse(w, name, model->definition->text);
         } while (!model->definition->spec);
+        model_rate(model->definition);
 }

@@ -12,6 +12,10 @@
 /* Where there are more than so many, none but the last few matter besides: it catches up on 100. */
 #define WALKED_MAX (3 * COUNTED_MAX)
 #define LAST_FEW 400U
+#define PATIENCE_MAX (2 * DAY)
+/* Ahead of jobs that are due less often than so many times a day a look is worth it, so far at most. */
+#define LOOK_DAILY 200U
+#define LOOK_MAX (16 * DAY)
 /* No definition excludes more than that at a stretch but for ever. */
 #define EXCLUDED_MAX (800 * DAY)
 
@@ -106,16 +110,15 @@ static void walk_every(Model *m, int64_t from, int64_t to)
 
 int64_t model_patience(const Model *m)
 {
-        const Definition *d = m->definition;
-        int64_t daily = 0;
+        return in_force(m) && !m->paused ? m->definition->patience : PATIENCE_MAX;
+}
 
-        if (!in_force(m) || m->paused)
-                return 2 * DAY;
-        if (d->every != USEC_INFINITY)
-                daily = DAY / (int64_t)d->every;
+void model_rate(Definition *d)
+{
+        d->daily = d->every != USEC_INFINITY ? (unsigned)(DAY / (int64_t)d->every) : 0;
         for (unsigned i = 0; i < d->n_patterns; i++)
-                daily += pattern_times_a_day(&d->patterns[i]);
-        return MIN(2 * DAY, DAY / (daily + 1) * WALKED_MAX);
+                d->daily += pattern_times_a_day(&d->patterns[i]);
+        d->patience = MIN(PATIENCE_MAX, DAY / (d->daily + 1) * WALKED_MAX);
 }
 
 void walk_wall(Model *m, int64_t from, int64_t to)
@@ -159,14 +162,33 @@ static void fill(Model *m, int64_t from, int64_t to, void (*walk)(Model *m, int6
         }
 }
 
+/* Nothing is due by boot time FROM; until when is that so? In the meantime there is nothing to walk through. */
+static void look_ahead(Model *m, int64_t from)
+{
+        int64_t offset = world_offset(m->world), end = from + LOOK_MAX;
+
+        for (int64_t span = DAY / 4; from < end && m->n_dues == 0; span *= 2) {
+                walk_wall(m, from + offset, from + span + offset);
+                walk_every(m, MAX(from, m->anchor - 1), from + span);
+                from += span;
+        }
+        m->quiet_until = from;
+        for (size_t i = 0; i < m->n_dues; i++)
+                m->quiet_until = MIN(m->quiet_until, m->dues[i].due - 1);
+        m->n_dues = 0;
+}
+
 void model_fill(Model *m, int64_t to)
 {
         int64_t wall_to = to + world_offset(m->world);
 
-        if (in_force(m)) {
+        if (in_force(m) && to > m->quiet_until) {
                 fill(m, m->wall_done, wall_to, walk_wall);
                 fill(m, MAX(m->every_done, m->anchor - 1), to, walk_every);
                 sort_dues(m);
+                /* Not where the wall clock was set back, and stands before what is walked through. */
+                if (m->n_dues == 0 && m->definition->daily < LOOK_DAILY && m->wall_done <= wall_to)
+                        look_ahead(m, to);
         }
         m->every_done = to;
         m->wall_done = MAX(m->wall_done, wall_to);

@@ -4,6 +4,8 @@
 
 /* when/schedule.h: a clock that goes back to further than this before what has run was wrong then. */
 #define STEP_BACK_MAX (3 * 3600 * SEC)
+/* takt.job(5): a clock that shows a year before 2026 has not been set. */
+#define CLOCK_IS_SET (1767225600 * SEC)
 
 void model_init(Model *m, World *world, unsigned index, uint64_t seed)
 {
@@ -35,6 +37,7 @@ static void forget_dues(Model *m)
         m->overflow = false;
         m->every_done = m->every_taken;
         m->wall_done = m->wall_taken;
+        m->quiet_until = INT64_MIN;
         m->after_due = UNKNOWN;
 }
 
@@ -67,7 +70,8 @@ static void go_on_by_wall(Model *m)
         int64_t now = world_boottime(m->world) + world_offset(m->world);
 
         m->wall_taken = m->wall_last = now;
-        if (m->definition->persistent && world_trusts_clock(m->world) && m->wall_kept > 0 && m->wall_kept <= now + STEP_BACK_MAX)
+        if (m->definition->persistent && world_trusts_clock(m->world) && m->wall_kept >= CLOCK_IS_SET &&
+            m->wall_kept <= now + STEP_BACK_MAX)
                 m->wall_taken = m->wall_last = m->wall_kept;
 }
 

@@ -39,6 +39,8 @@ typedef struct Definition {
         JobMissed missed;
         usec_t missed_window; /* USEC_INFINITY */
         usec_t random_delay, accuracy;
+        unsigned daily;   /* occurrences, on a day that has any */
+        int64_t patience; /* see model_patience() */
         bool persistent;
 
         JobOverlap overlap;
@@ -88,6 +90,7 @@ typedef struct Model {
         int64_t anchor;       /* boot time of its beginning */
         int64_t every_done;   /* boot time up to which the grid is in DUES */
         int64_t wall_done;    /* wall clock, likewise */
+        int64_t quiet_until;  /* boot time up to which neither has anything behind that */
         int64_t every_taken;  /* … up to which all of it is accounted for */
         int64_t wall_taken;
         int64_t wall_last;    /* wall clock of what ran last, or when all was known to be accounted for */
@@ -122,6 +125,8 @@ void model_deinit(Model *model);
 
 /* A new definition, parsed. The old one is freed. */
 void model_define(Model *model, Random *random);
+/* How often a definition is due. */
+void model_rate(Definition *definition);
 
 /* As the scheduler is told: the job begins anew; is given its definition, whose schedule is SAME; … */
 void model_begin(Model *model);
@@ -177,7 +182,7 @@ unsigned world_max_runs(const World *world);
 unsigned world_n_running(const World *world);
 unsigned world_n_queued(const World *world);
 /* An occurrence that was due at DUE is handled: those of one turn come in that order. */
-void world_order(World *world, int64_t due);
+void world_order(World *world, const Model *model, int64_t due);
 /* A run that catches up begins: they keep their distance. */
 void world_pace(World *world, const Model *model);
 void _printf_(3, 4) world_fail(const World *world, const Model *model, const char *format, ...) __attribute__((noreturn));

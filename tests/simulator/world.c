@@ -83,11 +83,11 @@ unsigned world_n_queued(const World *w)
         return (unsigned)scheduler_n_queued(w->scheduler);
 }
 
-void world_order(World *w, int64_t due)
+void world_order(World *w, const Model *m, int64_t due)
 {
         due = MAX(due, INT64_C(0));
         if (due < w->order)
-                world_fail(w, NULL, "what was due at %lld comes after what was due at %lld", (long long)due, (long long)w->order);
+                world_fail(w, m, "what was due at %lld comes after what was due at %lld", (long long)due, (long long)w->order);
         w->order = due;
 }
 
