@@ -18,6 +18,7 @@ struct HttpRequest {
         HttpOptions options;      /* deep copy */
         CURLU *url;               /* the request's, taken apart; NULL: it has none, or curl shall say what is wrong with it */
         size_t max_bytes;
+        bool direct;              /* never by a proxy */
         bool needs_length;        /* a body is always sent, if only an empty one */
         HeaderList headers;       /* the constant ones */
         HeaderList body_headers;  /* those of a body, then leads on into HEADERS */

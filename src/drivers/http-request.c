@@ -38,7 +38,6 @@ static const struct {
         { CURLOPT_PROXY, offsetof(HttpOptions, proxy) },
         { CURLOPT_UNIX_SOCKET_PATH, offsetof(HttpOptions, unix_socket) },
         { CURLOPT_INTERFACE, offsetof(HttpOptions, interface) },
-        { CURLOPT_USERAGENT, offsetof(HttpOptions, user_agent) },
 };
 
 static const unsigned long curl_auth[] = {
@@ -263,15 +262,34 @@ static int copy_options(HttpOptions *ret, const HttpOptions *options)
                                options->user_agent ?: "takt/" PACKAGE_VERSION);
 }
 
+/* In the variables that curl looks at. */
+static bool environment_names_proxies(void)
+{
+        static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                if (getenv(names[i]))
+                        return true;
+        return false;
+}
+
+static bool is_direct(const HttpOptions *o)
+{
+        return o->proxy ? *o->proxy == '\0' : !environment_names_proxies();
+}
+
 static int init_headers(HttpRequest *request, const HttpOptions *options)
 {
-        HeaderPart parts[HTTP_HEADER_LINES_MAX], body_parts[2];
-        size_t n_body;
+        HeaderPart parts[HTTP_HEADER_LINES_MAX + 1], body_parts[2];
+        size_t n = 0, n_body;
         int r;
 
-        for (size_t i = 0; i < options->n_headers; i++)
-                parts[i] = (HeaderPart){ "", options->headers[i] };
-        r = header_list_init(&request->headers, parts, options->n_headers, NULL);
+        for (; n < options->n_headers; n++)
+                parts[n] = (HeaderPart){ "", options->headers[n] };
+        /* Proxies are told as well, by curl, which prints the line for each transfer. */
+        if (request->direct && !has_header(options->headers, options->n_headers, "User-Agent"))
+                parts[n++] = (HeaderPart){ "User-Agent: ", request->options.user_agent };
+        r = header_list_init(&request->headers, parts, n, NULL);
         if (r < 0)
                 return r;
         n_body = add_body_headers(options->headers, options->n_headers, options->content_type, body_parts);
@@ -316,6 +334,7 @@ int http_request_new(const HttpOptions *options, HttpRequest **ret, const char *
         r = copy_options(&request->options, options);
         if (r < 0)
                 return r;
+        request->direct = is_direct(options);
         r = take_apart(request);
         if (r >= 0)
                 r = init_headers(request, options);
@@ -383,6 +402,11 @@ CURLcode http_request_apply(const HttpRequest *request, CURL *easy)
 
         for (size_t i = 0; i < ARRAY_SIZE(curl_strings); i++)
                 SET(curl_strings[i].option, *string_at((HttpOptions *)o, curl_strings[i].offset));
+        /* Else curl searches the environment for each transfer. */
+        if (request->direct)
+                SET(CURLOPT_NOPROXY, "*");
+        else
+                SET(CURLOPT_USERAGENT, o->user_agent);
         if (request->url)
                 SET(CURLOPT_CURLU, request->url);
         else

@@ -40,7 +40,6 @@ struct HttpClient {
         Loop *loop;
         CURLM *multi;
         bool global;
-        bool no_proxies; /* the environment names none */
         Timer timer;
         Deferred kick; /* in the place of a timer for now */
         HttpSocket *sockets;
@@ -324,9 +323,6 @@ static CURLcode apply_common(HttpTransfer *transfer)
         SET(CURLOPT_OPENSOCKETDATA, client);
         SET(CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
         SET(CURLOPT_CLOSESOCKETDATA, client);
-        /* Else the environment is searched anew for each transfer. */
-        if (client->no_proxies && !transfer->request->options.proxy)
-                SET(CURLOPT_NOPROXY, "*");
         return code;
 }
 
@@ -371,12 +367,12 @@ static int transfer_get(HttpClient *client, HttpRequest *request, HttpTransfer *
                 CURLcode code;
 
                 curl_easy_reset(transfer->easy);
-                transfer->request = request;
                 code = apply_common(transfer);
                 if (code == CURLE_OK)
                         code = http_request_apply(request, transfer->easy);
                 if (code != CURLE_OK)
                         return errno_from_curl(code);
+                transfer->request = request;
         }
         *ret = TAKE_PTR(transfer);
         return 0;
@@ -468,17 +464,6 @@ void http_client_set_limits(HttpClient *client, const HttpLimits *limits)
         (void)set_limits(client->multi, limits);
 }
 
-/* In the variables that curl looks at. */
-static bool environment_names_proxies(void)
-{
-        static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
-
-        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-                if (getenv(names[i]))
-                        return true;
-        return false;
-}
-
 int http_client_new(Loop *loop, const HttpLimits *limits, HttpClient **ret)
 {
         static const HttpLimits defaults = {};
@@ -494,7 +479,6 @@ int http_client_new(Loop *loop, const HttpLimits *limits, HttpClient **ret)
         client->max_active = limits->max_transfers ?: HTTP_TRANSFERS_MAX;
         list_init(&client->active);
         list_init(&client->idle);
-        client->no_proxies = !environment_names_proxies();
         if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
                 return -ENOMEM;
         client->global = true;
