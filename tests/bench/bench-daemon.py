@@ -110,8 +110,8 @@ def bench_polls(nginx, _odd):
 
 def commands(daemon, name, parallel):
     rates = compare(lambda: daemon.rate(ROUND_SECONDS), {"spawn": lambda: peer("spawn", parallel, ROUND_SECONDS)[0]})
-    report(name, f"{rates['takt']:.0f}", f"{rates['spawn']:.0f}", f"{rates['takt'] / rates['spawn']:.2f}", "0.85",
-           rates["takt"] >= 0.85 * rates["spawn"])
+    report(name, f"{rates['takt']:.0f}", f"{rates['spawn']:.0f}", f"{rates['takt'] / rates['spawn']:.2f}", "0.90",
+           rates["takt"] >= 0.9 * rates["spawn"])
 
 
 TRUE = job("exec", "After=1us", "[Exec]", "Command=/bin/true")
