@@ -6,6 +6,7 @@
 
 #include "drivers/http.h"
 
+#include "base/siphash.h"
 #include "base/string-util.h"
 #include "job/expand.h"
 #include "job/job.h"
@@ -26,7 +27,8 @@ typedef struct Slot {
         Run *run;
         HttpTransfer *transfer;
         unsigned index;
-        Buffer body; /* sent; lent to the transfer */
+        uint64_t asked; /* for Conditional=: see hash_request() */
+        Buffer body;    /* sent; lent to the transfer */
         Buffer response;
 } Slot;
 
@@ -43,6 +45,7 @@ typedef struct HttpRun {
 
 /* What a job keeps for Conditional=: one block, the strings behind it. */
 typedef struct HttpMemo {
+        uint64_t asked; /* what this is the answer to */
         const char *etag;
         const char *last_modified;
         const char *body;
@@ -164,7 +167,30 @@ static void set_details(Run *run, const HttpConfig *config)
                 run_set_details(run, buffer_steal(&state->timings));
 }
 
-static void remember(Run *run, const HttpResponse *response)
+/*
+ * Of all that decides what is asked for: the definition, and what was put in for its placeholders. Where that is
+ * another than before, what the server said of its version holds for something else.
+ */
+static uint64_t hash_request(const Run *run, const char *url, const StringList *headers)
+{
+        const SipKey key = { .k = { siphash24(&(SipKey){}, url, strlen(url)), 0 } };
+        uint64_t hash = siphash24(&key, run->spec->identity, strlen(run->spec->identity));
+
+        for (size_t i = 0; i < headers->n; i++)
+                hash = siphash24(&(SipKey){ .k = { hash, i } }, headers->strings[i], strlen(headers->strings[i]));
+        return hash;
+}
+
+/* What the last answer to the same request was; NULL: there is none. */
+static const HttpMemo *recall(const Run *run, const Slot *slot)
+{
+        const HttpConfig *config = run_config(run);
+        const HttpMemo *memo = config->conditional ? run_memo(run) : NULL;
+
+        return memo && memo->asked == slot->asked ? memo : NULL;
+}
+
+static void remember(Run *run, const Slot *slot, const HttpResponse *response)
 {
         size_t etag = strlen(response->etag), modified = strlen(response->last_modified);
         HttpMemo *memo;
@@ -176,6 +202,7 @@ static void remember(Run *run, const HttpResponse *response)
         if (!memo)
                 return;
         strings = (char *)(memo + 1);
+        memo->asked = slot->asked;
         memo->etag = memcpy(strings, response->etag, etag + 1);
         memo->last_modified = memcpy(strings + etag + 1, response->last_modified, modified + 1);
         memo->body = strings + etag + modified + 2;
@@ -234,14 +261,14 @@ static void on_response(_unused_ HttpTransfer *transfer, const HttpResponse *res
         Run *run = slot->run;
         const HttpConfig *config = run_config(run);
         HttpRun *state = run_state(run);
-        const HttpMemo *memo = run_memo(run);
+        const HttpMemo *memo = recall(run, slot);
 
         slot->transfer = NULL;
         state->n_ended++;
         note_timing(state, config, response, run->spec->has_secret);
         if (response->error) {
                 set_failure(state, response->error, strdup(response->message));
-        } else if (config->conditional && response->status == 304 && memo) {
+        } else if (response->status == 304 && memo) {
                 (void)buffer_append(&slot->response, memo->body, memo->body_len);
         } else if (!status_is_expected(config, response->status)) {
                 _cleanup_free_ char *quote = quote_body(response->body);
@@ -251,7 +278,7 @@ static void on_response(_unused_ HttpTransfer *transfer, const HttpResponse *res
                                       response->body->len > 0 ? ": " : "", quote ?: ""));
         } else {
                 if (config->conditional)
-                        remember(run, response);
+                        remember(run, slot, response);
                 slot->response = *response->body;
                 *response->body = BUFFER_NULL;
         }
@@ -299,7 +326,7 @@ static int note_secrets(Run *run, const HttpConfig *config, const char *url, con
 static int start_one(Run *run, const HttpConfig *config, Slot *slot)
 {
         HttpRun *state = run_state(run);
-        const HttpMemo *memo = config->conditional ? run_memo(run) : NULL;
+        const HttpMemo *memo;
         _cleanup_(string_list_deinit) StringList headers = {};
         _cleanup_buffer_ Buffer url = BUFFER_WITH_MAX(HTTP_URL_MAX), secret = BUFFER_NULL;
         HttpStart start = {};
@@ -313,6 +340,9 @@ static int start_one(Run *run, const HttpConfig *config, Slot *slot)
                 return -EBADMSG;
         if (note_secrets(run, config, url.data, &secret) < 0)
                 return -ENOMEM;
+        if (config->conditional)
+                slot->asked = hash_request(run, config->constant_url ?: url.data, &headers);
+        memo = recall(run, slot);
         start = (HttpStart){
                 .url = url.data,
                 .headers = (const char *const *)headers.strings,

@@ -58,6 +58,25 @@ is "endless" "('failed', 'too-large')" "$(run_job 'r["state"], r["error"]["kind"
 is "refused" failed "$(run_job 'r["state"]' refused)"
 is "a server that never answers" timeout "$(run_job 'r["state"]' never)"
 
+# --- Conditional=: what the server said of one document is not asked of another ---
+text='Conditional=yes\n[Result]\nFormat=text\n'
+http_job tagged "$odd/tagged?a" "$text"
+http_job day "$odd/tagged?\${which}" "$text" 'Parameter=which:string\n'
+taktctl -q reload
+seen='r["state"], r["result"], r["details"]["status"]'
+is "a first answer" "('succeeded', 'newa', 200)" "$(run_job "$seen" tagged)"
+is "the same again" "('succeeded', 'newa', 304)" "$(run_job "$seen" tagged)"
+http_job tagged "$odd/tagged?b" "$text"
+taktctl -q reload
+is "another Url=" "('succeeded', 'newb', 200)" "$(run_job "$seen" tagged)"
+is "and that again" "('succeeded', 'newb', 304)" "$(run_job "$seen" tagged)"
+http_job tagged "$odd/tagged?b" "Header=Accept: text/plain\n$text"
+taktctl -q reload
+is "another Header=" "('succeeded', 'newb', 200)" "$(run_job "$seen" tagged)"
+is "a placeholder's first value" "('succeeded', 'newx', 200)" "$(run_job "$seen" day x)"
+is "its second" "('succeeded', 'newy', 200)" "$(run_job "$seen" day y)"
+is "and that again" "('succeeded', 'newy', 304)" "$(run_job "$seen" day y)"
+
 # --- servers that hang delay no one else ---
 for _ in $(seq 20); do
         taktctl run hung >"$dir/out"

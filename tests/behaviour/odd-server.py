@@ -78,9 +78,11 @@ def digest(conn, request):
 
 
 def tagged(conn, request):
+    """A version of the same name, whatever the query."""
     if b'\r\nIf-None-Match: "one"\r\n' in request["raw"]:
         return reply(conn, "304 Not Modified", ['ETag: "one"'])
-    return reply(conn, headers=['ETag: "one"', "Last-Modified: Sun, 22 Nov 2026 10:00:00 GMT"], body=b"new")
+    return reply(conn, headers=['ETag: "one"', "Last-Modified: Sun, 22 Nov 2026 10:00:00 GMT"],
+                 body=b"new" + request["query"].encode())
 
 
 def close_after(conn, _request):
