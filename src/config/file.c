@@ -22,11 +22,14 @@ void config_items_deinit(ConfigItems *items)
 {
         for (size_t i = 0; i < items->n; i++)
                 item_deinit(&items->items[i]);
+        for (size_t i = 0; i < items->n_heads; i++)
+                item_deinit(&items->heads[i]);
         for (size_t i = 0; i < items->n_files; i++) {
                 free(items->files[i]);
                 free(items->texts[i]);
         }
         free(items->items);
+        free(items->heads);
         free(items->files);
         free(items->texts);
         *items = CONFIG_ITEMS_NULL;
@@ -100,9 +103,24 @@ static int parser_add_value_line(Parser *p, unsigned number, const char *line, c
         return continues ? 0 : parser_close_item(p);
 }
 
+/* Room for one more of N items, grown in powers of two: realloc only where N is one. -ENOMEM. */
+static int items_grow(ConfigItem **items, size_t n)
+{
+        ConfigItem *grown;
+
+        if ((n & (n - 1)) != 0)
+                return 0;
+        grown = reallocarray(*items, MAX(n * 2, (size_t)1), sizeof(*grown));
+        if (!grown)
+                return -ENOMEM;
+        *items = grown;
+        return 0;
+}
+
 static int parser_section(Parser *p, unsigned number, const char *line, const char *start, const char *end)
 {
         const char *close = memchr(start, ']', (size_t)(end - start));
+        ConfigItem *head;
 
         if (!close || close == start + 1 || close + 1 + strspn(close + 1, BLANKS) < end) {
                 p->bad = p->astray = true;
@@ -113,7 +131,21 @@ static int parser_section(Parser *p, unsigned number, const char *line, const ch
         p->astray = false;
         free(p->section);
         p->section = strndup(start + 1, (size_t)(close - start - 1));
-        return p->section ? 0 : -ENOMEM;
+        if (!p->section)
+                return -ENOMEM;
+        if (p->items->n_heads >= CONFIG_MAX_ITEMS) {
+                p->bad = true;
+                config_report_add(p->report, p->file, number, 0, "more than %u sections", CONFIG_MAX_ITEMS);
+                return -E2BIG;
+        }
+        if (items_grow(&p->items->heads, p->items->n_heads) < 0)
+                return -ENOMEM;
+        head = &p->items->heads[p->items->n_heads];
+        *head = (ConfigItem){ .file = p->file, .line = number, .key_column = column_of(line, start), .section = strdup(p->section) };
+        if (!head->section)
+                return -ENOMEM;
+        p->items->n_heads++;
+        return 0;
 }
 
 static int parser_assignment(Parser *p, unsigned number, const char *line, const char *start, const char *end)
@@ -141,14 +173,8 @@ static int parser_assignment(Parser *p, unsigned number, const char *line, const
                 config_report_add(p->report, p->file, number, 0, "more than %u assignments", CONFIG_MAX_ITEMS);
                 return -E2BIG;
         }
-        /* Grown in powers of two: realloc only where N is one. */
-        if ((p->items->n & (p->items->n - 1)) == 0) {
-                ConfigItem *grown = reallocarray(p->items->items, MAX(p->items->n * 2, (size_t)1), sizeof(*grown));
-
-                if (!grown)
-                        return -ENOMEM;
-                p->items->items = grown;
-        }
+        if (items_grow(&p->items->items, p->items->n) < 0)
+                return -ENOMEM;
         for (key_len = (size_t)(equals - start); key_len > 0 && strchr(BLANKS, start[key_len - 1]); key_len--)
                 ;
         value = equals + 1;

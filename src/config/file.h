@@ -33,6 +33,8 @@ typedef struct ConfigItem {
 typedef struct ConfigItems {
         ConfigItem *items;
         size_t n;
+        ConfigItem *heads; /* each [Section], with neither key nor value: one may stand for itself */
+        size_t n_heads;
         char **files; /* the files read, in order */
         char **texts; /* and what they said */
         size_t n_files;

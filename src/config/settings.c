@@ -102,17 +102,19 @@ int settings_load(const char *path, ConfigReport *report, Settings **ret)
         if (r == -ENOMEM)
                 return r;
         for (size_t i = 0; i < items.n; i++) {
-                int k;
+                int k = streq(items.items[i].section, settings_section.name) ?
+                                config_section_apply(&settings_section, &items.items[i], settings, report) : 0;
 
-                if (startswith(items.items[i].section, SETTINGS_RESOURCE_PREFIX))
-                        continue;
-                k = streq(items.items[i].section, settings_section.name) ?
-                            config_section_apply(&settings_section, &items.items[i], settings, report) :
-                            config_item_key_error(&items.items[i], report, "there is no section [%s]; takt.conf has [%s] and [%sNAME]",
-                                                  items.items[i].section, settings_section.name, SETTINGS_RESOURCE_PREFIX);
                 if (k == -ENOMEM)
                         return k;
                 r = r < 0 ? r : k;
+        }
+        for (size_t i = 0; i < items.n_heads; i++) {
+                const ConfigItem *head = &items.heads[i];
+
+                if (!startswith(head->section, SETTINGS_RESOURCE_PREFIX) && !streq(head->section, settings_section.name))
+                        r = config_item_key_error(head, report, "there is no section [%s]; takt.conf has [%s] and [%sNAME]",
+                                                  head->section, settings_section.name, SETTINGS_RESOURCE_PREFIX);
         }
         if (r < 0)
                 return r;

@@ -106,17 +106,25 @@ static int check_command(const CommandLine *line, const ConfigItem *item, Config
         return config_item_error(item, report, error.offset, "%s", error.message);
 }
 
-static int apply_item(ResourceSet *set, const ConfigItem *item, ConfigReport *report)
+/* A section makes a resource, and need say no more about it. */
+static int add_resource(ResourceSet *set, const ConfigItem *head, ConfigReport *report)
 {
-        const char *name = item->section + strlen(SETTINGS_RESOURCE_PREFIX);
+        const char *name = head->section + strlen(SETTINGS_RESOURCE_PREFIX);
         ResourceSpec *spec;
         int r;
 
         if (!job_name_is_valid(name))
-                return config_item_key_error(item, report, "[%s]: the name of a resource has letters, digits and :-_.@ only", item->section);
+                return config_item_key_error(head, report, "[%s]: the name of a resource has letters, digits and :-_.@ only", head->section);
         r = set_get(set, name, &spec);
-        if (r == -E2BIG)
-                return config_item_key_error(item, report, "there are at most %u resources", RESOURCES_MAX);
+        return r == -E2BIG ? config_item_key_error(head, report, "there are at most %u resources", RESOURCES_MAX) : r;
+}
+
+static int apply_item(ResourceSet *set, const ConfigItem *item, ConfigReport *report)
+{
+        const char *name = item->section + strlen(SETTINGS_RESOURCE_PREFIX);
+        ResourceSpec *spec;
+        int r = set_get(set, name, &spec);
+
         if (r >= 0)
                 r = config_section_apply(&resource_section, item, spec, report);
         if (r >= 0 && streq(item->key, "Enter"))
@@ -134,12 +142,15 @@ int resource_set_load(const char *path, ConfigReport *report, ResourceSet *ret)
 
         if (access(path, F_OK) == 0)
                 r = config_parse_file_with_dropins(path, &items, report);
-        for (size_t i = 0; i < items.n && r != -ENOMEM; i++)
-                if (startswith(items.items[i].section, SETTINGS_RESOURCE_PREFIX)) {
-                        int k = apply_item(&set, &items.items[i], report);
+        for (size_t i = 0; i < items.n_heads && r != -ENOMEM; i++)
+                if (startswith(items.heads[i].section, SETTINGS_RESOURCE_PREFIX)) {
+                        int k = add_resource(&set, &items.heads[i], report);
 
                         r = k < 0 ? k : r;
                 }
+        for (size_t i = 0; i < items.n && r >= 0; i++)
+                if (startswith(items.items[i].section, SETTINGS_RESOURCE_PREFIX))
+                        r = apply_item(&set, &items.items[i], report);
         if (r < 0)
                 return r;
         if (set.n > 0)

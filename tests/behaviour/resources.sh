@@ -26,6 +26,8 @@ Exit=/bin/sh -c "echo exit broken >>$trace"
 [Resource:leaky]
 Exit=/bin/false
 
+[Resource:plain]
+
 [Resource:three]
 Capacity=3
 END

@@ -491,7 +491,7 @@ static void test_settings(_unused_ void **state)
         assert_int_equal(report.n, 3);
         assert_int_equal(report.problems[0].line, 2);
         assert_non_null(strstr(report.problems[1].message, "MaxRuns="));
-        assert_int_equal(report.problems[2].line, 5);
+        assert_int_equal(report.problems[2].line, 4);
 }
 
 int main(void)
