@@ -25,7 +25,7 @@ const Option options[] = {
         { 0, "cron", NULL, OPTION_CRON, OPTION_FLAG, 0, AT(cron), "Take it as a cron expression" },
         { 0, "duration", "[JOB=]SPAN", OPTION_SIMULATE, OPTION_WORDS, 0, AT(durations), "Runs take so long; may be repeated" },
         { 0, "errors", "WHAT", OPTION_GROUP, OPTION_STRING, 0, AT(errors), "raise (the default) or keep errors" },
-        { 'e', "event", "EVENT", OPTION_EVENT, OPTION_WORDS, 0, AT(events), "Only events of this name; may be repeated" },
+        { 'e', "event", "EVENT", OPTION_EVENT, OPTION_LIST, 0, AT(events), "Only events of this name, or these (A,B)" },
         { 'f', "follow", NULL, OPTION_FOLLOW, OPTION_FLAG, 0, AT(follow), "Go on with what comes" },
         { 0, "for", "ITEM", OPTION_GROUP, OPTION_WORDS, 0, AT(items), "Run them for ${item}; may be repeated" },
         { 0, "force", NULL, OPTION_FORCE, OPTION_FLAG, 0, AT(force), "Use a directory that is not empty" },
@@ -39,7 +39,7 @@ const Option options[] = {
         { 0, "seed", "N", OPTION_SIMULATE, OPTION_STRING, 0, AT(seed), "Draw other random delays" },
         { 0, "signal", "SIGNAL", OPTION_SEND, OPTION_STRING, 0, AT(signal), "Send it a signal, such as USR1" },
         { 0, "since", "TIME", OPTION_SINCE, OPTION_STRING, 0, AT(since), "Begin at this time, or at -SPAN before now" },
-        { 's', "state", "STATE", OPTION_STATE, OPTION_WORDS, 0, AT(states), "Only those in this state; may be repeated" },
+        { 's', "state", "STATE", OPTION_STATE, OPTION_LIST, 0, AT(states), "Only those in this state, or these (A,B)" },
         { 0, "throw", "MESSAGE", OPTION_SEND, OPTION_STRING, 0, AT(throw), "Throw an error into it" },
         { 't', "timeout", "SPAN", OPTION_TIMEOUT, OPTION_SPAN, 0, AT(timeout), "Wait no longer than this (10s, 2min)" },
         { 0, "until", "TIME|+SPAN", OPTION_SIMULATE, OPTION_STRING, 0, AT(until), "End before this time, or so long after --from" },
@@ -99,7 +99,18 @@ static int add_word(Words *words, const char *word)
         return 0;
 }
 
-static int set_option(CtlOptions *o, const Option *option, const char *value)
+/* The words of VALUE, which is cut at its commas. */
+static int add_list(Words *words, char *value)
+{
+        char *word;
+        int r = 0;
+
+        while (r == 0 && (word = strsep(&value, ",")))
+                r = add_word(words, word);
+        return r;
+}
+
+static int set_option(CtlOptions *o, const Option *option, char *value)
 {
         void *target = (char *)o + option->offset;
         WhenError error;
@@ -117,6 +128,8 @@ static int set_option(CtlOptions *o, const Option *option, const char *value)
                 return 0;
         case OPTION_WORDS:
                 return add_word(target, value);
+        case OPTION_LIST:
+                return add_list(target, value);
         case OPTION_COUNT:
                 if (parse_uint64(value, &n) < 0 || n > MAX_LINES)
                         return ctl_error(STATUS_USAGE, "--%s wants a number from 1 to %u, not \"%s\"",
@@ -158,7 +171,7 @@ static int take_argument(Parser *p)
         return 0;
 }
 
-static int take_option(Parser *p, const Option *option, const char *value)
+static int take_option(Parser *p, const Option *option, char *value)
 {
         if (option->metavar && !value) {
                 if (p->i + 1 >= p->argc)
@@ -170,7 +183,7 @@ static int take_option(Parser *p, const Option *option, const char *value)
         return set_option(&p->ctl->options, option, value);
 }
 
-static int take_long(Parser *p, const char *text)
+static int take_long(Parser *p, char *text)
 {
         size_t n = strcspn(text, "=");
         const Option *option = find_name(text, n);
@@ -185,7 +198,7 @@ static int take_long(Parser *p, const char *text)
 }
 
 /* A group such as "-qn5". */
-static int take_letters(Parser *p, const char *text)
+static int take_letters(Parser *p, char *text)
 {
         if (is_for_job(p, find_letter(*text)))
                 return take_argument(p); /* -5, for one */

@@ -57,6 +57,7 @@ typedef enum OptionType {
         OPTION_SCOPE,  /* EnvironmentScope: the row's value */
         OPTION_STRING, /* const char * */
         OPTION_WORDS,  /* Words: may be given again */
+        OPTION_LIST,   /* the same, and several with commas between them */
         OPTION_COUNT,  /* unsigned; 0 for OPTION_NO_LINES only */
         OPTION_SPAN,   /* usec_t */
 } OptionType;
