@@ -11,7 +11,7 @@ typedef struct CatchUp {
         Job *job;
         List link; /* of all that catch up */
         unsigned first, n;
-        usec_t scheduled[]; /* the oldest first */
+        ScheduleTime times[]; /* the oldest first */
 } CatchUp;
 
 static void on_catch_up(Timer *timer, usec_t now_boottime);
@@ -61,8 +61,9 @@ static void record(Scheduler *s, Job *job, RunState state, unsigned n, const cha
         const CatchUp *c = job->catch_up;
         MissedRun missed = {
                 .n = n,
-                .first_realtime = c->scheduled[c->first],
-                .last_realtime = c->scheduled[c->first + n - 1],
+                .first_realtime = c->times[c->first].scheduled_realtime,
+                .last_realtime = c->times[c->first + n - 1].scheduled_realtime,
+                .cause = job_spec_trigger(job->spec, c->times[c->first + n - 1].trigger),
                 .state = state,
                 .kind = kind,
                 .why = why,
@@ -92,7 +93,12 @@ static void on_catch_up(Timer *timer, _unused_ usec_t now_boottime)
         CatchUp *c = container_of(timer, CatchUp, timer);
         Job *job = c->job;
         Scheduler *s = job->scheduler;
-        RunRequest request = { .trigger = RUN_TRIGGER_CATCH_UP, .scheduled_realtime = c->scheduled[c->first] };
+        const ScheduleTime *time = &c->times[c->first];
+        RunRequest request = {
+                .trigger = RUN_TRIGGER_CATCH_UP,
+                .scheduled_realtime = time->scheduled_realtime,
+                .cause = job_spec_trigger(job->spec, time->trigger),
+        };
         int r;
 
         /* A run by schedule or by hand came first: its end calls for this one again. */
@@ -110,7 +116,7 @@ static void on_catch_up(Timer *timer, _unused_ usec_t now_boottime)
         }
 }
 
-int catch_up_add(Scheduler *s, Job *job, const usec_t *scheduled, size_t n)
+int catch_up_add(Scheduler *s, Job *job, const ScheduleTime *times, size_t n)
 {
         size_t left = job->catch_up ? job->catch_up->n : 0, excess = left + n > CATCH_UP_MAX ? left + n - CATCH_UP_MAX : 0;
         CatchUp *c;
@@ -120,7 +126,7 @@ int catch_up_add(Scheduler *s, Job *job, const usec_t *scheduled, size_t n)
                 return 0;
         s->n_catch_ups++;
         r = scheduler_reserve_timers(s);
-        c = r < 0 ? NULL : calloc(1, sizeof(*c) + (left + n - excess) * sizeof(usec_t));
+        c = r < 0 ? NULL : calloc(1, sizeof(*c) + (left + n - excess) * sizeof(ScheduleTime));
         if (!c) {
                 s->n_catch_ups--;
                 return -ENOMEM;
@@ -133,10 +139,10 @@ int catch_up_add(Scheduler *s, Job *job, const usec_t *scheduled, size_t n)
                 if (excess > 0)
                         record(s, job, RUN_MISSED, (unsigned)MIN(excess, left), "late", "were too many to catch up on");
                 left -= MIN(excess, left);
-                memcpy(c->scheduled, old->scheduled + old->first + (old->n - left), left * sizeof(usec_t));
+                memcpy(c->times, old->times + old->first + (old->n - left), left * sizeof(ScheduleTime));
                 catch_up_free(s, job);
         }
-        memcpy(c->scheduled + left, scheduled, n * sizeof(usec_t));
+        memcpy(c->times + left, times, n * sizeof(ScheduleTime));
         c->n = (unsigned)(left + n);
         list_append(&s->catch_ups, &c->link);
         job->catch_up = c;

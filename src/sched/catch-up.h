@@ -14,11 +14,11 @@
 #define CATCH_UP_INTERVAL (10 * USEC_PER_MSEC)
 
 /*
- * Takes over N scheduled times (at most CATCH_UP_MAX), the oldest first and none of them older than
+ * Takes over N times (at most CATCH_UP_MAX), the oldest first and none of them older than
  * what JOB still has to catch up on; of these the oldest are given up where there are too many.
  * -ENOMEM.
  */
-int catch_up_add(Scheduler *s, Job *job, const usec_t *scheduled, size_t n);
+int catch_up_add(Scheduler *s, Job *job, const ScheduleTime *times, size_t n);
 /* No run of JOB is left: the next one may come. */
 void catch_up_advance(Scheduler *s, Job *job);
 /* JOB catches up on nothing more; what was left is recorded as STATE with the words KIND and WHY. */

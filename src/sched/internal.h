@@ -176,9 +176,10 @@ void runs_leave(Scheduler *s, Run *run);
 
 /*
  * Records an occurrence, or several that MESSAGE and DETAILS (JSON text, taken over) count, that did not
- * become a run. STATE is RUN_SKIPPED or RUN_MISSED, KIND the word of its error. -ENOMEM.
+ * become a run. Of WHEN, the scheduled time and the cause count; STATE is RUN_SKIPPED or RUN_MISSED, KIND the
+ * word of its error. -ENOMEM.
  */
-int record_occurrence(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind,
+int record_occurrence(Scheduler *s, Job *job, RunState state, const RunRequest *when, const char *kind,
                       const char *message, char *details);
 /* Records a run that REQUEST asked for and that ends as STATE, with an error of KIND, without having begun. -ENOMEM. */
 int record_refused(Scheduler *s, Job *job, const RunRequest *request, RunState state, const char *kind,

@@ -79,8 +79,9 @@ void missed_record(Scheduler *s, Job *job, const MissedRun *missed)
                 return;
         message = format_message(missed, late);
         details = format_details(missed, late);
-        r = record_occurrence(s, job, missed->state, missed->last_realtime, missed->kind, message ?: missed->why,
-                              TAKE_PTR(details));
+        r = record_occurrence(s, job, missed->state,
+                              &(RunRequest){ .scheduled_realtime = missed->last_realtime, .cause = missed->cause },
+                              missed->kind, message ?: missed->why, TAKE_PTR(details));
         if (r < 0)
                 log_errno(LOG_ERR, r, "%s: %llu occurrences are in no record: %m", job->name, (unsigned long long)missed->n);
 }
@@ -93,7 +94,7 @@ usec_t missed_lateness(const Occurrence *o, const ScheduleNow *now)
 
 /* Scheduled times that JOB shall catch up on, the oldest first. LATEST_RUNS: the latest of all does, and is none of them. */
 static size_t choose(const Job *job, const ScheduleNow *now, const ScheduleMissed *due, bool latest_runs,
-                     MissedReason reason, usec_t times[static CATCH_UP_MAX + 1])
+                     MissedReason reason, ScheduleTime times[static CATCH_UP_MAX + 1])
 {
         const ScheduleSettings *rules = &job->spec->schedule;
         bool in_window = missed_lateness(&due->last, now) <= rules->missed_window;
@@ -109,12 +110,12 @@ static size_t choose(const Job *job, const ScheduleNow *now, const ScheduleMisse
                 return n;
         if ((rules->missed != MISSED_SKIP && in_window) ||
             (reason != MISSED_PAUSED && schedule_delay_is_due(&rules->schedule, &job->schedule, now)))
-                times[n++] = due->last.scheduled_realtime;
+                times[n++] = (ScheduleTime){ due->last.scheduled_realtime, due->last.trigger };
         return n;
 }
 
 /* The newest of N that Count= leaves room for, beside the one that runs. Returns their number, moved to the front. */
-static size_t fit_count(const Job *job, bool latest_runs, usec_t *times, size_t n)
+static size_t fit_count(const Job *job, bool latest_runs, ScheduleTime *times, size_t n)
 {
         uint32_t max = job->spec->schedule.schedule.max_count;
         size_t room = max - job->schedule.count - latest_runs;
@@ -147,6 +148,7 @@ static void count_before(const Job *job, const ScheduleNow *now, usec_t cut, con
         ret->n = missed.n;
         ret->more = missed.more;
         ret->first_realtime = ret->last_realtime = missed.last.scheduled_realtime;
+        ret->cause = missed.n > 0 ? job_spec_trigger(job->spec, missed.last.trigger) : NULL;
         if (missed.n > 0 && schedule_find(schedule, &state, now, &first) > 0)
                 ret->first_realtime = MIN(first.scheduled_realtime, ret->last_realtime);
 }
@@ -171,7 +173,8 @@ void missed_account(Scheduler *s, Job *job, const ScheduleNow *now, MissedReason
 {
         const Schedule *schedule = &job->spec->schedule.schedule;
         MissedRun missed = { .state = reasons[reason].state, .kind = reasons[reason].kind, .why = reasons[reason].why };
-        usec_t times[CATCH_UP_MAX + 1], cut = USEC_INFINITY;
+        ScheduleTime times[CATCH_UP_MAX + 1];
+        usec_t cut = USEC_INFINITY;
         ScheduleMissed due;
         bool latest_runs;
         size_t n;
@@ -186,7 +189,7 @@ void missed_account(Scheduler *s, Job *job, const ScheduleNow *now, MissedReason
                       missed_lateness(&due.last, now) <= usec_add(MISSED_GRACE, job->spec->schedule.accuracy);
         n = fit_count(job, latest_runs, times, choose(job, now, &due, latest_runs, reason, times));
         if (n > 0)
-                cut = times[0];
+                cut = times[0].scheduled_realtime;
         else if (latest_runs)
                 cut = due.last.scheduled_realtime;
         count_before(job, now, cut, &due, &missed);
@@ -203,8 +206,9 @@ void missed_account(Scheduler *s, Job *job, const ScheduleNow *now, MissedReason
         if (catch_up_add(s, job, times, n) < 0)
                 missed_record(s, job, &(MissedRun){
                                               .n = n,
-                                              .first_realtime = times[0],
-                                              .last_realtime = times[n - 1],
+                                              .first_realtime = times[0].scheduled_realtime,
+                                              .last_realtime = times[n - 1].scheduled_realtime,
+                                              .cause = job_spec_trigger(job->spec, times[n - 1].trigger),
                                               .state = RUN_MISSED,
                                               .kind = "memory",
                                               .why = "can't be caught up on, there is no memory",

@@ -34,6 +34,7 @@ typedef struct MissedRun {
         RunState state;   /* RUN_MISSED, RUN_SKIPPED */
         const char *kind; /* the word of the error */
         const char *why;  /* what they did: "came due while …" */
+        const char *cause; /* the trigger of the last one, as a RunRequest has it; NULL: it is not known */
 } MissedRun;
 
 /* One record of all of them. Nothing where there are none. */

@@ -4,7 +4,7 @@
 
 #include "sched/guard.h"
 
-int record_occurrence(Scheduler *s, Job *job, RunState state, usec_t scheduled_realtime, const char *kind,
+int record_occurrence(Scheduler *s, Job *job, RunState state, const RunRequest *when, const char *kind,
                       const char *message, char *details)
 {
         Run *run;
@@ -16,7 +16,8 @@ int record_occurrence(Scheduler *s, Job *job, RunState state, usec_t scheduled_r
         }
         run_set_details(run, details);
         run->trigger = RUN_TRIGGER_SCHEDULE;
-        run->scheduled_realtime = scheduled_realtime;
+        run->scheduled_realtime = when->scheduled_realtime;
+        run->cause = when->cause;
         execute_set_error(run, kind, message);
         execute_finish(s, run, state);
         return 0;

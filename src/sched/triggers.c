@@ -70,11 +70,23 @@ static Pending *take_pending(TriggerTarget *target)
         return pending;
 }
 
+/* The trigger as the job's definition has it now, which may not have it any more. */
+static const char *find_cause(const Job *job, const char *cause)
+{
+        const EventTriggerList *on = &job->spec->schedule.on;
+
+        for (size_t i = 0; i < on->n; i++)
+                if (streq(on->triggers[i].text, cause))
+                        return on->triggers[i].text;
+        return NULL;
+}
+
 static void refuse(Scheduler *s, Job *job, const Pending *pending, RunState state, const char *kind, const char *message)
 {
         (void)record_refused(s, job,
                              &(RunRequest){
                                      .trigger = RUN_TRIGGER_EVENT,
+                                     .cause = find_cause(job, pending->cause),
                                      .origin = pending->input->run,
                                      .event_depth = pending->input->depth,
                              },
@@ -254,17 +266,6 @@ static int make_params(Scheduler *s, const Job *job, const Input *input, Buffer 
         if (r >= 0 && bound.len > 2)
                 r = buffer_append_char(out, ',');
         return r < 0 ? r : buffer_append_string(out, bound.len > 2 ? bound.data + 1 : "}");
-}
-
-/* The trigger as the job's definition has it now, which may not have it any more. */
-static const char *find_cause(const Job *job, const char *cause)
-{
-        const EventTriggerList *on = &job->spec->schedule.on;
-
-        for (size_t i = 0; i < on->n; i++)
-                if (streq(on->triggers[i].text, cause))
-                        return on->triggers[i].text;
-        return NULL;
 }
 
 static int start(Scheduler *s, Job *job, const Pending *pending)

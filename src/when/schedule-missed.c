@@ -134,7 +134,7 @@ void schedule_missed(const Schedule *schedule, const ScheduleState *state, const
  * is of no use then.
  */
 static size_t younger_than(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, usec_t age,
-                           usec_t *times, size_t max)
+                           ScheduleTime *times, size_t max)
 {
         ScheduleState cursor = *state;
         usec_t from_boottime = usec_sub(now->boottime, age), from_realtime = usec_sub(now->realtime, age);
@@ -147,17 +147,17 @@ static size_t younger_than(const Schedule *schedule, const ScheduleState *state,
         while (schedule_find_of(schedule, UINT64_MAX, &cursor, now, now->boottime, &o) > 0 && o.due_boottime <= now->boottime) {
                 schedule_take(schedule, &cursor, now, &o);
                 /* A delay is due since whenever; and both clocks may have one at the same instant. */
-                if (o.scheduled_realtime < from_realtime || (n > 0 && times[n - 1] == o.scheduled_realtime))
+                if (o.scheduled_realtime < from_realtime || (n > 0 && times[n - 1].scheduled_realtime == o.scheduled_realtime))
                         continue;
                 if (n == max)
                         return max + 1;
-                times[n++] = o.scheduled_realtime;
+                times[n++] = (ScheduleTime){ o.scheduled_realtime, o.trigger };
         }
         return n;
 }
 
 size_t schedule_newest(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, usec_t window,
-                       usec_t *times, size_t max)
+                       ScheduleTime *times, size_t max)
 {
         usec_t fits = 0, excess = window;
         size_t n = max > 0 ? younger_than(schedule, state, now, window, times, max) : 0;

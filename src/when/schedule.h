@@ -198,13 +198,19 @@ typedef struct ScheduleMissed {
 void schedule_missed(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now,
                      uint64_t max, ScheduleMissed *ret);
 
+/* When something was due, and by which trigger. */
+typedef struct ScheduleTime {
+        usec_t scheduled_realtime;
+        uint32_t trigger; /* index in triggers[] */
+} ScheduleTime;
+
 /*
- * The scheduled times of the newest, at most MAX, of these that are no older than WINDOW, into TIMES with
+ * The newest, at most MAX, of these that are no older than WINDOW, into TIMES with
  * the oldest first. Returns their number. Where there are more it bisects for the age of the oldest that
  * counts: some 50 × MAX searches at worst.
  */
 size_t schedule_newest(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now, usec_t window,
-                       usec_t *times, size_t max);
+                       ScheduleTime *times, size_t max);
 
 /* A delay (After=, OnStartup=) is among them: it names no point in time, so it can be late but not missed. */
 bool schedule_delay_is_due(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now);

@@ -532,7 +532,7 @@ static void test_newest_at_one_instant(_unused_ void **state)
 {
         _cleanup_schedule_ Schedule schedule = SCHEDULE_NULL;
         ScheduleNow now = { .boottime = BOOT };
-        usec_t times[8];
+        ScheduleTime times[8];
         ScheduleState s;
 
         assert_ok(schedule_add_trigger(&schedule, (Trigger)EVERY(USEC_PER_HOUR)));
@@ -544,9 +544,12 @@ static void test_newest_at_one_instant(_unused_ void **state)
         now.realtime += 2 * USEC_PER_HOUR;
         assert_int_equal(schedule_newest(&schedule, &s, &now, USEC_PER_DAY, times, 8), 4);
         for (unsigned i = 0; i < 4; i++)
-                assert_true(times[i] == parse_time(&schedule, "2026-11-22 10:30") + i * 30 * USEC_PER_MINUTE);
+                assert_true(times[i].scheduled_realtime == parse_time(&schedule, "2026-11-22 10:30") + i * 30 * USEC_PER_MINUTE);
+        /* Half past is the calendar's alone. */
+        assert_int_equal(times[0].trigger, 1);
+        assert_int_equal(times[2].trigger, 1);
         assert_int_equal(schedule_newest(&schedule, &s, &now, USEC_PER_DAY, times, 3), 3);
-        assert_true(times[0] == parse_time(&schedule, "2026-11-22 11:00"));
+        assert_true(times[0].scheduled_realtime == parse_time(&schedule, "2026-11-22 11:00"));
 }
 
 static void test_check(_unused_ void **state)
