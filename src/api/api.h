@@ -8,6 +8,7 @@
 #include "config/environment.h"
 #include "config/settings.h"
 #include "sched/scheduler.h"
+#include "store/change-log.h"
 #include "store/store.h"
 #include "varlink/server.h"
 
@@ -35,6 +36,7 @@ typedef struct ApiContext {
         Scheduler *scheduler;
         EventBus *events;
         Store *store;
+        const ChangeLog *changes;
         const Environment *environment;
         const Services *services;
         usec_t started_realtime;

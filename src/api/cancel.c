@@ -6,10 +6,11 @@ static void cancel_and_write(ApiWalk *walk, uint64_t id)
 {
         Scheduler *scheduler = walk->api->context.scheduler;
         Run *run = scheduler_find_run(scheduler, id);
+        Requester by = api_requester(walk->call);
         ApiRunText text = {};
 
         if (run)
-                scheduler_cancel(scheduler, run); /* which may be its end */
+                scheduler_cancel_by(scheduler, run, &by); /* which may be its end */
         if (api_find_run(walk->api, id, true, &text) > 0)
                 json_raw(&walk->writer, text.text.data, text.text.len);
         buffer_deinit(&text.text);

@@ -79,6 +79,13 @@ int api_copy_parameters(const JsonValue *parameters, JsonDoc **ret)
         return r < 0 ? r : json_parse(text.data, text.len, NULL, ret, NULL);
 }
 
+Requester api_requester(const VarlinkCall *call)
+{
+        const struct ucred *peer = varlink_call_peer(call);
+
+        return (Requester){ .uid = peer->uid, .pid = MAX(peer->pid, 0) };
+}
+
 int api_no_such_job(VarlinkCall *call, const char *job)
 {
         return varlink_call_error(call, "io.takt.Jobs.NoSuchJob", "job", job);

@@ -84,13 +84,14 @@ static int make_spec(const JsonValue *parameters, ConfigReport *report, JobSpec 
 
 static int start(Api *api, VarlinkCall *call, JobSpec *spec, uint64_t *ret_id)
 {
+        Requester by = api_requester(call);
         Job *job;
         int r = scheduler_add_transient_job(api->context.scheduler, spec, &job);
 
         if (r < 0)
                 return r;
         r = scheduler_run(api->context.scheduler, job,
-                          &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL, .uid = &varlink_call_peer(call)->uid }, ret_id);
+                          &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL, .by = &by }, ret_id);
         if (r < 0)
                 job_free(job);
         return r;

@@ -53,7 +53,7 @@ typedef struct ApiWalk ApiWalk;
 /* Looks at the next one, and writes to walk->writer; false: there is none. */
 typedef bool (*ApiWalkNext)(ApiWalk *walk);
 /* Must not remove jobs. */
-typedef void (*ApiJobVisit)(Api *api, Job *job, JsonWriter *w);
+typedef void (*ApiJobVisit)(Api *api, const VarlinkCall *call, Job *job, JsonWriter *w);
 
 struct ApiWalk {
         Api *api;
@@ -125,6 +125,9 @@ int api_write_usage(const Job *job, JsonWriter *w);
 int api_strings(const JsonValue *array, const char ***ret, size_t *ret_n);
 /* A copy of a call's parameters, for who needs them longer than the call lets. */
 int api_copy_parameters(const JsonValue *parameters, JsonDoc **ret);
+
+/* Who makes CALL. */
+Requester api_requester(const VarlinkCall *call);
 
 int api_no_such_job(VarlinkCall *call, const char *job);
 int api_no_such_run(VarlinkCall *call, uint64_t run);

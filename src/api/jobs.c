@@ -71,6 +71,21 @@ static void write_description(JsonWriter *w, const Job *job)
         write_string_or_null(w, "description", job->spec->job.description ? buffer_string(&text) : NULL);
 }
 
+/* The newest change of a job that is paused is that, but for what a reload did. */
+static bool on_change(const Change *change, void *userdata)
+{
+        if (change->type == EVENT_PAUSED)
+                requester_write(&change->by, "pausedBy", userdata);
+        return change->type != EVENT_PAUSED;
+}
+
+static void write_pause(Api *api, const Job *job, JsonWriter *w)
+{
+        json_key(w, "pausedSince");
+        json_realtime(w, job->paused_realtime);
+        change_log_query(api->context.changes, job->name, on_change, w);
+}
+
 static void write_job(Api *api, const Job *job, JsonWriter *w)
 {
         static const char *const overlaps[] = { "skip", "queue", "replace", "parallel" };
@@ -92,6 +107,8 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         json_bool(w, spec->job.enabled);
         json_key(w, "paused");
         json_bool(w, job->paused_realtime > 0);
+        if (job->paused_realtime > 0)
+                write_pause(api, job, w);
         json_key(w, "refused");
         json_bool(w, job->refused);
         write_strings(w, "files", &spec->files);
@@ -120,7 +137,7 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         json_end_object(w);
 }
 
-static void visit_list(Api *api, Job *job, JsonWriter *w)
+static void visit_list(Api *api, _unused_ const VarlinkCall *call, Job *job, JsonWriter *w)
 {
         write_job(api, job, w);
 }
@@ -173,7 +190,7 @@ static void write_file(const Job *job, const char *path, JsonWriter *w)
         json_end_object(w);
 }
 
-static void write_files(_unused_ Api *api, Job *job, JsonWriter *w)
+static void write_files(_unused_ Api *api, _unused_ const VarlinkCall *call, Job *job, JsonWriter *w)
 {
         for (size_t i = 0; i < job->spec->files.n; i++)
                 write_file(job, job->spec->files.strings[i], w);
@@ -216,15 +233,19 @@ static int method_usage(VarlinkCall *call, const JsonValue *parameters, void *us
         return r < 0 ? r : varlink_call_end(call, false);
 }
 
-static void visit_pause(Api *api, Job *job, JsonWriter *w)
+static void visit_pause(Api *api, const VarlinkCall *call, Job *job, JsonWriter *w)
 {
-        (void)scheduler_pause_job(api->context.scheduler, job);
+        Requester by = api_requester(call);
+
+        (void)scheduler_pause_job_by(api->context.scheduler, job, &by);
         json_string(w, job->name);
 }
 
-static void visit_resume(Api *api, Job *job, JsonWriter *w)
+static void visit_resume(Api *api, const VarlinkCall *call, Job *job, JsonWriter *w)
 {
-        (void)scheduler_resume_job(api->context.scheduler, job);
+        Requester by = api_requester(call);
+
+        (void)scheduler_resume_job_by(api->context.scheduler, job, &by);
         json_string(w, job->name);
 }
 

@@ -229,6 +229,7 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
 {
         Api *api = userdata;
         const char *name = json_string_or_null(json_get(parameters, "job")) ?: "";
+        Requester by = api_requester(call);
         Job *job;
         _cleanup_buffer_ Buffer params = BUFFER_NULL;
         uint64_t id = 0;
@@ -250,7 +251,7 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
                           &(RunRequest){
                                   .trigger = RUN_TRIGGER_MANUAL,
                                   .params = buffer_string(&params),
-                                  .uid = &varlink_call_peer(call)->uid,
+                                  .by = &by,
                           }, &id);
         if (r < 0) {
                 scheduler_release_job(api->context.scheduler, job);

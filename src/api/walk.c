@@ -143,7 +143,7 @@ static bool visit_next_job(ApiWalk *walk)
                 return false;
         (void)strcpy(walk->after_job, job->name);
         if (job_filter_matches(&walk->filter, job->name))
-                walk->visit_job(walk->api, job, &walk->writer);
+                walk->visit_job(walk->api, walk->call, job, &walk->writer);
         return true;
 }
 

@@ -35,7 +35,8 @@ static void add_row(List *list, const JsonValue *job, const char *state)
 
         table_add(list->table, STYLE_NONE, json_get_string(job, "job", NULL));
         table_add(list->table, state_style(state), state);
-        table_add(list->table, STYLE_NONE, relative_to_text(json_get_time(job, "next"), list->now, relative));
+        table_add(list->table, STYLE_NONE, streq(state, "finished") ? "never" :
+                                           relative_to_text(json_get_time(job, "next"), list->now, relative));
         if (json_is(last, JSON_OBJECT))
                 table_addf(list->table, state_style(last_state), "%s %s", last_state,
                            relative_to_text(json_get_time(last, "finished"), list->now, relative));

@@ -10,6 +10,7 @@
 #include "ctl/run-text.h"
 #include "ctl/run-tree.h"
 #include "ctl/verb.h"
+#include "ctl/who.h"
 
 #define RUNS_SHOWN 5U
 #define MEMBERS_SHOWN 20U /* of each of these, where it is a group */
@@ -56,6 +57,26 @@ static void print_title(const Ctl *ctl, const JsonValue *job, Style style)
                style_end(style, ctl->colour), clean.len > 0 ? " - " : "", buffer_string(&clean));
 }
 
+static void print_end(const JsonValue *end)
+{
+        _cleanup_free_ char *text = xasprintf("never due again: %s", json_get_string(end, "message", ""));
+
+        if (text && json_is(end, JSON_OBJECT))
+                label_print_text("Next", text);
+}
+
+/* ", since …, by …" */
+static void print_pause(const Ctl *ctl, const JsonValue *job)
+{
+        _cleanup_buffer_ Buffer by = BUFFER_NULL;
+        usec_t since = json_get_time(job, "pausedSince");
+        char text[TIMESTAMP_MAX];
+
+        if (since == USEC_INFINITY || who_append(&by, " ", json_get(job, "pausedBy")) < 0)
+                return;
+        printf(" since %s%s", time_to_short_text(since, USEC_PER_SEC, ctl->zone, text), buffer_string(&by));
+}
+
 /* Its next times; the first is known from the list, where the others can't be had. */
 static int print_next(Ctl *ctl, const JsonValue *job)
 {
@@ -68,7 +89,7 @@ static int print_next(Ctl *ctl, const JsonValue *job)
         int r;
 
         label_print_time(ctl, "Next", next);
-        if (next == USEC_INFINITY)
+        if (next == USEC_INFINITY && !streq(json_get_string(job, "state", ""), "finished"))
                 return 0;
         params_init(&params);
         params_string(&params, "job", name);
@@ -85,6 +106,8 @@ static int print_next(Ctl *ctl, const JsonValue *job)
                 if (realtime > next)
                         label_print_time(ctl, "", realtime);
         }
+        if (next == USEC_INFINITY)
+                print_end(json_get(reply.parameters, "end"));
         return 0;
 }
 
@@ -141,6 +164,7 @@ static int print_job(Ctl *ctl, const JsonValue *job)
         printf("%s%s%s", style_begin(style, ctl->colour), state, style_end(style, ctl->colour));
         if (running > 0 || queued > 0)
                 printf(" (%" PRIi64 " running, %" PRIi64 " queued)", running, queued);
+        print_pause(ctl, job);
         putchar('\n');
         if (json_get_bool(job, "refused"))
                 label_print_text("Refused", "its file is broken, and what was loaded before goes on; see: taktctl verify FILE");

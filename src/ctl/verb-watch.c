@@ -4,6 +4,7 @@
 
 #include "ctl/text.h"
 #include "ctl/verb.h"
+#include "ctl/who.h"
 
 /* The time of day only, as the day is known to who watches. */
 static void print_time(const Ctl *ctl, usec_t realtime)
@@ -51,6 +52,9 @@ static int print_event(const Ctl *ctl, const JsonValue *event)
                 r = buffer_appendf(&text, "%" PRIi64 " events were lost, as this watcher is too slow", lost);
         if (r >= 0)
                 r = append_text(&text, ": ", json_get_string(event, "message", NULL));
+        /* The message of what was cancelled says it. */
+        if (r >= 0 && !streq(name, "cancelled"))
+                r = who_append(&text, " ", json_get(event, "by"));
         if (r < 0)
                 return ctl_oom();
         print_time(ctl, json_get_time(event, "time"));

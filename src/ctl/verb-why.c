@@ -6,6 +6,7 @@
 #include "base/string-util.h"
 #include "ctl/table.h"
 #include "ctl/verb.h"
+#include "ctl/who.h"
 
 static const TableColumn columns[] = {
         { "TIME", false, 0 }, { "RUN", true, 0 }, { "WHAT", false, 0 }, { "WHY", false, 0 },
@@ -27,8 +28,9 @@ static int write_parameters(const Ctl *ctl, const char *job, Params *params, con
         return params_end(params, ret);
 }
 
-static void add_row(const Ctl *ctl, Table *table, const JsonValue *decision)
+static int add_row(const Ctl *ctl, Table *table, const JsonValue *decision)
 {
+        _cleanup_buffer_ Buffer why = BUFFER_NULL;
         const char *what = json_get_string(decision, "what", "?");
         int64_t run = json_get_int(decision, "run", 0);
         char text[TIMESTAMP_MAX];
@@ -39,7 +41,11 @@ static void add_row(const Ctl *ctl, Table *table, const JsonValue *decision)
         else
                 table_add(table, STYLE_NONE, NULL);
         table_add(table, state_style(what), what);
-        table_add(table, STYLE_NONE, json_get_string(decision, "message", NULL));
+        if (buffer_append_string(&why, json_get_string(decision, "message", "")) < 0 ||
+            who_append(&why, why.len > 0 ? ", " : "", json_get(decision, "by")) < 0)
+                return ctl_oom();
+        table_add(table, STYLE_NONE, buffer_string(&why));
+        return 0;
 }
 
 int verb_why(Ctl *ctl, char **args, _unused_ size_t n)
@@ -61,8 +67,10 @@ int verb_why(Ctl *ctl, char **args, _unused_ size_t n)
         if (ctl->options.json)
                 return ctl_print_json(ctl, reply.parameters);
         decisions = json_get(reply.parameters, "decisions");
-        for (uint32_t i = 0; json_is(decisions, JSON_ARRAY) && i < decisions->n; i++)
-                add_row(ctl, table, &decisions->items[i]);
+        for (uint32_t i = 0; json_is(decisions, JSON_ARRAY) && i < decisions->n && r == 0; i++)
+                r = add_row(ctl, table, &decisions->items[i]);
+        if (r != 0)
+                return r;
         ctl_pager(ctl);
         return table_print(table, ctl->width, !ctl->options.quiet, ctl->colour, stdout) < 0 ? ctl_oom() : 0;
 }

@@ -118,6 +118,10 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
         event_bus_init(&engine->events, clock_system());
         engine->store_observer.notify = on_event;
         event_bus_subscribe(&engine->events, &engine->store_observer);
+        r = change_log_new(&engine->events, &engine->changes);
+        if (r < 0)
+                return r;
+        engine->started_realtime = clock_realtime(clock_system());
         engine->services = (Services){
                 .clock = clock_system(),
                 .timers = loop_timers(engine->loop),
@@ -163,6 +167,7 @@ void engine_deinit(Engine *engine)
                 scheduler_abandon(engine->scheduler);
         scheduler_free(engine->scheduler);
         stamp_store_free(engine->stamps);
+        change_log_free(engine->changes);
         store_free(engine->store);
         run_ids_close(engine->ids);
         led_set_free(engine->leds);

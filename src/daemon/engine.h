@@ -11,6 +11,7 @@
 #include "process/pool-set.h"
 #include "process/transient-unit.h"
 #include "sched/scheduler.h"
+#include "store/change-log.h"
 #include "store/store.h"
 #include "work/work.h"
 
@@ -26,6 +27,8 @@ typedef struct Engine {
         LedSet *leds;
         RunIds *ids;
         Store *store;
+        ChangeLog *changes;
+        usec_t started_realtime; /* when all of this was made */
         StampStore *stamps;
         EventObserver store_observer;
         Scheduler *scheduler;

@@ -112,12 +112,16 @@ static bool fold(EventLog *log, const Event *event)
 static void log_event(EventLog *log, const Event *event)
 {
         int level = event_level(event);
+        _cleanup_buffer_ Buffer by = BUFFER_NULL;
         char id[24] = "";
 
         if (level > log_max_level() || fold(log, event))
                 return;
         if (event->run)
                 (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)event->run->id);
+        /* The message of what was cancelled says it. */
+        if (event->type != EVENT_CANCELLED)
+                (void)requester_append(event_requester(event), &by);
         log_full(level,
                  (const LogField[]){
                          { "MESSAGE_ID", styles[event->type].message_id },
@@ -128,8 +132,8 @@ static void log_event(EventLog *log, const Event *event)
                          { "TAKT_ERROR", event->run ? event->run->error_kind : NULL },
                          {},
                  },
-                 "%s%s%s%s: %s%s%s", event->job, event->run ? "[" : "", id, event->run ? "]" : "",
-                 event_type_to_string(event->type), event->message ? ": " : "", event->message ?: "");
+                 "%s%s%s%s: %s%s%s%s", event->job, event->run ? "[" : "", id, event->run ? "]" : "",
+                 event_type_to_string(event->type), buffer_string(&by), event->message ? ": " : "", event->message ?: "");
 }
 
 /* What a run came to, on one line: its outputs where it has some, else its result cut short. */

@@ -42,6 +42,18 @@ void event_bus_emit(EventBus *bus, Event *event)
                 observer->notify(observer, event);
 }
 
+const Requester *event_requester(const Event *event)
+{
+        const RunStory *story = event->run ? event->run->story : NULL;
+        const Requester *by = event->by;
+
+        if (story && event->type == EVENT_CANCELLED)
+                by = &story->cancelled_by;
+        else if (story && event->run->attempts <= 1 && (event->type == EVENT_QUEUED || event->type == EVENT_RUNNING))
+                by = &story->started_by;
+        return requester_is_known(by) ? by : NULL;
+}
+
 const char *event_type_to_string(EventType type)
 {
         return type_names[type];
@@ -75,6 +87,7 @@ void event_write(const Event *event, JsonWriter *w)
                         json_uint(w, event->run->origin);
                 }
         }
+        requester_write(event_requester(event), "by", w);
         if (event->message) {
                 json_key(w, "message");
                 json_string_lossy(w, event->message, strlen(event->message));

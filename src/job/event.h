@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "job/requester.h"
 #include "json/writer.h"
 
 typedef struct Event Event;
@@ -49,6 +50,7 @@ struct Event {
         usec_t realtime;   /* set by the bus where it is 0 */
         const char *job;   /* name; never NULL */
         const struct Run *run;
+        const Requester *by; /* the client who had it happen; NULL: none did, or see RUN */
         const char *message; /* for people; NULL: none */
         const char *data;    /* JSON text; NULL: none */
 };
@@ -76,6 +78,9 @@ static inline bool event_type_is_progress(EventType type)
 {
         return type >= EVENT_PROGRESS && type <= EVENT_FRESH;
 }
+
+/* Who had it happen: of a run, who began it by hand where it begins, and who cancelled it. NULL: nobody, or it is not known. */
+const Requester *event_requester(const Event *event);
 
 const char *event_type_to_string(EventType type);
 /* -EINVAL */

@@ -8,17 +8,18 @@
 #include "job/spec.h"
 
 /* The number tells a text of another format; as run_note_write() puts it. */
-#define FORMAT_HEAD "run2 %llu %u %u %u %llu %llu %llu %llu %llu %llu %llu "
+#define FORMAT_HEAD "run3 %llu %u %u %u %u %llu %llu %llu %llu %llu %llu %llu "
 
 typedef unsigned long long ull;
 
 int run_note_write(const Run *run, Buffer *text)
 {
+        const Requester by = run->story ? run->story->started_by : REQUESTER_NONE;
         const uint64_t numbers[] = {
-                run->id, run->trigger, run->attempts, run->uid, run->origin, run->scheduled_realtime, run->created_realtime,
-                run->started_realtime, run->due_boottime, run->started_boottime, clock_boottime(run->services->clock),
+                run->id, run->trigger, run->attempts, by.uid, (uint64_t)by.pid, run->origin, run->scheduled_realtime,
+                run->created_realtime, run->started_realtime, run->due_boottime, run->started_boottime, clock_boottime(run->services->clock),
         };
-        char head[sizeof("run2 ") + ARRAY_SIZE(numbers) * (UINT64_DIGITS_MAX + 1)], *p = stpcpy(head, "run2 ");
+        char head[sizeof("run3 ") + ARRAY_SIZE(numbers) * (UINT64_DIGITS_MAX + 1)], *p = stpcpy(head, "run3 ");
         int r;
 
         if (run->member || run->secrets.n > 0 || job_spec_is_guarded(run->spec))
@@ -43,18 +44,18 @@ int run_note_parse(const char *text, RunNote *ret)
 {
         ull id, origin, scheduled, created, started, due, started_boottime, attempt;
         char name[JOB_NAME_MAX + 1];
-        unsigned trigger, attempts, uid;
+        unsigned trigger, attempts, uid, pid;
         RunNote note;
         int n = -1;
 
-        if (sscanf(text, FORMAT_HEAD "%n", &id, &trigger, &attempts, &uid, &origin, &scheduled, &created, &started, &due, &started_boottime,
-                   &attempt, &n) != 11 || n < 0)
+        if (sscanf(text, FORMAT_HEAD "%n", &id, &trigger, &attempts, &uid, &pid, &origin, &scheduled, &created, &started, &due, &started_boottime,
+                   &attempt, &n) != 12 || n < 0)
                 return -EBADMSG;
         note = (RunNote){
                 .id = id,
                 .trigger = (RunTrigger)trigger,
                 .attempts = attempts,
-                .uid = uid,
+                .started_by = { uid, (pid_t)pid },
                 .origin = origin,
                 .scheduled_realtime = scheduled,
                 .created_realtime = created,

@@ -14,7 +14,7 @@ typedef struct RunNote {
         uint64_t id;
         RunTrigger trigger;
         unsigned attempts;
-        uid_t uid;
+        Requester started_by;
         uint64_t origin;
         usec_t scheduled_realtime;
         usec_t created_realtime;

@@ -5,6 +5,7 @@
 
 #include "base/buffer.h"
 #include "base/string-util.h"
+#include "job/failed-attempts.h"
 #include "job/job.h"
 #include "job/spec.h"
 
@@ -42,12 +43,31 @@ int run_new(size_t kind_size, Run **ret)
         run = malloc(sizeof(Run) + kind_size);
         if (!run)
                 return -ENOMEM;
-        *run = (Run){ .uid = RUN_UID_UNKNOWN };
+        *run = (Run){};
         memset(run->kind_state, 0, kind_size);
         list_init(&run->link);
         list_init(&run->queue);
         *ret = run;
         return 0;
+}
+
+RunStory *run_story(Run *run)
+{
+        if (run->story)
+                return run->story;
+        run->story = new0(RunStory, 1);
+        if (run->story)
+                run->story->started_by = run->story->cancelled_by = REQUESTER_NONE;
+        return run->story;
+}
+
+static void story_free(RunStory *story)
+{
+        if (!story)
+                return;
+        free(story->failed_attempts);
+        free(story->resource);
+        free(story);
 }
 
 Run *run_free(Run *run)
@@ -62,7 +82,7 @@ Run *run_free(Run *run)
         free(run->error_kind);
         free(run->error_message);
         secret_set_deinit(&run->secrets);
-        free(run->retry_reason);
+        story_free(run->story);
         job_spec_unref(run->spec);
         free(run);
         return NULL;
@@ -253,6 +273,9 @@ usec_t run_lateness(const Run *run)
 
 void run_get_record(const Run *run, RunRecord *ret)
 {
+        static const RunStory none = { .started_by = REQUESTER_NONE, .cancelled_by = REQUESTER_NONE };
+        const RunStory *story = run->story ?: &none;
+
         *ret = (RunRecord){
                 .id = run->id,
                 .state = run->state,
@@ -260,6 +283,7 @@ void run_get_record(const Run *run, RunRecord *ret)
                 .attempts = run->attempts,
                 .origin = run->origin,
                 .scheduled_realtime = run->scheduled_realtime,
+                .created_realtime = run->created_realtime,
                 .started_realtime = run->started_realtime,
                 .finished_realtime = run->finished_realtime,
                 .lateness = run->started_boottime > 0 && run->scheduled_realtime > 0 ? run_lateness(run) : USEC_INFINITY,
@@ -275,10 +299,13 @@ void run_get_record(const Run *run, RunRecord *ret)
                 .error_kind = run->error_kind,
                 .error_message = run->error_message,
                 .cause = run->cause,
-                .retry_reason = run->retry_reason,
+                .failed_attempts = story->failed_attempts,
+                .resource = story->resource,
+                .resource_run = story->resource_run,
                 .hold = run->hold,
                 .hold_run = run->hold_run,
-                .uid = run->uid,
+                .started_by = story->started_by,
+                .cancelled_by = story->cancelled_by,
         };
 }
 
@@ -312,6 +339,25 @@ static void write_text(JsonWriter *w, const char *key, const char *text)
         json_raw(w, text, strlen(text));
 }
 
+static void write_failed_attempts(const char *list, JsonWriter *w)
+{
+        FailedAttempt attempt;
+
+        json_key(w, "failedAttempts");
+        json_begin_array(w);
+        while (failed_attempts_next(&list, &attempt)) {
+                json_begin_object(w);
+                json_key(w, "attempt");
+                json_uint(w, attempt.number);
+                json_key(w, "time");
+                json_realtime(w, attempt.realtime);
+                json_key(w, "message");
+                json_string_lossy(w, attempt.reason, attempt.reason_len);
+                json_end_object(w);
+        }
+        json_end_array(w);
+}
+
 /* What only some runs have to tell: left out where it is null. */
 static void write_reasons(const RunRecord *record, JsonWriter *w)
 {
@@ -319,10 +365,8 @@ static void write_reasons(const RunRecord *record, JsonWriter *w)
                 json_key(w, "cause");
                 json_string_lossy(w, record->cause, strlen(record->cause));
         }
-        if (record->uid != RUN_UID_UNKNOWN) {
-                json_key(w, "uid");
-                json_uint(w, record->uid);
-        }
+        requester_write(&record->started_by, "startedBy", w);
+        requester_write(&record->cancelled_by, "cancelledBy", w);
         if (record->hold != RUN_HOLD_NONE) {
                 json_key(w, "heldBy");
                 json_string(w, hold_names[record->hold]);
@@ -331,10 +375,12 @@ static void write_reasons(const RunRecord *record, JsonWriter *w)
                 json_key(w, "heldByRun");
                 json_uint(w, record->hold_run);
         }
-        if (record->retry_reason) {
-                json_key(w, "retryReason");
-                json_string_lossy(w, record->retry_reason, strlen(record->retry_reason));
+        if (record->resource) {
+                json_key(w, "heldByResource");
+                json_string_lossy(w, record->resource, strlen(record->resource));
         }
+        if (record->failed_attempts)
+                write_failed_attempts(record->failed_attempts, w);
 }
 
 /* The run that led to this one. */

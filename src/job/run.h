@@ -11,6 +11,7 @@
 
 #include "base/list.h"
 #include "job/event.h"
+#include "job/requester.h"
 #include "job/secret.h"
 #include "job/services.h"
 #include "json/json.h"
@@ -68,13 +69,20 @@ typedef enum RunHold {
         _RUN_HOLD_MAX,
 } RunHold;
 
-#define RUN_UID_UNKNOWN ((uid_t)-1)
-
 /* The scheduler's: called when an attempt ended outside start(), and for progress. */
 typedef struct RunOwner {
         void (*ended)(Run *run);
         void (*progress)(Run *run, EventType type, const char *message, const char *data);
 } RunOwner;
+
+/* What only some runs have to tell, in a block of its own. */
+typedef struct RunStory {
+        Requester started_by;   /* by hand */
+        Requester cancelled_by;
+        char *failed_attempts;  /* job/failed-attempts.h; NULL: none */
+        char *resource;         /* that it waited for; NULL: for none … */
+        uint64_t resource_run;  /* … and the run that had it; 0: not known */
+} RunStory;
 
 /* What a run costs while it is under way, but for the state of its kind. */
 #define RUN_SIZE_MAX 368U
@@ -96,10 +104,9 @@ struct Run {
         bool refining : 1;  /* … as it does */
         uint8_t event_depth; /* events that led here, each a run's that an event had started */
         unsigned attempts;
-        uid_t uid;          /* who started it by hand */
         uint64_t hold_run;  /* of RUN_HOLD_RUN; 0: none */
         const char *cause;  /* the trigger as SPEC has it, "Every=1s"; lives as long as that; NULL: none */
-        char *retry_reason; /* what the last attempt failed with that another one followed */
+        RunStory *story;    /* NULL: nothing of that; see run_story() */
 
         uint64_t origin; /* the run whose event started it, or of whose group it is a member; 0: none */
         struct Member *member; /* in that group; NULL: it is in none */
@@ -206,6 +213,9 @@ int run_new(size_t kind_size, Run **ret);
 Run *run_free(Run *run);
 DEFINE_CLEANUP(Run *, run_free);
 
+/* What RUN has to tell, to be added to; NULL: no memory for it. */
+RunStory *run_story(Run *run);
+
 static inline bool run_state_is_final(RunState state)
 {
         return state >= RUN_SUCCEEDED;
@@ -230,6 +240,7 @@ typedef struct RunRecord {
         unsigned attempts;
         uint64_t origin; /* as in a Run */
         usec_t scheduled_realtime; /* times: 0 not known */
+        usec_t created_realtime;
         usec_t started_realtime;
         usec_t finished_realtime;
         usec_t lateness; /* spans: USEC_INFINITY not known */
@@ -243,11 +254,14 @@ typedef struct RunRecord {
         const char *details; /* JSON text of an object; NULL: none */
         const char *error_kind;
         const char *error_message;
-        const char *cause;        /* the trigger as written; NULL: none */
-        const char *retry_reason; /* what the attempt before the last one failed with; NULL: there was none */
+        const char *cause;           /* the trigger as written; NULL: none */
+        const char *failed_attempts; /* as in a RunStory, and so are resource and who asked */
+        const char *resource;
+        uint64_t resource_run;
         RunHold hold;
-        uint64_t hold_run;        /* 0: none */
-        uid_t uid;                /* who started it; RUN_UID_UNKNOWN */
+        uint64_t hold_run;           /* 0: none */
+        Requester started_by;
+        Requester cancelled_by;
 } RunRecord;
 
 void run_get_record(const Run *run, RunRecord *ret);

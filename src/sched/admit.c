@@ -244,11 +244,12 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
         run->slack = request->slack;
         run->cause = request->cause;
         run->origin = request->origin;
-        run->uid = request->uid ? *request->uid : RUN_UID_UNKNOWN;
         run->event_depth = request->event_depth;
         run->member = request->member;
         if (run->member)
                 run->member->run = run;
+        if (requester_is_known(request->by) && run_story(run))
+                run->story->started_by = *request->by;
         if (ret_id)
                 *ret_id = run->id;
         if ((request->params || job->spec->job.parameters) && !take_params(s, run, request->params)) {

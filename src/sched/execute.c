@@ -10,6 +10,7 @@
 #include "base/activity.h"
 #include "base/string-util.h"
 #include "job/expand.h"
+#include "job/failed-attempts.h"
 #include "sched/guard.h"
 #include "sched/refine.h"
 #include "when/timespan.h"
@@ -107,8 +108,9 @@ static void retry(Scheduler *s, Run *run)
         char span[TIMESPAN_MAX];
         _cleanup_free_ char *message = NULL;
 
-        free(run->retry_reason);
-        run->retry_reason = xasprintf("%s: %s", run->error_kind ?: "error", run->error_message ?: "");
+        if (run_story(run))
+                (void)failed_attempts_add(&run->story->failed_attempts, scheduler_realtime(s), run->attempts,
+                                          run->error_kind ?: "error", run->error_message ?: "");
         s->n_active -= run_takes_place(run);
         run->state = RUN_RETRYING;
         run->stop = RUN_STOP_NONE;

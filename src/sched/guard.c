@@ -129,7 +129,8 @@ static int wait_for(Scheduler *s, Run *run, Resource *resource)
         }
         resource_wait(resource, run);
         run->hold = RUN_HOLD_RESOURCE;
-        run->hold_run = resource->holder;
+        if (run_story(run) && free_and_strdup(&run->story->resource, resource->spec->name) >= 0)
+                run->story->resource_run = resource->holder;
         if (resource->spec->wait != USEC_INFINITY) {
                 run->timer.callback = on_wait_over;
                 (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), resource->spec->wait));

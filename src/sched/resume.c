@@ -5,9 +5,10 @@
 
 static int take_note(Run *run, const RunNote *note)
 {
+        if (requester_is_known(&note->started_by) && run_story(run))
+                run->story->started_by = note->started_by;
         run->trigger = note->trigger;
         run->attempts = note->attempts;
-        run->uid = note->uid;
         run->origin = note->origin;
         run->scheduled_realtime = note->scheduled_realtime;
         run->created_realtime = note->created_realtime;

@@ -104,6 +104,13 @@ void scheduler_emit_job(Scheduler *s, const Job *job, EventType type, const char
         event_bus_emit(s->events, &event);
 }
 
+static void emit_by(Scheduler *s, const Job *job, EventType type, const Requester *by)
+{
+        Event event = { .type = type, .job = job->name, .by = by };
+
+        event_bus_emit(s->events, &event);
+}
+
 /* What passes while a job is disabled, or once it had all its runs, was never due. */
 static bool in_force(const Job *job)
 {
@@ -342,7 +349,7 @@ void scheduler_remove_job(Scheduler *s, Job *job)
                 job_free(job);
 }
 
-bool scheduler_pause_job(Scheduler *s, Job *job)
+bool scheduler_pause_job_by(Scheduler *s, Job *job, const Requester *by)
 {
         ScheduleNow now = scheduler_now(s);
 
@@ -354,11 +361,11 @@ bool scheduler_pause_job(Scheduler *s, Job *job)
         catch_up_drop(s, job, RUN_SKIPPED, "paused", "had not been caught up on when the job was paused");
         job->paused_realtime = scheduler_realtime(s);
         occurrence_arm(s, job);
-        scheduler_emit_job(s, job, EVENT_PAUSED, NULL);
+        emit_by(s, job, EVENT_PAUSED, by);
         return true;
 }
 
-bool scheduler_resume_job(Scheduler *s, Job *job)
+bool scheduler_resume_job_by(Scheduler *s, Job *job, const Requester *by)
 {
         ScheduleNow now = scheduler_now(s);
 
@@ -366,7 +373,7 @@ bool scheduler_resume_job(Scheduler *s, Job *job)
                 return false;
         wall_follow(s, job);
         job->paused_realtime = 0;
-        scheduler_emit_job(s, job, EVENT_RESUMED, NULL);
+        emit_by(s, job, EVENT_RESUMED, by);
         if (in_force(job)) {
                 missed_account(s, job, &now, MISSED_PAUSED);
         } else {

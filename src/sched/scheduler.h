@@ -82,9 +82,19 @@ void scheduler_change_job(Scheduler *scheduler, Job *job, JobSpec *spec);
 /* Its runs under way go on to their end; those that wait are cancelled. JOB must not be used afterwards. */
 void scheduler_remove_job(Scheduler *scheduler, Job *job);
 
-/* Holds the schedule back, and lets it go on. False where it was so already. */
-bool scheduler_pause_job(Scheduler *scheduler, Job *job);
-bool scheduler_resume_job(Scheduler *scheduler, Job *job);
+/* Holds the schedule back, and lets it go on; BY asked for that, or nobody (NULL). False where it was so already. */
+bool scheduler_pause_job_by(Scheduler *scheduler, Job *job, const Requester *by);
+bool scheduler_resume_job_by(Scheduler *scheduler, Job *job, const Requester *by);
+
+static inline bool scheduler_pause_job(Scheduler *scheduler, Job *job)
+{
+        return scheduler_pause_job_by(scheduler, job, NULL);
+}
+
+static inline bool scheduler_resume_job(Scheduler *scheduler, Job *job)
+{
+        return scheduler_resume_job_by(scheduler, job, NULL);
+}
 
 Job *scheduler_find_job(Scheduler *scheduler, const char *name);
 /* A number that no job bears as its generation yet: a loader marks with it what is to stay. */
@@ -122,7 +132,7 @@ typedef struct RunRequest {
         usec_t due_boottime;       /* 0: now */
         usec_t jitter, slack;      /* how much later it was put off to, by RandomizedDelaySec= and AccuracySec= */
         const char *cause;         /* the trigger as the job's definition has it, and as long as that; NULL: none */
-        const uid_t *uid;          /* who asks for it; NULL: nobody does, or it is not known */
+        const Requester *by;       /* who asks for it; NULL: nobody does, or it is not known */
         uint64_t origin;           /* the run that led to it, as in a Run; 0: none */
         uint8_t event_depth;       /* as in a Run */
         Member *member;            /* what it is in its group; NULL: in none */
@@ -186,8 +196,13 @@ Run *scheduler_run_before(Scheduler *scheduler, uint64_t id);
 size_t scheduler_n_running(const Scheduler *scheduler);
 size_t scheduler_n_queued(const Scheduler *scheduler);
 
-/* Asks the run to end. It may have ended, and be gone, by the time of return. */
-void scheduler_cancel(Scheduler *scheduler, Run *run);
+/* Asks the run to end, as BY wants it (NULL: nobody). It may have ended, and be gone, by the time of return. */
+void scheduler_cancel_by(Scheduler *scheduler, Run *run, const Requester *by);
+
+static inline void scheduler_cancel(Scheduler *scheduler, Run *run)
+{
+        scheduler_cancel_by(scheduler, run, NULL);
+}
 
 /*
  * Ends everything: no schedule is in force any more, queued runs are cancelled, others asked to end.

@@ -22,7 +22,13 @@ static const struct {
 
 void stop_set_error(Run *run, RunStop stop, const char *message)
 {
-        execute_set_error(run, reasons[stop].kind, message ?: reasons[stop].message);
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+        message = message ?: reasons[stop].message;
+        if (stop == RUN_STOP_CANCEL && run->story && buffer_append_string(&text, message) >= 0 &&
+            requester_append(&run->story->cancelled_by, &text) >= 0)
+                message = text.data;
+        execute_set_error(run, reasons[stop].kind, message);
 }
 
 void stop_run(Scheduler *s, Run *run, RunStop stop)
@@ -52,8 +58,10 @@ void stop_run(Scheduler *s, Run *run, RunStop stop)
         }
 }
 
-void scheduler_cancel(Scheduler *s, Run *run)
+void scheduler_cancel_by(Scheduler *s, Run *run, const Requester *by)
 {
+        if (requester_is_known(by) && run->stop == RUN_STOP_NONE && !guard_is_exiting(run) && run_story(run))
+                run->story->cancelled_by = *by;
         stop_run(s, run, RUN_STOP_CANCEL);
 }
 

@@ -235,7 +235,8 @@ static void trim(MemoryStore *m)
 static const size_t string_offsets[] = {
         offsetof(RunRecord, params),  offsetof(RunRecord, result),     offsetof(RunRecord, outputs),
         offsetof(RunRecord, details), offsetof(RunRecord, error_kind), offsetof(RunRecord, error_message),
-        offsetof(RunRecord, cause),   offsetof(RunRecord, retry_reason),
+        offsetof(RunRecord, cause),   offsetof(RunRecord, failed_attempts),
+        offsetof(RunRecord, resource),
 };
 
 static const char *record_string(const RunRecord *run, size_t i)

@@ -43,6 +43,12 @@ typedef enum OutlookEnd {
         _OUTLOOK_END_MAX,
 } OutlookEnd;
 
+/* Nothing that may still happen gives it another time. */
+static inline bool outlook_end_is_for_good(OutlookEnd end)
+{
+        return end != OUTLOOK_GOES_ON && end != OUTLOOK_NO_TRIGGER && end != OUTLOOK_AFTER_RUN;
+}
+
 OutlookEnd outlook_end(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now);
 /* "count", "until", …; NULL where it goes on. */
 const char *outlook_end_to_string(OutlookEnd end);

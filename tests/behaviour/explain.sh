@@ -119,7 +119,7 @@ is 'more times than there may be' 2 $status
 # --- why ---
 run=$(taktctl run hand)
 eventually 'it ended' has_run "r['state'] == 'succeeded'" hand
-shown 'by hand' "*daemon-started*$run *due*by the user of uid $(id -u)*$run *started*at once*$run *succeeded*took*next*no trigger of time*" \
+shown 'by hand' "*daemon-started*$run *due*started by hand, by * (uid $(id -u), pid *$run *started*at once*$run *succeeded*took*next*no trigger of time*" \
         taktctl why hand
 shown 'Count= reached' '*due by Every=1h*started*after its time*never*Count=*' taktctl why counted
 eventually 'a skip' has_run "r['state'] == 'skipped'" slow
@@ -134,12 +134,12 @@ shown 'paused' '*paused*taktctl resume slow*' taktctl why slow
 shown 'pause in next' '*paused: it will not run before taktctl resume*' taktctl next slow
 shown 'After=' '*running*next*After= counts from the end of a run that has not ended*' taktctl why after
 taktctl run failing --wait >/dev/null 2>&1 || :
-shown 'retries' '*retried*attempt 1 failed: exit-status:*failed*exit-status:*' taktctl why failing
+shown 'retries' '*retried*attempt 1 failed and is repeated (Retries=): exit-status:*failed*exit-status:*' taktctl why failing
 shown 'disabled' '*disabled*by hand only (Enabled=no)*' taktctl why off
 shown 'jitter' '*next*due by OnCalendar=2027-06-01 UTC; put off by *(RandomizedDelaySec=)*' taktctl why spread
 taktctl -q cancel slow after
 eventually 'cancelled' has_run "r['state'] == 'cancelled'" slow
-shown 'cancelled' '*cancelled*cancelled on request*' taktctl why slow --run "$running"
+shown 'cancelled' '*cancelled *on request, by *' taktctl why slow --run "$running"
 
 # Files: changed, broken, never loaded, gone.
 sed -i s/Every=1h/Every=2h/ "$dir/env/jobs/counted.job"
@@ -150,7 +150,7 @@ echo '[Job' | job never
 shown 'never loaded' '*refused*never.job:1*so it is not loaded*' taktctl why never
 rm "$dir/env/jobs/hand.job"
 taktctl -q reload >/dev/null 2>&1 || :
-shown 'gone' "*$run *by hand*there is no such job any more*" taktctl why hand
+shown 'gone' "*$run *by hand*removed *its file was gone when jobs were loaded" taktctl why hand
 status=0
 taktctl why nobody 2>/dev/null || status=$?
 is 'no such job' 3 $status

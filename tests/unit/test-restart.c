@@ -8,11 +8,12 @@ static void test_note(_unused_ void **state)
 {
         RunNote note;
 
-        assert_ok(run_note_parse("run2 17 1 2 1000 5 100 200 300 400 500 600 lab-job {\"a\":\"b c\"}", &note));
+        assert_ok(run_note_parse("run3 17 1 2 1000 4711 5 100 200 300 400 500 600 lab-job {\"a\":\"b c\"}", &note));
         assert_int_equal(note.id, 17);
         assert_int_equal(note.trigger, 1);
         assert_int_equal(note.attempts, 2);
-        assert_int_equal(note.uid, 1000);
+        assert_int_equal(note.started_by.uid, 1000);
+        assert_int_equal(note.started_by.pid, 4711);
         assert_int_equal(note.origin, 5);
         assert_int_equal(note.scheduled_realtime, 100);
         assert_int_equal(note.created_realtime, 200);
@@ -23,7 +24,7 @@ static void test_note(_unused_ void **state)
         assert_int_equal(note.job_len, 7);
         assert_memory_equal(note.job, "lab-job", 7);
         assert_string_equal(note.params, "{\"a\":\"b c\"}");
-        assert_ok(run_note_parse("run2 17 0 1 0 0 0 0 0 0 0 0 x", &note));
+        assert_ok(run_note_parse("run3 17 0 1 0 0 0 0 0 0 0 0 0 x", &note));
         assert_null(note.params);
 }
 
@@ -31,16 +32,16 @@ static void test_note_refused(_unused_ void **state)
 {
         static const char *const texts[] = {
                 "",
-                "run2",
-                "run1 17 0 1 0 0 0 0 0 0 0 0 x",
-                "run2 0 0 1 0 0 0 0 0 0 0 0 x",
-                "run2 17 99 1 0 0 0 0 0 0 0 0 x",
-                "run2 17 0 0 0 0 0 0 0 0 0 0 x",
-                "run2 17 0 1 0 0 0 0 0 0 0 0",
-                "run2 17 0 1 0 0 0 0 0 0 0 0 ",
-                "run2 17 0 1 0 0 0 0 0 0 0 0 ../x",
-                "run2 17 0 1 0 0 0 0 0 0 0 x",
-                "run2 99999999999999999999 0 1 0 0 0 0 0 0 0 0 x",
+                "run3",
+                "run2 17 0 1 0 0 0 0 0 0 0 0 0 x",
+                "run3 0 0 1 0 0 0 0 0 0 0 0 0 x",
+                "run3 17 99 1 0 0 0 0 0 0 0 0 0 x",
+                "run3 17 0 0 0 0 0 0 0 0 0 0 0 x",
+                "run3 17 0 1 0 0 0 0 0 0 0 0 0",
+                "run3 17 0 1 0 0 0 0 0 0 0 0 0 ",
+                "run3 17 0 1 0 0 0 0 0 0 0 0 0 ../x",
+                "run3 17 0 1 0 0 0 0 0 0 0 0 x",
+                "run3 99999999999999999999 0 1 0 0 0 0 0 0 0 0 0 x",
         };
         RunNote note;
 

@@ -1,0 +1,183 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# taktctl why, word by word: each decision that there is, in the order of time, and who asked for what.
+. "${TAKT_SRCDIR:?}/tests/behaviour/lib.sh"
+new_environment
+printf '[Resource:bus]\n' >>"$dir/env/takt.conf"
+
+# plain NAME KEYS [DURATION]: a job that sleeps
+plain() {
+        printf '[Job]\nType=sleep\n%b[Sleep]\nDuration=%s\n' "$2" "${3:-0}" | job "$1"
+}
+plain hand ''
+plain long '' 1h
+plain two '[Schedule]\nOnCalendar=*:*:0/1\nOnCalendar=2020-01-01\nMissed=all\nOverlap=queue\n'
+plain tick '[Schedule]\nEvery=100ms\n'
+plain queued '[Schedule]\nOverlap=queue\n' 1h
+plain replaced '[Schedule]\nOverlap=replace\n' 1h
+plain holder 'Use=bus\n' 1h
+plain wanting 'Use=bus\n'
+plain unwilling 'Condition=@.params.n > 3\nParameter=n:int=1\n'
+plain listener '[Schedule]\nOn=hand.succeeded\n'
+plain spread '[Schedule]\nEvery=300ms\nAccuracySec=100ms\nRandomizedDelaySec=50ms\n'
+plain once '[Schedule]\nEvery=1h\nCount=1\n'
+plain until "[Schedule]\\nEvery=50ms\\nUntil=$(date -u -d '+2 seconds' '+%F %T') UTC\\n"
+printf '[Job]\nType=group\n[Group]\nRun=hand\n' | job team
+printf '[Job]\nType=exec\nRetries=2\nRetryDelaySec=1ms\n[Exec]\nCommand=/bin/sh -c "exit 3"\n' | job failing
+printf '[Job]\nType=exec\n[Exec]\nComand=true\n' | job broken
+start_taktd
+
+# in_order JOB [ARG…]: every decision has a time, none comes before the one that is listed before it
+in_order() {
+        taktctl why --json -n 1000 "$@" | python3 -c 'import json, sys
+times = [d["time"] for d in json.load(sys.stdin)["decisions"]]
+assert times and all(times) and times == sorted(times), times' || fail "why $1 is in no order: $(taktctl why "$@")"
+}
+
+# shown WHAT PATTERN JOB [ARG…]
+shown() {
+        local what=$1 pattern=$2
+        shift 2
+        like "$what" "$pattern" "$(taktctl why "$@" 2>&1)"
+        in_order "$@"
+}
+
+# decision WHAT EXPRESSION JOB [ARG…]: of the first decision d with this word
+decision() {
+        local what=$1 expression=$2
+        shift 2
+        taktctl why --json "$@" | python3 -c 'import json, sys
+d = [d for d in json.load(sys.stdin)["decisions"] if d["what"] == sys.argv[1]][0]
+print(eval(sys.argv[2]))' "$what" "$expression"
+}
+me="by $(id -un) (uid $(id -u), pid "
+
+# --- who ---
+taktctl watch --json --event=paused,resumed,running,cancelled hand long >"$dir/watched" &
+helper $!
+eventually "the watch" test -s "$dir/watched"
+hand=$(taktctl run hand)
+long=$(taktctl run long)
+taktctl -q cancel "$long"
+eventually "it was cancelled" has_run 'r["state"] == "cancelled"' long
+taktctl -q pause hand
+taktctl -q resume hand
+taktctl -q pause hand
+shown "by hand" "*$hand  due *started by hand, $me*$hand  started *at once*$hand  succeeded *took*" hand
+like "status of a pause" "*State: paused since ????-??-?? ??:??:?? $me*" "$(taktctl status hand)"
+shown "a pause" "*paused *its schedule was held back, $me*resumed *its schedule went on, $me*paused *held back, $me*paused *until: taktctl resume hand" hand
+shown "a cancel" "*$long  cancelled *on request, $me*" long
+is "who paused it" "$(id -u) True" "$(decision paused 'd["by"]["uid"], d["by"]["pid"] > 1' hand | tr -d '(),')"
+is "who began it" "$(id -u) True" "$(runs 'rs[0]["startedBy"]["uid"], rs[0]["startedBy"]["pid"] > 1' hand | tr -d '(),')"
+is "who cancelled it" "$(id -u) True" "$(runs 'rs[0]["cancelledBy"]["uid"], rs[0]["cancelledBy"]["pid"] > 1' long | tr -d '(),')"
+like "its error" "cancelled on request by uid $(id -u) (pid *)" "$(runs 'rs[0]["error"]["message"]' long)"
+watched() {
+        python3 - "$dir/watched" <<'END'
+import json, sys
+got = [(e["event"], "by" in e) for e in map(json.loads, open(sys.argv[1])) if e["event"] not in ("present", "live")]
+assert got == [("running", True), ("running", True), ("cancelled", True), ("paused", True), ("resumed", True), ("paused", True)], got
+END
+}
+eventually "events say who" watched
+eventually "the log says who" grep -q "hand: paused by uid $(id -u) (pid [0-9]*)$" "$log"
+taktctl -q resume hand
+
+# --- what kept a run from starting ---
+first=$(taktctl run queued)
+second=$(taktctl run queued)
+shown "it waits" "*$second  due *by hand*$second  queued *run $first of the job had to end first (Overlap=)*$second  queued *it waits for its turn*" queued
+taktctl -q cancel "$first"
+eventually "the second began" has_run 'r["state"] == "running"' queued
+shown "it had waited" "*$second  started *after it had waited for *$second  running *under way for *" queued
+first=$(taktctl run replaced)
+second=$(taktctl run replaced)
+eventually "it was replaced" has_run 'r["state"] == "cancelled"' replaced
+shown "replaced" "*$first  cancelled *replaced by a newer run of the job*" replaced
+first=$(taktctl run holder)
+second=$(taktctl run wanting)
+shown "a resource" "*$second  queued *waited for the resource bus, which run $first had (Use=)*" wanting
+is "in its record" bus "$(runs 'rs[0]["heldByResource"]' wanting)"
+taktctl -q cancel "$first"
+eventually "the resource is free" has_run 'r["state"] == "succeeded"' wanting
+shown "a resource that was waited for" "*waited for the resource bus, which run $first had (Use=)*started *after it had waited for *succeeded *" wanting
+taktctl run unwilling >"$dir/out" 2>&1 || :
+shown "a condition" '*skipped *started by hand, but its condition does not hold: @.params.n > 3*' unwilling
+first=$(taktctl run long)
+taktctl run long >"$dir/out" 2>&1 || :
+shown "by hand, and no overlap" "*skipped *started by hand, but run $first was still under way (Overlap=skip)*" long
+taktctl -q cancel "$first"
+
+# --- what started it ---
+eventually "the listener ran" has_run 'r["trigger"] == "event"' listener
+shown "an event" "*due *started by an event of run $hand (On=hand.succeeded)*" listener
+team=$(taktctl run --wait --json team | python3 -c 'import json, sys; print(json.load(sys.stdin)["run"])')
+shown "a member" "*due *started as a member of the group's run $team*" hand
+shown "a group" "*$team  due *by hand*$team  succeeded*" team
+
+# --- retries ---
+taktctl run failing --wait >"$dir/out" 2>&1 || :
+shown "retries" '*retried *attempt 1 failed and is repeated (Retries=): exit-status: *retried *attempt 2 failed *failed *exit-status: *' failing
+is "in the record" "[1, 2]" "$(runs '[a["attempt"] for a in rs[0]["failedAttempts"]]' failing)"
+
+# --- delays on purpose ---
+jittered() {
+        has_run 'r["jitterUsec"] > 0 and r["slackUsec"] > 0' spread
+}
+eventually "a run that was put off" jittered
+run=$(runs '[r["run"] for r in rs if r["jitterUsec"] > 0 and r["slackUsec"] > 0][0]' spread)
+shown "jittered and coalesced" '*due *due by Every=300ms*started *after its time; put off by *(RandomizedDelaySec=); put off by *to begin with others (AccuracySec=)*' \
+        spread --run "$run"
+
+# --- no time any more: said so everywhere ---
+finished() {
+        [ "$(taktctl list --json "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["state"])')" = finished ]
+}
+for name in once until; do
+        eventually "$name comes to its end" finished $name
+        case $name in
+        once) reason='it has had as many runs as Count= allows' ;;
+        until) reason='nothing is due after the time in Until=' ;;
+        esac
+        shown "$name: why" "*finished *never due again: $reason*" $name
+        like "$name: next" "*never again: $reason*" "$(taktctl next $name)"
+        like "$name: status" "*never due again: $reason*" "$(taktctl status $name)"
+        like "$name: list" '*finished*' "$(taktctl list $name)"
+done
+
+# --- files ---
+shown "refused at load" '*refused *broken.job:4:1: *; so it is not loaded' broken
+is "once" 1 "$(taktctl why broken | grep -c refused)"
+plain hand '' 1s
+taktctl -q reload 2>/dev/null || :
+shown "changed by a reload" '*reloaded *its definition had changed*' hand
+printf '[Job]\nType=slep\n' | job hand
+taktctl -q reload 2>/dev/null || :
+shown "refused by a reload" '*refused *hand.job:2:6: *; what was loaded before goes on*' hand
+rm "$dir/env/jobs/hand.job"
+taktctl -q reload 2>/dev/null || :
+shown "removed by a reload" '*removed *its file was gone when jobs were loaded' hand
+
+# --- missed, by a daemon that was held up and by one that was stopped ---
+eventually "it runs" has_run 'r["state"] == "succeeded"' two
+kill -STOP "$taktd_pid"
+sleep 0.5
+kill -CONT "$taktd_pid"
+eventually "ticks were missed" has_run 'r["state"] == "missed"' tick
+missed=$(runs '[r["run"] for r in rs if r["state"] == "missed"][0]' tick)
+shown "missed by a late wake" '*missed *due by Every=100ms, but * passed unseen: the machine slept or the daemon was held up, noticed * after *' \
+        tick --run "$missed"
+stop_taktd
+end=$(($(date +%s) + 3))
+until [ "$(date +%s)" -ge $end ]; do sleep 0.1; done
+start_taktd
+eventually "it is caught up on" has_run 'r["trigger"] == "catch-up" and r["state"] == "succeeded"' two
+caught=$(runs '[r["run"] for r in rs if r["trigger"] == "catch-up"][0]' two)
+shown "caught up on" "*due *due by OnCalendar=\*:\*:0/1, missed at its time and caught up on * later (Missed=)*started *when the job's turn to catch up came*" \
+        two --run "$caught"
+is "its cause" 'OnCalendar=*:*:0/1' "$(runs '[r["cause"] for r in rs if r["trigger"] == "catch-up"][0]' two)"
+eventually "it was missed" has_run 'r["state"] == "missed" and r["error"]["kind"] == "stopped"' tick
+missed=$(runs '[r["run"] for r in rs if r["state"] == "missed" and r["error"]["kind"] == "stopped"][0]' tick)
+shown "missed by a stopped daemon" '*missed *due by Every=100ms, but * passed while the daemon was stopped, noticed * after *' tick --run "$missed"
+in_order two
+in_order tick
+check_end
