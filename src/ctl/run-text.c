@@ -66,7 +66,9 @@ int run_add_row(const Ctl *ctl, Table *table, const JsonValue *run)
         table_add(table, STYLE_NONE, json_get_string(run, "job", NULL));
         table_add(table, state_style(state), state);
         add_trigger(table, run);
-        table_add(table, STYLE_NONE, time_to_short_text(when, USEC_PER_SEC, ctl->zone, text));
+        /* Whoever reads a file reads it some day. */
+        table_add(table, STYLE_NONE, ctl->terminal ? time_to_day_text(when, clock_realtime(clock_system()), ctl->zone, text) :
+                                                     time_to_short_text(when, USEC_PER_SEC, ctl->zone, text));
         add_span(table, run, "latenessUsec");
         add_span(table, run, "durationUsec");
         table_add(table, STYLE_NONE, buffer_string(&outcome));

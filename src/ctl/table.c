@@ -175,6 +175,52 @@ static void print_cell(const Table *table, size_t c, const Cell *cell, size_t wi
                 fprintf(file, "%*s", (int)fill, "");
 }
 
+/* Bytes of TEXT that a line of WIDTH columns takes, to the end of a word where one ends there. */
+static size_t line_length(const char *text, size_t width)
+{
+        size_t n = text_fit(text, width);
+
+        if (text[n])
+                for (size_t k = n; k > 0; k--)
+                        if (text[k] == ' ')
+                                return k;
+        return n;
+}
+
+/* The last cell of a row, over as many lines as it takes. */
+static void print_wrapped(const Cell *cell, size_t indent, size_t width, bool colour, FILE *file)
+{
+        const char *text = cell->text;
+
+        fprintf(file, "%*s", (int)COLUMN_GAP, "");
+        fputs(style_begin(cell->style, colour), file);
+        while (*text) {
+                size_t n = line_length(text, width);
+
+                if (text != cell->text)
+                        fprintf(file, "\n%*s", (int)indent, "");
+                /* A character that is wider than all there is. */
+                n = n > 0 ? n : strlen(text);
+                fwrite(text, 1, n, file);
+                text += n + (text[n] == ' ');
+        }
+        fputs(style_end(cell->style, colour), file);
+}
+
+static void print_row(const Table *table, const Cell *cells, const size_t *widths, bool colour, FILE *file)
+{
+        size_t last = table->n_columns - 1, indent = 0;
+
+        for (size_t c = 0; c <= last; c++) {
+                if (table->columns[c].wrap && c == last && c > 0 && cells[c].width > widths[c])
+                        print_wrapped(&cells[c], indent, widths[c], colour, file);
+                else
+                        print_cell(table, c, &cells[c], widths[c], colour, file);
+                indent += widths[c] + COLUMN_GAP;
+        }
+        fputc('\n', file);
+}
+
 int table_print(Table *table, size_t width, bool header, bool colour, FILE *file)
 {
         _cleanup_free_ size_t *widths = new0(size_t, table->n_columns);
@@ -199,13 +245,8 @@ int table_print(Table *table, size_t width, bool header, bool colour, FILE *file
         }
         if (header)
                 fputc('\n', file);
-        for (size_t r = 0; r < rows; r++) {
-                const Cell *cells = &table->cells[(table->order ? table->order[r] : r) * table->n_columns];
-
-                for (size_t c = 0; c < table->n_columns; c++)
-                        print_cell(table, c, &cells[c], widths[c], colour, file);
-                fputc('\n', file);
-        }
+        for (size_t r = 0; r < rows; r++)
+                print_row(table, &table->cells[(table->order ? table->order[r] : r) * table->n_columns], widths, colour, file);
         return 0;
 }
 

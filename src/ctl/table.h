@@ -12,6 +12,7 @@ typedef struct TableColumn {
         const char *title;
         bool right;        /* aligned so */
         unsigned min_width; /* may be cut down to this many columns, 0: never */
+        bool wrap;          /* the last one: what is cut off goes on below it */
 } TableColumn;
 
 /* COLUMNS is borrowed. NULL: no memory. */

@@ -113,6 +113,17 @@ char *time_to_text(usec_t realtime, usec_t unit, const Zone *zone, char buffer[s
         return timestamp_format(realtime - realtime % unit, zone, buffer);
 }
 
+/* All three digits of the milliseconds, so that what stands below each other lines up. */
+static char *pad_fraction(char *text)
+{
+        char *dot = strchr(text, '.');
+        size_t n = dot ? strlen(dot) : 0;
+
+        if (n < 4)
+                (void)strcpy(text + strlen(text), &".000"[n]);
+        return text;
+}
+
 char *time_to_short_text(usec_t realtime, usec_t unit, const Zone *zone, char buffer[static TIMESTAMP_MAX])
 {
         char text[TIMESTAMP_MAX];
@@ -121,7 +132,19 @@ char *time_to_short_text(usec_t realtime, usec_t unit, const Zone *zone, char bu
         if (first == last)
                 return strcpy(buffer, text);
         *last = '\0';
-        return strcpy(buffer, first + 1);
+        (void)strcpy(buffer, first + 1);
+        return unit == USEC_PER_MSEC ? pad_fraction(buffer) : buffer;
+}
+
+char *time_to_day_text(usec_t realtime, usec_t now_realtime, const Zone *zone, char buffer[static TIMESTAMP_MAX])
+{
+        char today[TIMESTAMP_MAX];
+        size_t n = strcspn(time_to_short_text(now_realtime, USEC_PER_SEC, zone, today), " ");
+
+        (void)time_to_short_text(realtime, USEC_PER_SEC, zone, buffer);
+        if (today[n] && strncmp(buffer, today, n + 1) == 0)
+                memmove(buffer, buffer + n + 1, strlen(buffer + n + 1) + 1);
+        return buffer;
 }
 
 int text_append_clean(Buffer *out, const char *s, size_t n, bool keep_lines)

@@ -38,8 +38,13 @@ char *relative_to_text(usec_t realtime, usec_t now_realtime, char buffer[static 
 /* As timestamp_format(), cut to whole UNITs; "-" for USEC_INFINITY. Returns BUFFER. */
 char *time_to_text(usec_t realtime, usec_t unit, const Zone *zone, char buffer[static TIMESTAMP_MAX]);
 
-/* As above with neither weekday nor zone: "2026-11-22 10:00:00". Returns BUFFER. */
+/*
+ * As above with neither weekday nor zone: "2026-11-22 10:00:00", and in milliseconds with all three digits of
+ * these. Returns BUFFER.
+ */
 char *time_to_short_text(usec_t realtime, usec_t unit, const Zone *zone, char buffer[static TIMESTAMP_MAX]);
+/* The same in seconds and, where that is today, the time of day alone. Returns BUFFER. */
+char *time_to_day_text(usec_t realtime, usec_t now_realtime, const Zone *zone, char buffer[static TIMESTAMP_MAX]);
 
 /*
  * Appends S with control characters as escapes ("\n", "\x1b"), so that it stays on its line and can't

@@ -17,7 +17,7 @@
 #define ROWS_MAX 1000000U
 
 static const TableColumn columns[] = {
-        { "NEXT", false, 0 }, { "LEFT", false, 0 }, { "JOB", false, 12 }, { "TRIGGER", false, 10 }, { "NOTE", false, 12 },
+        { "NEXT", false, 0 }, { "LEFT", false, 0 }, { "JOB", false, 8 }, { "TRIGGER", false, 10 }, { "NOTE", false, 20, true },
 };
 
 typedef struct Occurrence {

@@ -9,7 +9,7 @@
 #include "ctl/who.h"
 
 static const TableColumn columns[] = {
-        { "TIME", false, 0 }, { "RUN", true, 0 }, { "WHAT", false, 0 }, { "WHY", false, 0 },
+        { "TIME", false, 0 }, { "RUN", true, 0 }, { "WHAT", false, 0 }, { "WHY", false, 24, true },
 };
 
 static int write_parameters(const Ctl *ctl, const char *job, Params *params, const char **ret)

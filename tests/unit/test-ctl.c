@@ -54,6 +54,58 @@ static void test_table(_unused_ void **state)
                        "日本  100  -\n");
 }
 
+/* The last column, where it may, goes on below. */
+static void test_table_wrapped(_unused_ void **state)
+{
+        static const TableColumn wrapped[] = { { "N", true, 0 }, { "WHY", false, 10, true } };
+        _cleanup_(table_freep) Table *table = table_new(wrapped, ARRAY_SIZE(wrapped));
+
+        table_add(table, STYLE_NONE, "7");
+        table_add(table, STYLE_BAD, "run 12 was still under way");
+        table_add(table, STYLE_NONE, "8");
+        table_add(table, STYLE_NONE, "antidisestablishmentarianism 日本日本日本");
+        table_add(table, STYLE_NONE, "9");
+        table_add(table, STYLE_NONE, "short");
+        assert_printed(table, 0, false, false,
+                       "7  run 12 was still under way\n"
+                       "8  antidisestablishmentarianism 日本日本日本\n"
+                       "9  short\n");
+        assert_printed(table, 15, true, false,
+                       "N  WHY\n"
+                       "7  run 12 was\n"
+                       "   still under\n"
+                       "   way\n"
+                       "8  antidisestab\n"
+                       "   lishmentaria\n"
+                       "   nism\n"
+                       "   日本日本日本\n"
+                       "9  short\n");
+        assert_printed(table, 15, false, true,
+                       "7  \x1b[1;31mrun 12 was\n"
+                       "   still under\n"
+                       "   way\x1b[0m\n"
+                       "8  antidisestab\n"
+                       "   lishmentaria\n"
+                       "   nism\n"
+                       "   日本日本日本\n"
+                       "9  short\n");
+}
+
+static void test_short_times(_unused_ void **state)
+{
+        const usec_t noon = UINT64_C(1795348800000000); /* 2026-11-22 12:00 */
+        char text[TIMESTAMP_MAX];
+
+        assert_string_equal(time_to_short_text(noon, USEC_PER_SEC, zone_utc(), text), "2026-11-22 12:00:00");
+        assert_string_equal(time_to_short_text(noon, USEC_PER_MSEC, zone_utc(), text), "2026-11-22 12:00:00.000");
+        assert_string_equal(time_to_short_text(noon + 50 * USEC_PER_MSEC, USEC_PER_MSEC, zone_utc(), text), "2026-11-22 12:00:00.050");
+        assert_string_equal(time_to_short_text(noon + 123456, USEC_PER_MSEC, zone_utc(), text), "2026-11-22 12:00:00.123");
+        assert_string_equal(time_to_short_text(USEC_INFINITY, USEC_PER_MSEC, zone_utc(), text), "-");
+        assert_string_equal(time_to_day_text(noon, noon + USEC_PER_HOUR, zone_utc(), text), "12:00:00");
+        assert_string_equal(time_to_day_text(noon, noon + USEC_PER_DAY, zone_utc(), text), "2026-11-22 12:00:00");
+        assert_string_equal(time_to_day_text(USEC_INFINITY, noon, zone_utc(), text), "-");
+}
+
 static void test_clean(_unused_ void **state)
 {
         _cleanup_buffer_ Buffer out = BUFFER_NULL;
@@ -208,7 +260,8 @@ static void test_tables(_unused_ void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_table),   RUN(test_clean),       RUN(test_spans),  RUN(test_colour),
+                RUN(test_table),   RUN(test_table_wrapped), RUN(test_short_times),
+                RUN(test_clean),       RUN(test_spans),  RUN(test_colour),
                 RUN(test_options), RUN(test_wrong_usage), RUN(test_tables),
         };
 
