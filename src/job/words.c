@@ -196,6 +196,22 @@ static int compile_word(const char *word, size_t offset, Template **ret, TextErr
         return text_error(ret_error, offset + error.offset, "%s", error.message);
 }
 
+/*
+ * Whether what stands at S, outside of quotes, is meant for a shell: a redirection, a pipe, a list. What is in the way of
+ * an argument that is to look so is a quote or a backslash before it.
+ */
+static bool is_for_shell(const char *s)
+{
+        static const char *const operators[] = { "|", "||", "|&", "&&", "&" };
+        size_t n = strcspn(s, BLANKS), digits = strspn(s, "012");
+
+        for (size_t i = 0; i < ARRAY_SIZE(operators); i++)
+                if (strlen(operators[i]) == n && strncmp(s, operators[i], n) == 0)
+                        return true;
+        return digits <= 1 && (s[digits] == '>' || (s[digits] == '<' && (n == digits + 1 || s[digits + 1] == '/'))) &&
+               s[digits + 1] != '=';
+}
+
 int command_line_compile(const char *s, CommandLine **ret, TextError *ret_error)
 {
         _cleanup_(command_line_freep) CommandLine *line = NULL;
@@ -217,6 +233,9 @@ int command_line_compile(const char *s, CommandLine **ret, TextError *ret_error)
                 if (s[offset] == ';' && streq(word, ";"))
                         return text_error(ret_error, offset, "';' separates nothing here: write \\; for the "
                                           "argument, or let a shell run both: sh -c 'one; two'");
+                if (is_for_shell(s + offset))
+                        return text_error(ret_error, offset, "'%.*s' is for a shell, and none sees it: say sh -c '…', or "
+                                          "quote it where it is an argument", (int)MIN(strcspn(s + offset, BLANKS), (size_t)32), s + offset);
                 if (n == WORDS_MAX)
                         return text_error(ret_error, offset, "more than %u words", WORDS_MAX);
 

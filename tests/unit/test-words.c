@@ -115,6 +115,14 @@ static void test_command_line_refused(_unused_ void **state)
                 { "  ", 0 },
                 { "'' x", 0 },
                 { "a ; b", 2 },
+                { "echo hi > file", 8 },
+                { "echo hi >file", 8 },
+                { "a 2>&1", 2 },
+                { "a <", 2 },
+                { "a </dev/null", 2 },
+                { "a | b", 2 },
+                { "a && b", 2 },
+                { "a &", 2 },
                 { "echo ${random:5..1}", 14 },
                 { "echo ${scheduled:%Y %m}", 5 },
                 { "echo ${nosuch:x}", 7 },
@@ -127,6 +135,20 @@ static void test_command_line_refused(_unused_ void **state)
                 assert_int_equal(command_line_compile(table[i].line, &line, &error), -EBADMSG);
                 assert_int_equal(error.offset, table[i].offset);
                 assert_null(line);
+        }
+}
+
+/* What a shell would take for its own is an argument where it is quoted, or is more than that. */
+static void test_command_line_not_for_shell(_unused_ void **state)
+{
+        static const char *const lines[] = {
+                "echo '>' \"|\" \\x3e", "awk $1>2", "test 1 -lt 2", "x >= 3", "x <tag>", "x a|b", "x a&b", "x '2>&1'", "x 22>x",
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+                _cleanup_(command_line_freep) CommandLine *line = NULL;
+
+                assert_ok(command_line_compile(lines[i], &line, NULL));
         }
 }
 
@@ -154,7 +176,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 RUN(test_split), RUN(test_refused), RUN(test_many), RUN(test_command_line),
-                RUN(test_command_line_refused), RUN(test_command_line_names),
+                RUN(test_command_line_refused), RUN(test_command_line_not_for_shell),
+                RUN(test_command_line_names),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
