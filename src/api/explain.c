@@ -69,8 +69,20 @@ static void add_runs(Explanation *e)
 
 /* --- what was done to the job --- */
 
-static void explain_change(const Change *c, const Job *job, Decisions *d)
+/* What came of C, the newest change, by which a file was refused; of older ones nobody knows. */
+static const char *refusal_outcome(const Explanation *e)
 {
+        if (e->n_changes > 1)
+                return "";
+        if (!e->job)
+                return "; so it is not loaded";
+        return e->job->refused ? "; what was loaded before goes on" : "";
+}
+
+static void explain_change(Explanation *e, const Change *c)
+{
+        Decisions *d = &e->decisions;
+
         switch (c->type) {
         case EVENT_PAUSED:
                 decide_by(d, c->realtime, DECISION_BEFORE, "paused", &c->by, "its schedule was held back");
@@ -85,8 +97,7 @@ static void explain_change(const Change *c, const Job *job, Decisions *d)
                 decide(d, c->realtime, DECISION_BEFORE, "removed", "its file was gone when jobs were loaded");
                 break;
         case EVENT_REFUSED:
-                decide(d, c->realtime, DECISION_BEFORE, "refused", "%s; %s", c->message ?: "its file is broken",
-                       job ? "what was loaded before goes on" : "so it is not loaded");
+                decide(d, c->realtime, DECISION_BEFORE, "refused", "%s%s", c->message ?: "its file is broken", refusal_outcome(e));
                 break;
         default:
                 decide(d, c->realtime, DECISION_BEFORE, "finished", "%s", c->message ?: "never due again");
@@ -103,7 +114,7 @@ static bool on_change(const Change *change, void *userdata)
                 e->told_end = change->type == EVENT_FINISHED || change->type == EVENT_REMOVED;
                 e->refused = change->type == EVENT_REFUSED ? change->message : NULL;
         }
-        explain_change(change, e->job, &e->decisions);
+        explain_change(e, change);
         return true;
 }
 

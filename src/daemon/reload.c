@@ -21,6 +21,20 @@ static void log_report(const ConfigReport *report)
                 log_error("… and %zu problems more", report->n_dropped);
 }
 
+/* What is the first in its file was told as it was refused. */
+static void log_other_problems(const ConfigReport *report)
+{
+        for (size_t i = 1; i < report->n; i++) {
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+                if (streq(report->problems[i].file, report->problems[i - 1].file) &&
+                    config_problem_format(&report->problems[i], &text) >= 0)
+                        log_error("%s", text.data);
+        }
+        if (report->n_dropped > 0)
+                log_error("… and %zu problems more", report->n_dropped);
+}
+
 /* --- at the start --- */
 
 static const char *remark_of(const ConfigReport *report)
@@ -55,7 +69,7 @@ int daemon_load_jobs(Daemon *d)
                 r = loader_apply(loader, d->engine.scheduler, &d->engine.events, USEC_INFINITY, &counts);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "Loading the jobs failed: %m");
-        log_report(loader_report(loader));
+        log_other_problems(loader_report(loader));
         d->remark = remark_of(loader_report(loader));
         d->n_refused = counts.refused;
         log_info("Loaded %u jobs from %s%s", counts.added, d->environment->jobs,

@@ -153,6 +153,9 @@ shown "changed by a reload" '*reloaded *its definition had changed*' hand
 printf '[Job]\nType=slep\n' | job hand
 taktctl -q reload 2>/dev/null || :
 shown "refused by a reload" '*refused *hand.job:2:6: *; what was loaded before goes on*' hand
+printf '[Job]\nType=exec\n[Exec]\nCommand=true\n' | job broken
+taktctl -q reload 2>/dev/null || :
+like "what was refused, and then loaded" '*refused *broken.job:4:1: *Command=?*next *' "$(taktctl why broken)"
 rm "$dir/env/jobs/hand.job"
 taktctl -q reload 2>/dev/null || :
 shown "removed by a reload" '*removed *its file was gone when jobs were loaded' hand
