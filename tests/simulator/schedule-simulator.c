@@ -3,7 +3,7 @@
  * Simulates years of a machine and its jobs, and compares everything that the scheduler does with
  * an oracle that walks through every real second (see world.h, model.h, pattern.h):
  *
- *      schedule-simulator [--seed=1] [--seeds=1] [--jobs=50] [--days=30] [--verbose [--job=N]]
+ *      schedule-simulator [--seed=1] [--seeds=1] [--jobs=50] [--days=150] [--verbose [--job=N]]
  *
  * Without arguments a short version runs twice and has to leave the same trace.
  */
@@ -45,7 +45,7 @@ static const struct option options[] = {
 
 int main(int argc, char *argv[])
 {
-        Plan plan = { .seed = 1, .jobs = 50, .days = 30, .job = -1 };
+        Plan plan = { .seed = 1, .jobs = 50, .days = 150, .job = -1 };
         unsigned seeds = 1;
         int c;
 
