@@ -52,7 +52,7 @@ Type=sleep
 [Sleep]
 Duration=1h
 [Schedule]
-Every=50ms
+Every=1s
 JOB
 job after <<'JOB'
 [Job]
@@ -125,10 +125,10 @@ shown 'Count= reached' '*due by Every=1h*started*after its time*never*Count=*' t
 eventually 'a skip' has_run "r['state'] == 'skipped'" slow
 skipped=$(runs '[r["run"] for r in rs if r["state"] == "skipped"][0]' slow)
 running=$(runs '[r["run"] for r in rs if r["state"] == "running"][0]' slow)
-shown 'overlap' "*due by Every=50ms, but run $running was still under way (Overlap=skip); it had begun *is under way still" \
+shown 'overlap' "*due by Every=1s, but run $running was still under way (Overlap=skip); it had begun *is under way still" \
         taktctl why slow --run "$skipped"
 shown 'under way' "*running*under way for*" taktctl why slow --run "$running"
-shown 'what becomes of the next' '*next*due by Every=50ms; skipped if the run under way lasts*' taktctl why slow
+shown 'what becomes of the next' '*next*due by Every=1s; skipped if the run under way lasts*' taktctl why slow
 taktctl -q pause slow
 shown 'paused' '*paused*taktctl resume slow*' taktctl why slow
 shown 'pause in next' '*paused: it will not run before taktctl resume*' taktctl next slow
