@@ -31,7 +31,7 @@ static inline void engine_start_scheduler(Engine *e, const SchedulerLimits *limi
         assert_ok(scheduler_new(&e->services, &e->events, e->ids, limits, &e->scheduler));
 }
 
-/* The observer, which may be NULL, is told every event; LIMITS NULL are the default ones. */
+/* The observer is told every event; LIMITS NULL are the default ones. */
 static inline void engine_init(Engine *e, void (*on_event)(EventObserver *observer, const Event *event), const SchedulerLimits *limits)
 {
         virtual_clock_init(&e->clock, START_BOOTTIME, START_REALTIME);
