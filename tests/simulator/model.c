@@ -174,8 +174,8 @@ void model_clock_stepped(Model *m, bool set_first)
 {
         int64_t now = world_boottime(m->world) + world_offset(m->world);
 
-        /* What was put off on the wall clock has begun. */
-        if (set_first)
+        /* What was put off on the wall clock has begun. A pause goes by the clock at its end alone. */
+        if (set_first && !m->paused)
                 settle(m);
         if (set_first)
                 go_on_by_wall(m);
