@@ -12,7 +12,7 @@ static void on_stall(usec_t duration, const Activity *activity, void *userdata)
 {
         StallLog *log = userdata;
         usec_t now = clock_boottime(loop_clock(log->loop));
-        const char *subject = activity->doing && activity->subject[0] ? activity->subject : NULL;
+        const char *subject = activity->doing ? activity->subject : NULL;
         char span[TIMESPAN_MAX], folded[64] = "";
 
         if (usec_sub(now, log->began_boottime) >= STALL_LOG_INTERVAL) {

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/activity.h"
 #include "job/spec.h"
 
 int job_new(const char *name, JobSpec *spec, Job **ret)
@@ -26,6 +27,7 @@ Job *job_free(Job *job)
         if (!job)
                 return NULL;
         assert(list_is_empty(&job->runs));
+        activity_forget(job->name);
         json_doc_free(job->last_outputs_doc);
         free(job->last_outputs);
         free(job->memo);
