@@ -7,6 +7,8 @@ static void on_event(EventObserver *observer, const Event *event)
 {
         Api *api = container_of(observer, Api, observer);
 
+        if (list_is_empty(&api->watches) && list_is_empty(&api->waits))
+                return;
         /* Watchers first: who waits for a run sees its end in the stream no later than in the answer. */
         api_watches_notify(api, event);
         api_waits_notify(api, event);

@@ -186,9 +186,27 @@ static int grow(ActiveRuns *active)
         return -E2BIG;
 }
 
+/* Whether all of TEXT (NULL: none) is noted. */
+static bool note_params(Slot *slot, const char *text)
+{
+        size_t n = text ? strlen(text) : 0;
+
+        if (n == 0 || n > PARAMS_MAX)
+                memcpy(slot->params, "{}", sizeof("{}"));
+        else
+                memcpy(slot->params, text, n + 1);
+        return n <= PARAMS_MAX;
+}
+
+/* What neither waited nor holds anything is told of for the first time when it begins; and that is most. */
+static bool is_new(const Run *run)
+{
+        return run->attempts == 1 && run->hold == RUN_HOLD_NONE && !run->guard;
+}
+
 static Slot *note_begin(ActiveRuns *active, const Run *run)
 {
-        Slot *slot = table_find(&active->table, run->id, run->id);
+        Slot *slot = is_new(run) ? NULL : table_find(&active->table, run->id, run->id);
 
         if (!slot)
                 slot = table_find(&active->table, run->id, 0);
@@ -206,10 +224,9 @@ static Slot *note_begin(ActiveRuns *active, const Run *run)
         slot->n_resources = slot->entered_job = slot->over = 0;
         slot->scheduled_realtime = run->scheduled_realtime;
         slot->trigger = (uint8_t)run->trigger;
-        slot->has_params = !run->params || strlen(run->params) <= PARAMS_MAX;
-        /* Both fit: a job's name has a cap, and the parameters were measured. */
-        (void)strcpy(slot->job, run->job->name);
-        (void)strcpy(slot->params, slot->has_params && run->params ? run->params : "{}");
+        /* Both fit: a job's name has a cap, and the parameters are measured. */
+        memcpy(slot->job, run->job->name, strlen(run->job->name) + 1);
+        slot->has_params = note_params(slot, run->params);
         table_set_id(&active->table, slot, run->id);
         return slot;
 }
@@ -258,8 +275,6 @@ static void on_event(EventObserver *observer, const Event *event)
 {
         ActiveRuns *active = container_of(observer, ActiveRuns, observer);
 
-        if (!event->run || event_type_is_progress(event->type))
-                return;
         /* A member is lost with its group, which is what is told and tried again; it is noted where it enters something. */
         if (run_state_is_final(event->run->state))
                 note_end(active, event->run);
@@ -425,6 +440,7 @@ int active_runs_open(const char *state_directory, EventBus *bus, Scheduler *sche
         if (r < 0)
                 return r;
         active->observer.notify = on_event;
+        active->observer.types = EVENT_BIT(EVENT_QUEUED) | EVENT_BIT(EVENT_RUNNING) | EVENT_BIT(EVENT_RETRYING) | EVENT_BITS_END;
         event_bus_subscribe(bus, &active->observer);
         scheduler_watch_entered(scheduler, note_entered, active);
         *ret = TAKE_PTR(active);

@@ -14,11 +14,8 @@
 static void on_event(EventObserver *observer, const Event *event)
 {
         Engine *engine = container_of(observer, Engine, store_observer);
-
         RunRecord record;
 
-        if (!event->run || event_type_is_progress(event->type) || !run_state_is_final(event->run->state))
-                return;
         run_get_record(event->run, &record);
         store_append(engine->store, &record);
 }
@@ -117,6 +114,7 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
                 return r;
         event_bus_init(&engine->events, clock_system());
         engine->store_observer.notify = on_event;
+        engine->store_observer.types = EVENT_BITS_END;
         event_bus_subscribe(&engine->events, &engine->store_observer);
         r = change_log_new(&engine->events, &engine->changes);
         if (r < 0)

@@ -109,13 +109,12 @@ static bool fold(EventLog *log, const Event *event)
         return true;
 }
 
-static void log_event(EventLog *log, const Event *event)
+static void log_event(EventLog *log, const Event *event, int level)
 {
-        int level = event_level(event);
         _cleanup_buffer_ Buffer by = BUFFER_NULL;
         char id[24] = "";
 
-        if (level > log_max_level() || fold(log, event))
+        if (fold(log, event))
                 return;
         if (event->run)
                 (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)event->run->id);
@@ -171,6 +170,7 @@ static void print_event(const EventLog *log, const Event *event)
 static void on_event(EventObserver *observer, const Event *event)
 {
         EventLog *log = container_of(observer, EventLog, observer);
+        int level;
 
         if (log->live) {
                 print_event(log, event);
@@ -178,7 +178,9 @@ static void on_event(EventObserver *observer, const Event *event)
                 if (fflush(stdout) != 0)
                         log->live = false;
         } else {
-                log_event(log, event);
+                level = event_level(event);
+                if (level <= log_max_level())
+                        log_event(log, event, level);
         }
 }
 

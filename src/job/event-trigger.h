@@ -15,8 +15,7 @@
 
 #define EVENT_TRIGGERS_MAX 64U /* of one job */
 
-/* Events as a set: a bit an EventType of runs, and one for "changed". */
-#define EVENT_BIT(type) (1U << (type))
+/* In a set of events as EVENT_BIT() has it. */
 #define EVENT_BIT_CHANGED (1U << 31)
 
 typedef struct EventTrigger {

@@ -39,7 +39,8 @@ void event_bus_emit(EventBus *bus, Event *event)
         if (event->realtime == 0)
                 event->realtime = clock_realtime(bus->clock);
         list_foreach(observer, &bus->observers, EventObserver, link)
-                observer->notify(observer, event);
+                if (observer->types == 0 || observer->types & EVENT_BIT(event->type))
+                        observer->notify(observer, event);
 }
 
 const Requester *event_requester(const Event *event)

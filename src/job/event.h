@@ -41,6 +41,11 @@ typedef enum EventType {
         _EVENT_TYPE_MAX,
 } EventType;
 
+/* Types as a set. */
+#define EVENT_BIT(type) (1U << (type))
+/* Of a run that has ended. */
+#define EVENT_BITS_END (EVENT_BIT(EVENT_LOST + 1) - EVENT_BIT(EVENT_SUCCEEDED))
+
 struct Job;
 struct Run;
 
@@ -57,6 +62,7 @@ struct Event {
 
 struct EventObserver {
         void (*notify)(EventObserver *observer, const Event *event);
+        unsigned types; /* that it is told of, as EVENT_BIT(); 0: all */
         List link;
 };
 

@@ -76,8 +76,6 @@ static void on_event(EventObserver *observer, const Event *event)
         Bench *b = container_of(observer, Bench, observer);
         RunRecord record;
 
-        if (!event->run || event_type_is_progress(event->type) || !run_state_is_final(event->run->state))
-                return;
         run_get_record(event->run, &record);
         store_append(b->store, &record);
 }
@@ -96,6 +94,7 @@ static void bench_init(Bench *b, size_t n_jobs)
         event_bus_init(&b->events, &b->clock);
         check(memory_store_new(&b->store), "store");
         b->observer.notify = on_event;
+        b->observer.types = EVENT_BITS_END;
         event_bus_subscribe(&b->events, &b->observer);
         check(run_ids_open(NULL, &b->ids), "run ids");
         check(schedule_times_open(b->directory, boot_id, &b->stamps), "schedule-times");
