@@ -226,7 +226,7 @@ static Slot *note_begin(ActiveRuns *active, const Run *run)
         slot->trigger = (uint8_t)run->trigger;
         /* Both fit: a job's name has a cap, and the parameters are measured. */
         memcpy(slot->job, run->job->name, strlen(run->job->name) + 1);
-        slot->has_params = note_params(slot, run->params);
+        slot->has_params = note_params(slot, run->extra->params);
         table_set_id(&active->table, slot, run->id);
         return slot;
 }

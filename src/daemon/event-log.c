@@ -128,7 +128,7 @@ static void log_event(EventLog *log, const Event *event, int level)
                          { "TAKT_RUN", event->run ? id : NULL },
                          { "TAKT_KIND", event->run ? event->run->spec->kind->name : NULL },
                          { "TAKT_STATE", event->run ? run_state_to_string(event->run->state) : NULL },
-                         { "TAKT_ERROR", event->run ? event->run->error_kind : NULL },
+                         { "TAKT_ERROR", event->run ? event->run->extra->error_kind : NULL },
                          {},
                  },
                  "%s%s%s%s: %s%s%s%s", event->job, event->run ? "[" : "", id, event->run ? "]" : "",
@@ -140,7 +140,7 @@ static void print_result(const Run *run)
 {
         char span[TIMESPAN_MAX];
         usec_t duration = usec_sub(run->finished_boottime, run->started_boottime);
-        const char *text = run->outputs ?: run->result ?: "null";
+        const char *text = run->extra->outputs ?: run->result ?: "null";
 
         timespan_format(duration - duration % (duration > USEC_PER_SEC ? 10 * USEC_PER_MSEC : 100), span);
         printf("  %.100s%s  in %s", text, strlen(text) > 100 ? "…" : "", span);

@@ -92,7 +92,7 @@ static void on_event(EventObserver *observer, const Event *event)
                 print_result(run);
         if (run->state != RUN_SUCCEEDED)
                 fprintf(stderr, "takt-run: %s: %s: %s\n", event->job, run_state_to_string(run->state),
-                        run->error_message ?: "");
+                        run->extra->error_message ?: "");
         loop_exit(r->engine.loop, 0);
 }
 

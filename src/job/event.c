@@ -45,7 +45,7 @@ void event_bus_emit(EventBus *bus, Event *event)
 
 const Requester *event_requester(const Event *event)
 {
-        const RunStory *story = event->run ? event->run->story : NULL;
+        const RunStory *story = event->run ? event->run->extra->story : NULL;
         const Requester *by = event->by;
 
         if (story && event->type == EVENT_CANCELLED)

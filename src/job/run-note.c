@@ -14,7 +14,7 @@ typedef unsigned long long ull;
 
 int run_note_write(const Run *run, Buffer *text)
 {
-        const Requester by = run->story ? run->story->started_by : REQUESTER_NONE;
+        const Requester by = run->extra->story ? run->extra->story->started_by : REQUESTER_NONE;
         const uint64_t numbers[] = {
                 run->id, run->trigger, run->attempts, by.uid, (uint64_t)by.pid, run->origin, run->scheduled_realtime,
                 run->created_realtime, run->started_realtime, run->due_boottime, run->started_boottime, clock_boottime(run->services->clock),
@@ -22,9 +22,9 @@ int run_note_write(const Run *run, Buffer *text)
         char head[sizeof("run3 ") + ARRAY_SIZE(numbers) * (UINT64_DIGITS_MAX + 1)], *p = stpcpy(head, "run3 ");
         int r;
 
-        if (run->member || run->secrets.n > 0 || job_spec_is_guarded(run->spec))
+        if (run->member || run->extra->secrets.n > 0 || job_spec_is_guarded(run->spec))
                 return -EOPNOTSUPP;
-        if (run->params && strlen(run->params) > RUN_NOTE_MAX / 2)
+        if (run->extra->params && strlen(run->extra->params) > RUN_NOTE_MAX / 2)
                 return -E2BIG;
         for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
                 p = put_uint64(p, numbers[i]);
@@ -33,10 +33,10 @@ int run_note_write(const Run *run, Buffer *text)
         r = buffer_append(text, head, (size_t)(p - head));
         if (r >= 0)
                 r = buffer_append_string(text, run->job->name);
-        if (r >= 0 && run->params)
+        if (r >= 0 && run->extra->params)
                 r = buffer_append_char(text, ' ');
-        if (r >= 0 && run->params)
-                r = buffer_append_string(text, run->params);
+        if (r >= 0 && run->extra->params)
+                r = buffer_append_string(text, run->extra->params);
         return r;
 }
 

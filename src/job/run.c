@@ -33,32 +33,18 @@ static const char *const hold_names[_RUN_HOLD_MAX] = {
         [RUN_HOLD_RESOURCE] = "resource",
 };
 
-int run_new(size_t kind_size, Run **ret)
-{
-        Run *run;
+static const RunExtra no_extra;
 
-        /* What comes after the kind is done has its place there: job/refine.h. */
-        kind_size = MAX(kind_size, sizeof(void *));
-        /* glibc's calloc() passes by the blocks that it has at hand for malloc(); and compilers make the one of the other. */
-        run = malloc(sizeof(Run) + kind_size);
-        if (!run)
-                return -ENOMEM;
-        *run = (Run){};
-        memset(run->kind_state, 0, kind_size);
-        list_init(&run->link);
-        list_init(&run->queue);
-        *ret = run;
-        return 0;
-}
-
-RunStory *run_story(Run *run)
+RunExtra *run_make_extra(Run *run)
 {
-        if (run->story)
-                return run->story;
-        run->story = new0(RunStory, 1);
-        if (run->story)
-                run->story->started_by = run->story->cancelled_by = REQUESTER_NONE;
-        return run->story;
+        RunExtra *extra = (RunExtra *)run->extra;
+
+        if (extra != &no_extra)
+                return extra;
+        extra = new0(RunExtra, 1);
+        if (extra)
+                run->extra = extra;
+        return extra;
 }
 
 static void story_free(RunStory *story)
@@ -70,19 +56,59 @@ static void story_free(RunStory *story)
         free(story);
 }
 
+static void free_extra(Run *run)
+{
+        RunExtra *extra = (RunExtra *)run->extra;
+
+        if (extra == &no_extra)
+                return;
+        free(extra->params);
+        json_doc_free(extra->params_doc);
+        free(extra->outputs);
+        free(extra->details);
+        free(extra->error_kind);
+        free(extra->error_message);
+        story_free(extra->story);
+        secret_set_deinit(&extra->secrets);
+        free(extra);
+}
+
+int run_new(size_t kind_size, Run **ret)
+{
+        Run *run;
+
+        /* What comes after the kind is done has its place there: job/refine.h. */
+        kind_size = MAX(kind_size, sizeof(void *));
+        /* glibc's calloc() passes by the blocks that it has at hand for malloc(); and compilers make the one of the other. */
+        run = malloc(sizeof(Run) + kind_size);
+        if (!run)
+                return -ENOMEM;
+        *run = (Run){ .extra = &no_extra };
+        memset(run->kind_state, 0, kind_size);
+        list_init(&run->link);
+        list_init(&run->queue);
+        *ret = run;
+        return 0;
+}
+
+RunStory *run_story(Run *run)
+{
+        RunExtra *extra = run_make_extra(run);
+
+        if (!extra || extra->story)
+                return extra ? extra->story : NULL;
+        extra->story = new0(RunStory, 1);
+        if (extra->story)
+                extra->story->started_by = extra->story->cancelled_by = REQUESTER_NONE;
+        return extra->story;
+}
+
 Run *run_free(Run *run)
 {
         if (!run)
                 return NULL;
-        free(run->params);
-        json_doc_free(run->params_doc);
+        free_extra(run);
         free(run->result);
-        free(run->outputs);
-        free(run->details);
-        free(run->error_kind);
-        free(run->error_message);
-        secret_set_deinit(&run->secrets);
-        story_free(run->story);
         job_spec_unref(run->spec);
         free(run);
         return NULL;
@@ -100,7 +126,17 @@ Run *run_from_state(void *kind_state)
 
 const JsonValue *run_params(const Run *run)
 {
-        return run->params_doc ? json_root(run->params_doc) : NULL;
+        return run->extra->params_doc ? json_root(run->extra->params_doc) : NULL;
+}
+
+int run_set_params(Run *run, const char *text)
+{
+        RunExtra *extra = run_make_extra(run);
+
+        if (!extra)
+                return -ENOMEM;
+        extra->params = strdup(text);
+        return extra->params ? json_parse(extra->params, strlen(extra->params), NULL, &extra->params_doc, NULL) : -ENOMEM;
 }
 
 static void run_end(Run *run, bool failed)
@@ -113,15 +149,24 @@ static void run_end(Run *run, bool failed)
                 run->owner->ended(run);
 }
 
+SecretSet *run_secrets(Run *run)
+{
+        RunExtra *extra = run_make_extra(run);
+
+        return extra ? &extra->secrets : NULL;
+}
+
 int run_add_secret(Run *run, const char *value, size_t n)
 {
-        return secret_set_add(&run->secrets, value, n);
+        SecretSet *secrets = run_secrets(run);
+
+        return secrets ? secret_set_add(secrets, value, n) : -ENOMEM;
 }
 
 void run_redact(const Run *run, char *text, size_t *n)
 {
         secret_set_redact(&run->spec->secrets, text, n);
-        secret_set_redact(&run->secrets, text, n);
+        secret_set_redact(&run->extra->secrets, text, n);
 }
 
 void *run_memo(const Run *run)
@@ -146,7 +191,7 @@ static size_t redact_json(const Run *run, char *text, size_t n, const char *othe
         if (!text)
                 return 0;
         secret_set_redact_json(&run->spec->secrets, text, &n, otherwise);
-        secret_set_redact_json(&run->secrets, text, &n, otherwise);
+        secret_set_redact_json(&run->extra->secrets, text, &n, otherwise);
         return n;
 }
 
@@ -157,17 +202,36 @@ void run_set_result(Run *run, char *result, size_t result_len)
         run->result_len = redact_json(run, result, result_len, "\"" SECRET_SHOWN "\"");
 }
 
-void run_set_outputs(Run *run, char *outputs)
+int run_set_outputs(Run *run, char *outputs)
 {
-        free(run->outputs);
-        run->outputs = outputs;
+        RunExtra *extra;
+
+        if (!outputs && !run->extra->outputs)
+                return 0;
+        extra = run_make_extra(run);
+        if (!extra) {
+                free(outputs);
+                return -ENOMEM;
+        }
+        free(extra->outputs);
+        extra->outputs = outputs;
         (void)redact_json(run, outputs, outputs ? strlen(outputs) : 0, "{}");
+        return 0;
 }
 
 void run_set_details(Run *run, char *details)
 {
-        free(run->details);
-        run->details = details;
+        RunExtra *extra;
+
+        if (!details && !run->extra->details)
+                return;
+        extra = run_make_extra(run);
+        if (!extra) {
+                free(details);
+                return;
+        }
+        free(extra->details);
+        extra->details = details;
         (void)redact_json(run, details, details ? strlen(details) : 0, "{}");
 }
 
@@ -194,6 +258,27 @@ void run_succeed_undecoded(Run *run, const char *bytes, size_t n)
         run_end(run, false);
 }
 
+void run_set_hold_run(Run *run, uint64_t id)
+{
+        RunExtra *extra = run_make_extra(run);
+
+        if (extra)
+                extra->hold_run = id;
+}
+
+void run_set_error(Run *run, const char *kind, const char *message)
+{
+        RunExtra *extra;
+
+        if (!kind && !run->extra->error_kind)
+                return;
+        extra = run_make_extra(run);
+        if (!extra)
+                return;
+        (void)free_and_strdup(&extra->error_kind, kind);
+        (void)free_and_strdup(&extra->error_message, message);
+}
+
 void run_fail(Run *run, const char *kind, const char *format, ...)
 {
         _cleanup_buffer_ Buffer message = BUFFER_NULL;
@@ -204,11 +289,8 @@ void run_fail(Run *run, const char *kind, const char *format, ...)
         va_end(ap);
         if (message.data)
                 run_redact(run, message.data, &message.len);
-        free(run->error_kind);
-        free(run->error_message);
         /* Where there is no memory for the words, the failure still counts. */
-        run->error_kind = strdup(kind);
-        run->error_message = buffer_steal(&message);
+        run_set_error(run, kind, message.data);
         run_end(run, true);
 }
 
@@ -274,7 +356,7 @@ usec_t run_lateness(const Run *run)
 void run_get_record(const Run *run, RunRecord *ret)
 {
         static const RunStory none = { .started_by = REQUESTER_NONE, .cancelled_by = REQUESTER_NONE };
-        const RunStory *story = run->story ?: &none;
+        const RunStory *story = run->extra->story ?: &none;
 
         *ret = (RunRecord){
                 .id = run->id,
@@ -289,21 +371,21 @@ void run_get_record(const Run *run, RunRecord *ret)
                 .lateness = run->started_boottime > 0 && run->scheduled_realtime > 0 ? run_lateness(run) : USEC_INFINITY,
                 .duration = run->started_boottime > 0 && run->finished_boottime > 0 ?
                                     usec_sub(run->finished_boottime, run->started_boottime) : USEC_INFINITY,
-                .jitter = run->jitter,
-                .slack = run->slack,
+                .jitter = run->extra->jitter,
+                .slack = run->extra->slack,
                 .job = run->job->name,
-                .params = run->params,
+                .params = run->extra->params,
                 .result = run->result,
-                .outputs = run->outputs,
-                .details = run->details,
-                .error_kind = run->error_kind,
-                .error_message = run->error_message,
+                .outputs = run->extra->outputs,
+                .details = run->extra->details,
+                .error_kind = run->extra->error_kind,
+                .error_message = run->extra->error_message,
                 .cause = run->cause,
                 .failed_attempts = story->failed_attempts,
                 .resource = story->resource,
                 .resource_run = story->resource_run,
                 .hold = run->hold,
-                .hold_run = run->hold_run,
+                .hold_run = run->extra->hold_run,
                 .started_by = story->started_by,
                 .cancelled_by = story->cancelled_by,
         };

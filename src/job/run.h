@@ -84,8 +84,22 @@ typedef struct RunStory {
         uint64_t resource_run;  /* … and the run that had it; 0: not known */
 } RunStory;
 
-/* What a run costs while it is under way, but for the state of its kind. */
-#define RUN_SIZE_MAX 368U
+/* What many runs never have; made once one of them has it: run_make_extra(). */
+typedef struct RunExtra {
+        char *params; /* JSON text of an object; NULL: {} */
+        JsonDoc *params_doc;
+        char *outputs; /* JSON text of an object; NULL: {} */
+        char *details; /* JSON text of an object: what the kind measured; NULL: none */
+        char *error_kind;
+        char *error_message;
+        uint64_t hold_run;    /* of RUN_HOLD_RUN; 0: none */
+        usec_t jitter, slack; /* how much later it was put off to, by RandomizedDelaySec= and AccuracySec= */
+        RunStory *story;      /* NULL: nothing of that; see run_story() */
+        SecretSet secrets;    /* that were put in for it, beside those of its definition */
+} RunExtra;
+
+/* What a run costs while it is under way, but for the state of its kind, and RunExtra. */
+#define RUN_SIZE_MAX 272U
 
 struct Run {
         uint64_t id;
@@ -104,9 +118,7 @@ struct Run {
         bool refining : 1;  /* … as it does */
         uint8_t event_depth; /* events that led here, each a run's that an event had started */
         unsigned attempts;
-        uint64_t hold_run;  /* of RUN_HOLD_RUN; 0: none */
         const char *cause;  /* the trigger as SPEC has it, "Every=1s"; lives as long as that; NULL: none */
-        RunStory *story;    /* NULL: nothing of that; see run_story() */
 
         uint64_t origin; /* the run whose event started it, or of whose group it is a member; 0: none */
         struct Member *member; /* in that group; NULL: it is in none */
@@ -117,7 +129,6 @@ struct Run {
         usec_t started_realtime; /* of the first attempt; 0: never */
         usec_t finished_realtime;
         usec_t due_boottime;
-        usec_t jitter, slack; /* how much later it was put off to, by RandomizedDelaySec= and AccuracySec= */
         usec_t started_boottime;
         usec_t finished_boottime;
 
@@ -126,16 +137,9 @@ struct Run {
         List queue;  /* in the scheduler's queue */
         RB_ENTRY(Run) by_id;
 
-        SecretSet secrets; /* that were put in for it, beside those of its definition */
-
-        char *params; /* JSON text of an object; NULL: {} */
-        JsonDoc *params_doc;
         char *result; /* JSON text; NULL: none */
         size_t result_len;
-        char *outputs; /* JSON text of an object; NULL: {} */
-        char *details; /* JSON text of an object: what the kind measured; NULL: none */
-        char *error_kind;
-        char *error_message;
+        const RunExtra *extra; /* for reading, never NULL; run_make_extra() for writing */
 
         const struct RunOwner *owner;
 
@@ -177,9 +181,9 @@ void run_succeed_undecoded(Run *run, const char *bytes, size_t n);
 void run_fail(Run *run, const char *kind, const char *format, ...) _printf_(3, 4);
 /* A result that a failed attempt leaves (a response that was not expected, output of a command); taken over. */
 void run_set_result(Run *run, char *result, size_t result_len);
-/* JSON text of an object, taken over. */
-void run_set_outputs(Run *run, char *outputs);
-/* What was measured on the way (phases of a transfer, processor time): JSON text of an object, taken over. */
+/* JSON text of an object, taken over also on failure. -ENOMEM. */
+int run_set_outputs(Run *run, char *outputs);
+/* What was measured on the way (phases of a transfer, processor time): JSON text of an object, taken over. Lost without memory. */
 void run_set_details(Run *run, char *details);
 
 /* Tells watchers of progress. DATA is JSON text or NULL. */
@@ -190,6 +194,8 @@ void run_progress(Run *run, const char *message, const char *data);
  * are noted as they are put in. -ENOMEM, -E2BIG.
  */
 int run_add_secret(Run *run, const char *value, size_t n);
+/* The set that this adds to, for the other ways of secret.h. NULL: no memory. */
+SecretSet *run_secrets(Run *run);
 /* Takes the secrets out of TEXT[0…*N), which is followed by a NUL: for what is told by other ways than the above. */
 void run_redact(const Run *run, char *text, size_t *n);
 
@@ -211,6 +217,14 @@ static inline bool run_is_stopping(const Run *run)
 /* KIND_SIZE bytes of kind state, room for a pointer at least. -ENOMEM. */
 int run_new(size_t kind_size, Run **ret);
 Run *run_free(Run *run);
+/* NULL: no memory. */
+RunExtra *run_make_extra(Run *run);
+/* Which run it waits for, or is not begun for. Lost without memory. */
+void run_set_hold_run(Run *run, uint64_t id);
+/* A copy of TEXT, JSON text of an object, as its parameters. -ENOMEM; errors of json_parse(). */
+int run_set_params(Run *run, const char *text);
+/* KIND is one of the stable words of takt.job(5), the message is for people; both are copied. NULL, NULL: none. Lost without memory. */
+void run_set_error(Run *run, const char *kind, const char *message);
 DEFINE_CLEANUP(Run *, run_free);
 
 /* What RUN has to tell, to be added to; NULL: no memory for it. */

@@ -97,7 +97,7 @@ static int share_secrets(Run *run, SharedPool *shared, bool is_new)
                 return -ENOMEM;
         if (is_new)
                 shared_pool_set_data(shared, data, pool_data_free);
-        r = secret_set_add_all(&run->spec->secrets, &run->secrets);
+        r = secret_set_add_all(&run->spec->secrets, &run->extra->secrets);
         return r < 0 ? r : secret_set_add_all(&data->secrets, &run->spec->secrets);
 }
 
@@ -161,7 +161,7 @@ static int hold_pool(Run *run, SharedPool **ret)
 static void write_request(Run *run, uint64_t id, const Buffer *input, JsonWriter *w)
 {
         const ExecConfig *config = run_config(run);
-        const char *params = run->params ?: "{}";
+        const char *params = run->extra->params ?: "{}";
 
         json_begin_object(w);
         json_key(w, "id");
@@ -198,7 +198,7 @@ static int make_request(Run *run, uint64_t id, Buffer *line)
                 write_request(run, id, &input, &w);
                 r = json_writer_end(&w);
         } else {
-                r = buffer_append_string(line, exec_config_input(config) ? buffer_string(&input) : run->params ?: "{}");
+                r = buffer_append_string(line, exec_config_input(config) ? buffer_string(&input) : run->extra->params ?: "{}");
         }
         if (r >= 0)
                 return 0;

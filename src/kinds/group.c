@@ -121,8 +121,8 @@ static void on_member_ended(Member *member, const Run *ended)
                 else
                         g->n_active--;
         } else {
-                char *error = format_error(ended->job->name, ended->id, ended->state, ended->error_kind,
-                                           ended->error_message, &len);
+                char *error = format_error(ended->job->name, ended->id, ended->state, ended->extra->error_kind,
+                                           ended->extra->error_message, &len);
 
                 track_failed(run, g, track, error, len, ended->stop == RUN_STOP_GROUP);
         }

@@ -294,12 +294,14 @@ static int make_headers(Run *run, const HttpConfig *config, StringList *headers)
 {
         for (size_t i = 0; i < config->headers.n; i++) {
                 _cleanup_buffer_ Buffer header = BUFFER_NULL;
+                SecretSet *secrets;
 
                 if (template_is_constant(config->headers.templates[i]))
                         continue;
                 if (run_expand(run, config->headers.templates[i], &header) < 0)
                         return -EBADMSG;
-                if (secret_set_add_header(&run->secrets, buffer_string(&header)) < 0 ||
+                secrets = run_secrets(run);
+                if (!secrets || secret_set_add_header(secrets, buffer_string(&header)) < 0 ||
                     string_list_append(headers, buffer_string(&header)) < 0) {
                         run_fail(run, "memory", "no memory for a header");
                         return -ENOMEM;
@@ -311,12 +313,14 @@ static int make_headers(Run *run, const HttpConfig *config, StringList *headers)
 /* What was put in with a password around it, or made one by what was. */
 static int note_secrets(Run *run, const HttpConfig *config, const char *url, const Buffer *secret)
 {
-        int r = 0;
+        bool of_url = !config->constant_url, of_secret = config->secret && !template_is_constant(config->secret);
+        SecretSet *secrets = of_url || of_secret ? run_secrets(run) : NULL;
+        int r = (of_url || of_secret) && !secrets ? -ENOMEM : 0;
 
-        if (!config->constant_url)
-                r = secret_set_add_url(&run->secrets, url);
-        if (r >= 0 && config->secret && !template_is_constant(config->secret))
-                r = secret_set_add_basic(&run->secrets, config->user, buffer_string(secret));
+        if (r >= 0 && of_url)
+                r = secret_set_add_url(secrets, url);
+        if (r >= 0 && of_secret)
+                r = secret_set_add_basic(secrets, config->user, buffer_string(secret));
         if (r < 0)
                 run_fail(run, "memory", "no memory for the secrets");
         return r;

@@ -44,8 +44,7 @@ static int extract(Run *run, const JsonValue *root, size_t n, char **ret_error)
         text = buffer_steal(&outputs);
         if (!text)
                 return -ENOMEM;
-        run_set_outputs(run, text);
-        return 0;
+        return run_set_outputs(run, text);
 }
 
 void run_finish_with_value(Run *run, ResultFormat format, const JsonValue *root, Buffer *text)

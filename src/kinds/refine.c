@@ -58,8 +58,7 @@ static int take_answer(Run *run, const WorkAnswer *answer)
         result = buffer_steal(&text);
         if (!result)
                 return -ENOMEM;
-        run_set_outputs(run, result);
-        return 0;
+        return run_set_outputs(run, result);
 }
 
 static void on_done(_unused_ WorkCall *work_call, const WorkAnswer *answer, void *userdata)

@@ -119,9 +119,9 @@ static void hold_for_run(Scheduler *s, Run *run, const Obstacle *obstacle)
         _cleanup_free_ char *message = xasprintf("run %" PRIu64 " %s", first->id, obstacle->text);
 
         run->hold = obstacle->hold;
-        run->hold_run = first->id;
+        run_set_hold_run(run, first->id);
         if (!obstacle->wait) {
-                execute_set_error(run, "overlap", message ?: obstacle->text);
+                run_set_error(run, "overlap", message ?: obstacle->text);
                 execute_finish(s, run, RUN_SKIPPED);
                 return;
         }
@@ -152,7 +152,7 @@ void admit_guarded(Scheduler *s, Run *run, int r)
 void admit_gave_up(Scheduler *s, Run *run, const char *kind, const char *message)
 {
         run->stop = RUN_STOP_TIMEOUT;
-        execute_set_error(run, kind, message);
+        run_set_error(run, kind, message);
         execute_finish(s, run, RUN_TIMEOUT);
 }
 
@@ -183,7 +183,7 @@ static void admit(Scheduler *s, Run *run)
         }
         run->hold = RUN_HOLD_PLACE;
         if (s->n_queued > s->limits.max_queued || !run_takes_place(run)) {
-                execute_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
+                run_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 execute_finish(s, run, RUN_SKIPPED);
         } else {
                 execute_emit(s, run, EVENT_QUEUED, "waits for a place (MaxRuns=)", NULL);
@@ -199,16 +199,15 @@ static bool take_params(Scheduler *s, Run *run, const char *text)
         int r = text ? 0 : bind_params(s, run->job, NULL, NULL, NULL, 0, &defaults, &error);
 
         if (r == -EINVAL || r == -E2BIG) {
-                execute_set_error(run, "bad-parameter", error.message);
+                run_set_error(run, "bad-parameter", error.message);
                 return false;
         }
         text = text ?: defaults.data;
         if (r >= 0 && !text)
                 return true;
-        run->params = text ? strdup(text) : NULL;
-        if (run->params && json_parse(run->params, strlen(run->params), NULL, &run->params_doc, NULL) >= 0)
+        if (text && run_set_params(run, text) >= 0)
                 return true;
-        execute_set_error(run, "memory", "no memory for the parameters");
+        run_set_error(run, "memory", "no memory for the parameters");
         return false;
 }
 
@@ -224,9 +223,20 @@ static bool meets_condition(Scheduler *s, Run *run)
                 return true;
         message = r < 0 ? xasprintf("Condition= can't be evaluated: %s", r == -E2BIG ? "it takes too long" : strerror(-r)) :
                           xasprintf("its condition does not hold: %s", condition->text);
-        execute_set_error(run, "condition", message ?: "Condition=");
+        run_set_error(run, "condition", message ?: "Condition=");
         execute_finish(s, run, r < 0 ? RUN_FAILED : RUN_SKIPPED);
         return false;
+}
+
+/* Without memory for it, only the lateness tells of it. */
+static void note_delay(Run *run, const RunRequest *request)
+{
+        RunExtra *extra = request->jitter > 0 || request->slack > 0 ? run_make_extra(run) : NULL;
+
+        if (!extra)
+                return;
+        extra->jitter = request->jitter;
+        extra->slack = request->slack;
 }
 
 int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *ret_id)
@@ -237,11 +247,10 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
         r = runs_new(s, job, 0, &run);
         if (r < 0)
                 return r;
+        note_delay(run, request);
         run->trigger = request->trigger;
         run->scheduled_realtime = request->scheduled_realtime;
         run->due_boottime = request->due_boottime > 0 ? request->due_boottime : scheduler_boottime(s);
-        run->jitter = request->jitter;
-        run->slack = request->slack;
         run->cause = request->cause;
         run->origin = request->origin;
         run->event_depth = request->event_depth;
@@ -249,7 +258,7 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
         if (run->member)
                 run->member->run = run;
         if (requester_is_known(request->by) && run_story(run))
-                run->story->started_by = *request->by;
+                run->extra->story->started_by = *request->by;
         if (ret_id)
                 *ret_id = run->id;
         if ((request->params || job->spec->job.parameters) && !take_params(s, run, request->params)) {

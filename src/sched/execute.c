@@ -33,19 +33,13 @@ void execute_emit(Scheduler *s, Run *run, EventType type, const char *message, c
         triggers_notify(s, run, EVENT_BIT(type), message, data);
 }
 
-void execute_set_error(Run *run, const char *kind, const char *message)
-{
-        (void)free_and_strdup(&run->error_kind, kind);
-        (void)free_and_strdup(&run->error_message, message);
-}
-
 /* ${last:…} knows the outputs of RUN from now on. */
 static void keep_outputs(Run *run)
 {
         Job *job = run->job;
 
         job->last_outputs_doc = json_doc_free(job->last_outputs_doc);
-        (void)free_and_strdup(&job->last_outputs, run->outputs);
+        (void)free_and_strdup(&job->last_outputs, run->extra->outputs);
 }
 
 /* --- the end --- */
@@ -64,11 +58,11 @@ void execute_finish(Scheduler *s, Run *run, RunState state)
         run->finished_realtime = scheduler_realtime(s);
         s->statistics.by_state[state]++;
         job_count_end(job, state);
-        if (state == RUN_SUCCEEDED && run->outputs) {
-                changed = !job->last_outputs || !streq(job->last_outputs, run->outputs);
+        if (state == RUN_SUCCEEDED && run->extra->outputs) {
+                changed = !job->last_outputs || !streq(job->last_outputs, run->extra->outputs);
                 keep_outputs(run);
         }
-        execute_emit(s, run, (EventType)(EVENT_SUCCEEDED + (state - RUN_SUCCEEDED)), run->error_message, NULL);
+        execute_emit(s, run, (EventType)(EVENT_SUCCEEDED + (state - RUN_SUCCEEDED)), run->extra->error_message, NULL);
         if (changed)
                 triggers_notify(s, run, EVENT_BIT_CHANGED, NULL, NULL);
 
@@ -109,15 +103,15 @@ static void retry(Scheduler *s, Run *run)
         _cleanup_free_ char *message = NULL;
 
         if (run_story(run))
-                (void)failed_attempts_add(&run->story->failed_attempts, scheduler_realtime(s), run->attempts,
-                                          run->error_kind ?: "error", run->error_message ?: "");
+                (void)failed_attempts_add(&run->extra->story->failed_attempts, scheduler_realtime(s), run->attempts,
+                                          run->extra->error_kind ?: "error", run->extra->error_message ?: "");
         s->n_active -= run_takes_place(run);
         run->state = RUN_RETRYING;
         run->stop = RUN_STOP_NONE;
         run->timer.callback = on_retry;
         (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), delay));
         message = xasprintf("attempt %u of %u failed (%s); the next in %s", run->attempts, run->spec->job.retries + 1,
-                            run->error_message ?: "", timespan_format(delay - delay % USEC_PER_MSEC, span));
+                            run->extra->error_message ?: "", timespan_format(delay - delay % USEC_PER_MSEC, span));
         execute_emit(s, run, EVENT_RETRYING, message, NULL);
         if (s->n_queued > 0)
                 admit_pump_soon(s);
@@ -132,7 +126,7 @@ static void publish(Run *run)
         if (r >= 0)
                 return;
         run->failed = true;
-        execute_set_error(run, "publish", error ?: strerror(-r));
+        run_set_error(run, "publish", error ?: strerror(-r));
 }
 
 static RunState final_state(const Run *run)
@@ -195,7 +189,7 @@ static void on_run_progress(Run *run, EventType type, const char *message, const
         _cleanup_free_ char *error = NULL;
 
         if (type == EVENT_YIELD) {
-                if (run->outputs)
+                if (run->extra->outputs)
                         keep_outputs(run);
                 if (run_publish(run, &error) < 0)
                         message = error ?: "the value could not be published";
@@ -256,12 +250,12 @@ void execute_attempt(Scheduler *s, Run *run)
                 run->started_realtime = scheduler_realtime(s);
                 if (run->scheduled_realtime > 0 && run->trigger != RUN_TRIGGER_CATCH_UP)
                         s->statistics.max_lateness = MAX(s->statistics.max_lateness,
-                                                         usec_sub(run_lateness(run), run->jitter + run->slack));
+                                                         usec_sub(run_lateness(run), run->extra->jitter + run->extra->slack));
         } else {
                 run_set_result(run, NULL, 0);
                 run_set_outputs(run, NULL);
                 run_set_details(run, NULL);
-                execute_set_error(run, NULL, NULL);
+                run_set_error(run, NULL, NULL);
                 memset(run->kind_state, 0, kind->run_size);
         }
         execute_emit(s, run, EVENT_RUNNING, NULL, NULL);
@@ -276,7 +270,7 @@ void execute_entered(Scheduler *s, Run *run, const char *error)
                 return;
         }
         run->failed = true;
-        execute_set_error(run, "enter", error ?: "");
+        run_set_error(run, "enter", error ?: "");
         attempt_ended(s, run);
 }
 

@@ -67,10 +67,10 @@ static void note_entered(const Guard *g)
 /* What went wrong besides adds to the error that RUN has. */
 static void add_error(Run *run, const char *error)
 {
-        _cleanup_free_ char *both = xasprintf("%s; %s", run->error_message ?: "", error);
+        _cleanup_free_ char *both = xasprintf("%s; %s", run->extra->error_message ?: "", error);
 
         if (both)
-                execute_set_error(run, run->error_kind, both);
+                run_set_error(run, run->extra->error_kind, both);
 }
 
 static void take(Guard *g, Resource *resource)
@@ -124,13 +124,13 @@ static int wait_for(Scheduler *s, Run *run, Resource *resource)
         _cleanup_free_ char *message = NULL;
 
         if (s->n_queued > s->limits.max_queued) {
-                execute_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
+                run_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 return -EBUSY;
         }
         resource_wait(resource, run);
         run->hold = RUN_HOLD_RESOURCE;
-        if (run_story(run) && free_and_strdup(&run->story->resource, resource->spec->name) >= 0)
-                run->story->resource_run = resource->holder;
+        if (run_story(run) && free_and_strdup(&run->extra->story->resource, resource->spec->name) >= 0)
+                run->extra->story->resource_run = resource->holder;
         if (resource->spec->wait != USEC_INFINITY) {
                 run->timer.callback = on_wait_over;
                 (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), resource->spec->wait));
@@ -166,7 +166,7 @@ int guard_acquire(Scheduler *s, Run *run)
         if (!run->guard) {
                 r = guard_new(run);
                 if (r < 0) {
-                        execute_set_error(run, "memory", "no memory for what the run holds");
+                        run_set_error(run, "memory", "no memory for what the run holds");
                         return r;
                 }
         }
@@ -177,7 +177,7 @@ int guard_acquire(Scheduler *s, Run *run)
                 if (!resource) {
                         _cleanup_free_ char *message = xasprintf("there is no resource %s in takt.conf", name);
 
-                        execute_set_error(run, "resource", message ?: name);
+                        run_set_error(run, "resource", message ?: name);
                         return -ENOENT;
                 }
                 if (resource_is_free(resource)) {
@@ -186,7 +186,7 @@ int guard_acquire(Scheduler *s, Run *run)
                         _cleanup_free_ char *message = xasprintf("the group holds the resource %s itself, and would wait for its member for ever",
                                                                  name);
 
-                        execute_set_error(run, "resource", message ?: name);
+                        run_set_error(run, "resource", message ?: name);
                         return -EDEADLK;
                 } else {
                         return wait_for(s, run, resource);
@@ -334,7 +334,7 @@ static void note_exit_error(Guard *g, const char *error)
 
         if (g->final == RUN_SUCCEEDED) {
                 g->final = RUN_FAILED;
-                execute_set_error(g->run, "exit", message ?: error);
+                run_set_error(g->run, "exit", message ?: error);
         } else {
                 add_error(g->run, message ?: error);
         }

@@ -209,8 +209,6 @@ void execute_attempt(Scheduler *s, Run *run);
 /* The run is over: told to everyone and freed, once it has left what it entered. The job may be gone as well afterwards. */
 void execute_finish(Scheduler *s, Run *run, RunState state);
 void execute_emit(Scheduler *s, Run *run, EventType type, const char *message, const char *data);
-/* KIND is one of the stable words of takt.job(5), the message is for people; both are copied. */
-void execute_set_error(Run *run, const char *kind, const char *message);
 /* What was done with RUN's result off the loop is through, well or not: refine.c. */
 void execute_refined(Scheduler *s, Run *run);
 /* Asks what the attempt is about to end: its kind, or what is done with its result. */

@@ -18,7 +18,7 @@ int record_occurrence(Scheduler *s, Job *job, RunState state, const RunRequest *
         run->trigger = RUN_TRIGGER_SCHEDULE;
         run->scheduled_realtime = when->scheduled_realtime;
         run->cause = when->cause;
-        execute_set_error(run, kind, message);
+        run_set_error(run, kind, message);
         execute_finish(s, run, state);
         return 0;
 }
@@ -36,7 +36,7 @@ int record_refused(Scheduler *s, Job *job, const RunRequest *request, RunState s
         run->cause = request->cause;
         run->origin = request->origin;
         run->event_depth = request->event_depth;
-        execute_set_error(run, kind, message);
+        run_set_error(run, kind, message);
         execute_finish(s, run, state);
         return 0;
 }
@@ -57,10 +57,9 @@ int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uin
         run->started_realtime = started_realtime;
         run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
         run->attempts = started_realtime > 0;
-        run->params = request->params ? strdup(request->params) : NULL;
-        if (run->params)
-                (void)json_parse(run->params, strlen(run->params), NULL, &run->params_doc, NULL);
-        execute_set_error(run, "lost", message);
+        if (request->params)
+                (void)run_set_params(run, request->params);
+        run_set_error(run, "lost", message);
         if (entered.n_resources > 0 || entered.job) {
                 execute_go_on(s, run);
                 r = guard_restore(s, run, entered);

@@ -18,7 +18,7 @@ static void fail(Run *run, const char *kind, const char *message)
         if (shown)
                 run_redact(run, shown, &n);
         run->failed = true;
-        execute_set_error(run, kind, shown);
+        run_set_error(run, kind, shown);
 }
 
 static void on_done(Run *run, const char *kind, const char *message)

@@ -6,7 +6,7 @@
 static int take_note(Run *run, const RunNote *note)
 {
         if (requester_is_known(&note->started_by) && run_story(run))
-                run->story->started_by = note->started_by;
+                run->extra->story->started_by = note->started_by;
         run->trigger = note->trigger;
         run->attempts = note->attempts;
         run->origin = note->origin;
@@ -15,10 +15,7 @@ static int take_note(Run *run, const RunNote *note)
         run->started_realtime = note->started_realtime;
         run->due_boottime = note->due_boottime;
         run->started_boottime = note->started_boottime;
-        if (!note->params)
-                return 0;
-        run->params = strdup(note->params);
-        return run->params ? json_parse(run->params, strlen(run->params), NULL, &run->params_doc, NULL) : -ENOMEM;
+        return note->params ? run_set_params(run, note->params) : 0;
 }
 
 static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, void *survivor)

@@ -25,10 +25,10 @@ void stop_set_error(Run *run, RunStop stop, const char *message)
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
 
         message = message ?: reasons[stop].message;
-        if (stop == RUN_STOP_CANCEL && run->story && buffer_append_string(&text, message) >= 0 &&
-            requester_append(&run->story->cancelled_by, &text) >= 0)
+        if (stop == RUN_STOP_CANCEL && run->extra->story && buffer_append_string(&text, message) >= 0 &&
+            requester_append(&run->extra->story->cancelled_by, &text) >= 0)
                 message = text.data;
-        execute_set_error(run, reasons[stop].kind, message);
+        run_set_error(run, reasons[stop].kind, message);
 }
 
 void stop_run(Scheduler *s, Run *run, RunStop stop)
@@ -61,7 +61,7 @@ void stop_run(Scheduler *s, Run *run, RunStop stop)
 void scheduler_cancel_by(Scheduler *s, Run *run, const Requester *by)
 {
         if (requester_is_known(by) && run->stop == RUN_STOP_NONE && !guard_is_exiting(run) && run_story(run))
-                run->story->cancelled_by = *by;
+                run->extra->story->cancelled_by = *by;
         stop_run(s, run, RUN_STOP_CANCEL);
 }
 

@@ -157,9 +157,9 @@ static int format_event(const Run *run, const char *name, usec_t realtime, const
         else
                 json_null(&w);
         write_value(&w, "data", data, data ? strlen(data) : 0);
-        write_value(&w, "params", run->params ?: "{}", run->params ? strlen(run->params) : 2);
+        write_value(&w, "params", run->extra->params ?: "{}", run->extra->params ? strlen(run->extra->params) : 2);
         write_value(&w, "result", run->result, run->result_len);
-        write_value(&w, "outputs", run->outputs ?: "{}", run->outputs ? strlen(run->outputs) : 2);
+        write_value(&w, "outputs", run->extra->outputs ?: "{}", run->extra->outputs ? strlen(run->extra->outputs) : 2);
         json_key(&w, "error");
         run_record_write_error(&record, &w);
         json_end_object(&w);

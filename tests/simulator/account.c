@@ -43,7 +43,7 @@ void model_forget_runs(Model *m)
 /* The number that a record's message tells. */
 static uint64_t record_count(const Run *run, bool *ret_more)
 {
-        const char *s = run->error_message ?: "";
+        const char *s = run->extra->error_message ?: "";
         unsigned long long n;
 
         *ret_more = strncmp(s, "more than ", 10) == 0;
@@ -57,8 +57,8 @@ static void check_first(const Model *m, const Run *run)
         char iso[REALTIME_ISO_MAX], expected[REALTIME_ISO_MAX + 16];
 
         (void)snprintf(expected, sizeof(expected), "\"first\":\"%s\"", realtime_to_iso((usec_t)m->decision.first, iso));
-        if (!m->decision.many && (!run->details || !strstr(run->details, expected)))
-                world_fail(m->world, m, "the first missed is in %s, not %s", run->details ?: "nothing", expected);
+        if (!m->decision.many && (!run->extra->details || !strstr(run->extra->details, expected)))
+                world_fail(m->world, m, "the first missed is in %s, not %s", run->extra->details ?: "nothing", expected);
 }
 
 /* A record of what did not run: of the decision, or of what the job does not catch up on after all. */
@@ -66,7 +66,7 @@ static void take_record(Model *m, const Run *run)
 {
         Decision *decision = &m->decision;
         int64_t last = (int64_t)run->scheduled_realtime;
-        bool more, paused = strcmp(run->error_kind, "paused") == 0;
+        bool more, paused = strcmp(run->extra->error_kind, "paused") == 0;
         uint64_t n = record_count(run, &more);
 
         learn_alone(m, run);
@@ -76,7 +76,7 @@ static void take_record(Model *m, const Run *run)
 
                 if (!right || last != decision->last_missed || paused != decision->paused)
                         world_fail(m->world, m, "tells of %llu (last %lld): %s; there were %zu at %zu instants (last %lld)",
-                                   (unsigned long long)n, (long long)last, run->error_message, decision->n_missed_total,
+                                   (unsigned long long)n, (long long)last, run->extra->error_message, decision->n_missed_total,
                                    decision->n_missed, (long long)decision->last_missed);
                 check_first(m, run);
                 decision->n_missed = 0;
@@ -91,7 +91,7 @@ static void take_record(Model *m, const Run *run)
                 m->n_catch_up = 0;
         } else {
                 if (decision->open || m->n_catch_up == 0 || n != m->n_catch_up || last != m->catch_up[n - 1])
-                        world_fail(m->world, m, "a record of nothing that was missed: %s", run->error_message);
+                        world_fail(m->world, m, "a record of nothing that was missed: %s", run->extra->error_message);
                 m->n_catch_up = 0;
         }
 }
@@ -151,7 +151,7 @@ static void check_admission(const Model *m, const Event *event)
 
 static bool is_pause_record(const Event *event)
 {
-        return event->type == EVENT_SKIPPED && event->run->error_kind && strcmp(event->run->error_kind, "paused") == 0;
+        return event->type == EVENT_SKIPPED && event->run->extra->error_kind && strcmp(event->run->extra->error_kind, "paused") == 0;
 }
 
 static LiveRun *add_run(Model *m, const Event *event)

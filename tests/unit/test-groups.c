@@ -49,11 +49,11 @@ static void on_event(EventObserver *observer, const Event *event)
                 .started = run->started_boottime > 0 ? run->started_boottime - START_BOOTTIME : 0,
                 .finished = run->finished_boottime - START_BOOTTIME,
                 .result = strdup(run->result ?: "null"),
-                .details = strdup(run->details ?: ""),
-                .message = strdup(run->error_message ?: ""),
+                .details = strdup(run->extra->details ?: ""),
+                .message = strdup(run->extra->error_message ?: ""),
         };
         (void)snprintf(r->job, sizeof(r->job), "%s", event->job);
-        (void)snprintf(r->error, sizeof(r->error), "%s", run->error_kind ?: "");
+        (void)snprintf(r->error, sizeof(r->error), "%s", run->extra->error_kind ?: "");
 }
 
 static Fixture *fixture_new(const SchedulerLimits *limits)

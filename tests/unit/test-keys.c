@@ -3,8 +3,11 @@
 #include "test.h"
 
 #include <ctype.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "config/settings.h"
 #include "job/job.h"
 #include "job/spec.h"
@@ -73,12 +76,52 @@ static void test_sections(_unused_ void **state)
         }
 }
 
+#if defined(__x86_64__) && defined(__LP64__)
+static const bool sizes_are_stated = true;
+#else
+static const bool sizes_are_stated = false;
+#endif
+
+/* What ARCHITECTURE.md says of SIZE, with WORDS around the number. */
+static void check_stated(const char *document, const char *before, size_t size, const char *after)
+{
+        char stated[64];
+
+        (void)snprintf(stated, sizeof(stated), "%s%zu%s", before, size, after);
+        if (!strstr(document, stated))
+                fail_msg("ARCHITECTURE.md does not say \"%s\"", stated);
+}
+
+static void check_document(const char *document)
+{
+        check_stated(document, "Job (", sizeof(Job), " bytes)");
+        check_stated(document, "Run (", sizeof(Run), " bytes)");
+        check_stated(document, "| ", sizeof(RunExtra), " bytes and these");
+        check_stated(document, "timer entry | inside Job or Run | ", sizeof(Timer), " bytes");
+        for (size_t i = 0; job_kinds[i]; i++) {
+                char name[32];
+
+                (void)snprintf(name, sizeof(name), " %s ", job_kinds[i]->name);
+                check_stated(document, name, sizeof(Run) + job_kinds[i]->run_size, "");
+        }
+}
+
 static void test_sizes(_unused_ void **state)
 {
+        _cleanup_buffer_ Buffer document = BUFFER_NULL;
+        const char *directory = getenv("TAKT_SRCDIR");
+
         print_message("Job %zu bytes, Run %zu, Timer %zu\n", sizeof(Job), sizeof(Run), sizeof(Timer));
         for (size_t i = 0; job_kinds[i]; i++)
                 print_message("a run of %s: %zu bytes\n", job_kinds[i]->name, sizeof(Run) + job_kinds[i]->run_size);
         assert_true(sizeof(Job) <= JOB_SIZE_MAX);
+        if (!directory || !sizes_are_stated) {
+                print_message("not compared with ARCHITECTURE.md: that is about x86-64, and found by TAKT_SRCDIR=\n");
+                return;
+        }
+        assert_int_equal(chdir(directory), 0);
+        assert_ok(read_file_at(AT_FDCWD, "ARCHITECTURE.md", SIZE_MAX, &document));
+        check_document(buffer_string(&document));
 }
 
 int main(void)

@@ -82,14 +82,14 @@ static void on_event(EventObserver *observer, const Event *event)
                 .scheduled = since_start(run->scheduled_realtime),
                 .started = run->started_realtime > 0 ? since_start(run->started_realtime) : 0,
                 .lateness = run_lateness(run),
-                .jitter = run->jitter,
-                .slack = run->slack,
+                .jitter = run->extra->jitter,
+                .slack = run->extra->slack,
                 .n = 1,
         };
         (void)snprintf(r->job, sizeof(r->job), "%s", event->job);
-        (void)snprintf(r->error, sizeof(r->error), "%s", run->error_kind ?: "");
+        (void)snprintf(r->error, sizeof(r->error), "%s", run->extra->error_kind ?: "");
         if (run->state == RUN_MISSED || (run->state == RUN_SKIPPED && streq(r->error, "paused")))
-                read_details(r, run->details);
+                read_details(r, run->extra->details);
         if (run->trigger != RUN_TRIGGER_MANUAL)
                 f->occurrences += r->n;
 }

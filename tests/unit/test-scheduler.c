@@ -49,7 +49,7 @@ static void note_end(Fixture *f, const Event *event)
 
         if (run->state == RUN_MISSED || run->state == RUN_SKIPPED) {
                 uint64_t several;
-                const char *s = run->error_message;
+                const char *s = run->extra->error_message;
 
                 s = startswith(s, "more than ") ?: s;
                 if (sscanf(s, "%" SCNu64 " occurrences", &several) == 1)
@@ -71,7 +71,7 @@ static void note_end(Fixture *f, const Event *event)
                 .occurrences = n,
         };
         (void)snprintf(r->job, sizeof(r->job), "%s", event->job);
-        (void)snprintf(r->error, sizeof(r->error), "%s", run->error_kind ?: "");
+        (void)snprintf(r->error, sizeof(r->error), "%s", run->extra->error_kind ?: "");
 }
 
 static void on_event(EventObserver *observer, const Event *event)

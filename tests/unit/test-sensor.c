@@ -38,8 +38,8 @@ static void on_event(EventObserver *observer, const Event *event)
 {
         Fixture *f = container_of(observer, Fixture, engine.observer);
 
-        if (event->run && event->run->error_kind)
-                (void)snprintf(f->last_error, sizeof(f->last_error), "%s: %s", event->run->error_kind, event->run->error_message);
+        if (event->run && event->run->extra->error_kind)
+                (void)snprintf(f->last_error, sizeof(f->last_error), "%s: %s", event->run->extra->error_kind, event->run->extra->error_message);
         if (streq(event->job, "handler") && event->run)
                 on_handler(f, event);
         if (!streq(event->job, "keys") || !event->run)

@@ -39,7 +39,7 @@ static void on_event(EventObserver *observer, const Event *event)
         r = &f->records[f->n - 1];
         *r = (Record){ .state = run->state, .trigger = run->trigger, .id = run->id, .origin = run->origin };
         (void)snprintf(r->job, sizeof(r->job), "%s", event->job);
-        (void)snprintf(r->error, sizeof(r->error), "%s", run->error_kind ?: "");
+        (void)snprintf(r->error, sizeof(r->error), "%s", run->extra->error_kind ?: "");
         (void)snprintf(r->cause, sizeof(r->cause), "%s", run->cause ?: "");
 }
 
