@@ -272,7 +272,7 @@ void report_print_run(const Ctl *ctl, const Run *run)
                 return;
         }
         printf("%s  %-8s %s%s%s%s%s%s\n", time_to_text(at, USEC_PER_MSEC, ctl->zone, text), what_of(run), run->job->name,
-               event ? " (" : "", event ?: "", event ? ")" : "", begins ? "" : ": ", begins ? "" : run->error_message ?: "");
+               event ? " (" : "", event ?: "", event ? ")" : "", begins ? "" : ": ", begins ? "" : run->extra->error_message ?: "");
 }
 
 /* --- JSON --- */
