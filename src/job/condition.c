@@ -35,7 +35,7 @@ const ConfigType config_type_condition = { .metavar = "EXPRESSION", .parse = par
 static int describe(const Run *run, Buffer *out)
 {
         const JsonValue *event = json_get(run_params(run), "event");
-        const char *params = run->extra->params ?: "{}", *last = run->job->last_outputs ?: "{}";
+        const char *params = run->extra->params ?: "{}", *last = run->job->extra->last_outputs ?: "{}";
         JsonWriter w;
 
         json_writer_init(&w, out, 0);

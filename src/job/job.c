@@ -6,6 +6,48 @@
 #include "base/activity.h"
 #include "job/spec.h"
 
+static const JobExtra no_extra;
+
+JobExtra *job_make_extra(Job *job)
+{
+        JobExtra *extra = (JobExtra *)job->extra;
+
+        if (extra != &no_extra)
+                return extra;
+        extra = new0(JobExtra, 1);
+        if (extra)
+                job->extra = extra;
+        return extra;
+}
+
+static void free_extra(Job *job)
+{
+        JobExtra *extra = (JobExtra *)job->extra;
+
+        if (extra == &no_extra)
+                return;
+        json_doc_free(extra->last_outputs_doc);
+        free(extra->last_outputs);
+        free(extra->memo);
+        free(extra);
+}
+
+int job_set_memo(Job *job, void *memo)
+{
+        JobExtra *extra;
+
+        if (!memo && !job->extra->memo)
+                return 0;
+        extra = job_make_extra(job);
+        if (!extra) {
+                free(memo);
+                return -ENOMEM;
+        }
+        free(extra->memo);
+        extra->memo = memo;
+        return 0;
+}
+
 int job_new(const char *name, JobSpec *spec, Job **ret)
 {
         size_t n = strlen(name) + 1;
@@ -16,6 +58,7 @@ int job_new(const char *name, JobSpec *spec, Job **ret)
         memcpy(job->name, name, n);
         job->spec = job_spec_ref(spec);
         job->is_template = job_name_is_template(name);
+        job->extra = &no_extra;
         job->next_realtime = USEC_INFINITY;
         list_init(&job->runs);
         *ret = job;
@@ -28,9 +71,7 @@ Job *job_free(Job *job)
                 return NULL;
         assert(list_is_empty(&job->runs));
         activity_forget(job->name);
-        json_doc_free(job->last_outputs_doc);
-        free(job->last_outputs);
-        free(job->memo);
+        free_extra(job);
         job_spec_unref(job->spec);
         free(job);
         return NULL;
@@ -69,10 +110,12 @@ int job_append_text(const Job *job, const char *text, Buffer *out)
 
 const JsonValue *job_last_outputs(Job *job)
 {
-        if (!job->last_outputs)
+        JobExtra *extra = (JobExtra *)job->extra;
+
+        if (!extra->last_outputs)
                 return NULL;
-        if (!job->last_outputs_doc &&
-            json_parse(job->last_outputs, strlen(job->last_outputs), NULL, &job->last_outputs_doc, NULL) < 0)
+        if (!extra->last_outputs_doc &&
+            json_parse(extra->last_outputs, strlen(extra->last_outputs), NULL, &extra->last_outputs_doc, NULL) < 0)
                 return NULL;
-        return json_root(job->last_outputs_doc);
+        return json_root(extra->last_outputs_doc);
 }

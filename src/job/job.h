@@ -14,7 +14,7 @@
  * What a job may cost while it waits: its record with the name behind it, and what malloc adds, a place in
  * the heap of timers.
  */
-#define JOB_SIZE_MAX 400U
+#define JOB_SIZE_MAX 320U
 
 /* io.takt.Jobs.JobState */
 typedef enum JobState {
@@ -28,10 +28,20 @@ typedef enum JobState {
         _JOB_STATE_MAX,
 } JobState;
 
-struct Job {
-        JobSpec *spec;
-        RB_ENTRY(Job) by_name;
+/* What many jobs never have; made once one of them has it: job_make_extra(). */
+typedef struct JobExtra {
+        char *last_outputs; /* JSON text: of the last run that succeeded */
+        JsonDoc *last_outputs_doc; /* made when somebody asks */
+        void *memo; /* what the kind keeps from run to run: one block; see run_memo() */
+} JobExtra;
 
+/* What most occurrences pass by comes first, the rest lies close together: a job that is due is not in the cache. */
+struct Job {
+        RB_ENTRY(Job) by_name;
+        uint32_t n_otherwise[_RUN_STATE_MAX - RUN_SUCCEEDED - 1]; /* as n_succeeded, by the other states: these stop at UINT32_MAX */
+        const JobExtra *extra;     /* for reading, never NULL; job_make_extra() for writing */
+
+        JobSpec *spec;
         ScheduleState schedule;
         Timer timer;               /* armed for the next occurrence */
         usec_t next_realtime;      /* scheduled time of that occurrence, USEC_INFINITY: none is known; where TIMER is armed then, it is to look again */
@@ -56,11 +66,7 @@ struct Job {
         bool is_template;          /* "NAME@": it never runs, its instances do */
         bool on_demand;            /* an instance made for runs by hand: no schedule, gone with its last run */
 
-        uint64_t n_succeeded; /* runs that ended so, and by the other states: these stop at UINT32_MAX */
-        uint32_t n_otherwise[_RUN_STATE_MAX - RUN_SUCCEEDED - 1];
-        char *last_outputs; /* JSON text: of the last run that succeeded */
-        JsonDoc *last_outputs_doc; /* made when somebody asks */
-        void *memo; /* what the kind keeps from run to run: one block; see run_memo() */
+        uint64_t n_succeeded;      /* runs that ended so */
         struct TriggerTarget *triggers; /* the scheduler's: what On= listens for; NULL: nothing */
         struct Scheduler *scheduler;
         char name[];
@@ -73,6 +79,11 @@ int job_new(const char *name, JobSpec *spec, Job **ret);
 /* There must be no run left. */
 Job *job_free(Job *job);
 DEFINE_CLEANUP(Job *, job_free);
+
+/* NULL: no memory. */
+JobExtra *job_make_extra(Job *job);
+/* A block for free(), taken over also on failure; NULL: none. -ENOMEM. */
+int job_set_memo(Job *job, void *memo);
 
 /* Whether [Schedule] of its definition is about this job: it isn't about a template, and an instance made on demand. */
 static inline bool job_has_schedule(const Job *job)

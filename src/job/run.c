@@ -171,18 +171,16 @@ void run_redact(const Run *run, char *text, size_t *n)
 
 void *run_memo(const Run *run)
 {
-        return run->spec->kind == run->job->spec->kind ? run->job->memo : NULL;
+        return run->spec->kind == run->job->spec->kind ? run->job->extra->memo : NULL;
 }
 
-void run_set_memo(Run *run, void *memo)
+int run_set_memo(Run *run, void *memo)
 {
         /* A run may begin or end after a reload made another kind of job out of its own, whose memo is that kind's. */
-        if (run->spec->kind == run->job->spec->kind) {
-                free(run->job->memo);
-                run->job->memo = memo;
-        } else {
-                free(memo);
-        }
+        if (run->spec->kind == run->job->spec->kind)
+                return job_set_memo(run->job, memo);
+        free(memo);
+        return 0;
 }
 
 /* TEXT may be NULL. Returns its length. */

@@ -167,8 +167,8 @@ const JsonValue *run_params(const Run *run);
 
 /* What the kind has kept of the job from earlier runs; NULL: nothing, or the job became one of another kind. */
 void *run_memo(const Run *run);
-/* Keeps MEMO, a block for free() that is taken over, in its place. */
-void run_set_memo(Run *run, void *memo);
+/* Keeps MEMO, a block for free() that is taken over also on failure, in its place. -ENOMEM. */
+int run_set_memo(Run *run, void *memo);
 
 /*
  * Ends the attempt well. RESULT is JSON text that is taken over, NULL for null. Outputs, where the

@@ -208,7 +208,7 @@ static void remember(Run *run, const Slot *slot, const HttpResponse *response)
         memo->body = strings + etag + modified + 2;
         memo->body_len = response->body->len;
         memcpy(strings + etag + modified + 2, buffer_string(response->body), response->body->len + 1);
-        run_set_memo(run, memo);
+        (void)run_set_memo(run, memo);
 }
 
 static void finish_many(Run *run, const HttpConfig *config)

@@ -70,8 +70,7 @@ static int keep_device(Run *run, const SensorMemo *device)
                 if (!memo)
                         return -ENOMEM;
                 *memo = *device;
-                run_set_memo(run, memo);
-                return 0;
+                return run_set_memo(run, memo);
         }
         *memo = *device;
         return 0;

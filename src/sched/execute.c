@@ -36,10 +36,12 @@ void execute_emit(Scheduler *s, Run *run, EventType type, const char *message, c
 /* ${last:…} knows the outputs of RUN from now on. */
 static void keep_outputs(Run *run)
 {
-        Job *job = run->job;
+        JobExtra *extra = job_make_extra(run->job);
 
-        job->last_outputs_doc = json_doc_free(job->last_outputs_doc);
-        (void)free_and_strdup(&job->last_outputs, run->extra->outputs);
+        if (!extra)
+                return;
+        extra->last_outputs_doc = json_doc_free(extra->last_outputs_doc);
+        (void)free_and_strdup(&extra->last_outputs, run->extra->outputs);
 }
 
 /* --- the end --- */
@@ -59,7 +61,7 @@ void execute_finish(Scheduler *s, Run *run, RunState state)
         s->statistics.by_state[state]++;
         job_count_end(job, state);
         if (state == RUN_SUCCEEDED && run->extra->outputs) {
-                changed = !job->last_outputs || !streq(job->last_outputs, run->extra->outputs);
+                changed = !job->extra->last_outputs || !streq(job->extra->last_outputs, run->extra->outputs);
                 keep_outputs(run);
         }
         execute_emit(s, run, (EventType)(EVENT_SUCCEEDED + (state - RUN_SUCCEEDED)), run->extra->error_message, NULL);

@@ -308,10 +308,8 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
         before = job->schedule;
         if (!same_schedule || !spec->job.enabled)
                 catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job's schedule was changed");
-        if (job->spec->kind != spec->kind) {
-                free(job->memo);
-                job->memo = NULL;
-        }
+        if (job->spec->kind != spec->kind)
+                (void)job_set_memo(job, NULL);
         job_spec_ref(spec);
         job_spec_unref(job->spec);
         job->spec = spec;

@@ -34,7 +34,7 @@ static void on_over(Timer *timer, _unused_ usec_t now_boottime)
 
 static void simulated_start(Run *run)
 {
-        const SimulatedJob *job = run->job->memo;
+        const SimulatedJob *job = run->job->extra->memo;
         SimulatedRun *state = run_state(run);
 
         state->timer.callback = on_over;
@@ -127,9 +127,9 @@ static void on_event(EventObserver *observer, const Event *event)
         begins = event->type == EVENT_RUNNING && run->attempts == 1;
         s->begun_by_events += begins && run->trigger == RUN_TRIGGER_EVENT;
         if (begins)
-                note_begin(s, run->job->memo, run->started_realtime);
+                note_begin(s, run->job->extra->memo, run->started_realtime);
         else if (run_state_is_final(run->state))
-                note_end(s, run->job->memo, run);
+                note_end(s, run->job->extra->memo, run);
         else
                 return;
         if (s->told && (begins || (run_state_is_final(run->state) && run->started_realtime == 0)))
@@ -299,7 +299,9 @@ int simulation_take_jobs(Simulation *s)
                 if (!simulated)
                         return -ENOMEM;
                 simulated->name = job->name;
-                job->memo = simulated;
+                r = job_set_memo(job, simulated);
+                if (r < 0)
+                        return r;
                 s->jobs[s->n_jobs++] = simulated;
                 r = take_spec(s, job->spec);
                 if (r < 0)
@@ -314,7 +316,7 @@ SimulatedJob *simulation_find_job(const Simulation *s, const char *name)
 {
         Job *job = scheduler_find_job(s->scheduler, name);
 
-        return job ? job->memo : NULL;
+        return job ? job->extra->memo : NULL;
 }
 
 int simulation_set_buckets(Simulation *s, usec_t realtime, usec_t step, size_t n)

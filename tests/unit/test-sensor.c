@@ -138,7 +138,7 @@ static void test_values(_unused_ void **state)
         assert_string_equal(f->values[3], "null");
         /* What it keeps is not that of another kind. */
         change(f, job, "[Job]\nType=sleep\n[Sleep]\nDuration=0\n");
-        assert_null(job->memo);
+        assert_null(job->extra->memo);
         run_now(f, job, NULL);
         fixture_free(f);
 }
