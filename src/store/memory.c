@@ -252,15 +252,22 @@ static void set_record_string(RunRecord *run, size_t i, const char *s)
 /* A copy of RUN, in one block. */
 static Record *record_new(const RunRecord *run, JobRecords *job)
 {
-        size_t lengths[ARRAY_SIZE(string_offsets)], total = 0;
+        struct {
+                size_t i;
+                size_t length;
+        } strings[ARRAY_SIZE(string_offsets)]; /* that there are: most records have one or two */
+        size_t n = 0, total = 0;
         Record *record;
         char *end;
 
         for (size_t i = 0; i < ARRAY_SIZE(string_offsets); i++) {
                 const char *s = record_string(run, i);
 
-                lengths[i] = s ? strlen(s) + 1 : 0;
-                total += lengths[i];
+                if (!s)
+                        continue;
+                strings[n].i = i;
+                strings[n].length = strlen(s) + 1;
+                total += strings[n++].length;
         }
         record = malloc(sizeof(*record) + total);
         if (!record)
@@ -271,11 +278,10 @@ static Record *record_new(const RunRecord *run, JobRecords *job)
         record->run = *run;
         record->run.job = job->name;
         end = record->strings;
-        for (size_t i = 0; i < ARRAY_SIZE(string_offsets); i++)
-                if (lengths[i] > 0) {
-                        set_record_string(&record->run, i, memcpy(end, record_string(run, i), lengths[i]));
-                        end += lengths[i];
-                }
+        for (size_t k = 0; k < n; k++) {
+                set_record_string(&record->run, strings[k].i, memcpy(end, record_string(run, strings[k].i), strings[k].length));
+                end += strings[k].length;
+        }
         return record;
 }
 
