@@ -72,6 +72,7 @@ typedef enum RunHold {
 /* The scheduler's: called when an attempt ended outside start(), and for progress. */
 typedef struct RunOwner {
         void (*ended)(Run *run);
+        void (*time)(Run *run, usec_t now_boottime); /* NULL: not asked for */
         void (*progress)(Run *run, EventType type, const char *message, const char *data);
 } RunOwner;
 
@@ -179,6 +180,20 @@ void run_succeed(Run *run, char *result, size_t result_len);
 void run_succeed_undecoded(Run *run, const char *bytes, size_t n);
 /* Ends the attempt badly: KIND is one of the stable words of takt.job(5), the message is for people. */
 void run_fail(Run *run, const char *kind, const char *format, ...) _printf_(3, 4);
+/*
+ * Right before the end of an attempt: the callback of a timer that was told NOW has done nothing yet that takes time, or
+ * start() hasn't. It spares the scheduler a look at the clocks.
+ */
+static inline void run_note_time(Run *run, usec_t now_boottime)
+{
+        if (run->owner->time)
+                run->owner->time(run, now_boottime);
+}
+/* When start() was called, in there: from what is noted, if it is. */
+static inline usec_t run_begin_boottime(const Run *run)
+{
+        return run->attempts == 1 && !run->guard ? run->started_boottime : clock_boottime(run->services->clock);
+}
 /* A result that a failed attempt leaves (a response that was not expected, output of a command); taken over. */
 void run_set_result(Run *run, char *result, size_t result_len);
 /* JSON text of an object, taken over also on failure. -ENOMEM. */

@@ -22,9 +22,12 @@ static const ConfigKey sleep_keys[] = {
 
 static const ConfigSection sleep_section = { "Sleep", sleep_keys, sizeof(SleepConfig) };
 
-static void on_sleep_over(Timer *timer, _unused_ usec_t now)
+static void on_sleep_over(Timer *timer, usec_t now)
 {
-        run_finish_with_json(run_from_state(container_of(timer, SleepRun, timer)), NULL, 0);
+        Run *run = run_from_state(container_of(timer, SleepRun, timer));
+
+        run_note_time(run, now);
+        run_finish_with_json(run, NULL, 0);
 }
 
 static void sleep_start(Run *run)
@@ -32,12 +35,15 @@ static void sleep_start(Run *run)
         const SleepConfig *config = run_config(run);
         SleepRun *state = run_state(run);
 
+        usec_t now = run_begin_boottime(run);
+
         if (config->duration == 0) {
+                run_note_time(run, now);
                 run_finish_with_json(run, NULL, 0);
                 return;
         }
         state->timer.callback = on_sleep_over;
-        if (timer_arm_after(run->services->timers, &state->timer, config->duration) < 0)
+        if (timer_arm(run->services->timers, &state->timer, usec_add(now, config->duration)) < 0)
                 run_fail(run, "memory", "no memory for a timer");
 }
 

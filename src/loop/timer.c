@@ -54,6 +54,7 @@ struct TimerQueue {
         usec_t wake;
         uint32_t sequence;
         bool dispatching;
+        uint64_t turn;
         usec_t dispatched_boottime;
         TimerQueueNotify notify;
         void *notify_userdata;
@@ -507,6 +508,11 @@ usec_t timer_queue_wake(const TimerQueue *queue)
         return queue->wake;
 }
 
+uint64_t timer_queue_turn(const TimerQueue *queue)
+{
+        return queue->turn;
+}
+
 size_t timer_queue_size(const TimerQueue *queue)
 {
         return queue->n;
@@ -534,6 +540,7 @@ size_t timer_queue_dispatch(TimerQueue *queue, usec_t now_boottime, size_t max)
         usec_t began = now_boottime;
 
         queue->dispatching = true;
+        queue->turn++;
         queue->dispatched_boottime = now_boottime;
         while (max == 0 || fired < max) {
                 Timer *timer = list_is_empty(&queue->dealing) ? first_ready(queue) : NULL;

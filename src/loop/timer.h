@@ -66,6 +66,9 @@ size_t timer_queue_size(const TimerQueue *queue);
  */
 size_t timer_queue_dispatch(TimerQueue *queue, usec_t now_boottime, size_t max);
 
+/* How often timer_queue_dispatch() was called: what can't change within one call is the same as long as this is. */
+uint64_t timer_queue_turn(const TimerQueue *queue);
+
 /* Called whenever timer_queue_wake() becomes earlier; the loop re-arms its timerfd with it. */
 typedef void (*TimerQueueNotify)(void *userdata);
 void timer_queue_set_notify(TimerQueue *queue, TimerQueueNotify notify, void *userdata);

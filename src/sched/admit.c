@@ -239,7 +239,7 @@ static void note_delay(Run *run, const RunRequest *request)
         extra->slack = request->slack;
 }
 
-int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *ret_id)
+static int new_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *ret_id)
 {
         Run *run;
         int r;
@@ -273,6 +273,20 @@ int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *r
         if (meets_condition(s, run))
                 admit(s, run);
         return 0;
+}
+
+int scheduler_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *ret_id)
+{
+        ScheduleNow now;
+        int r;
+
+        if (s->instant.boottime > 0)
+                return new_run(s, job, request, ret_id);
+        now = scheduler_now(s);
+        scheduler_begin_instant(s, &now);
+        r = new_run(s, job, request, ret_id);
+        scheduler_end_instant(s);
+        return r;
 }
 
 /*

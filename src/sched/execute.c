@@ -183,7 +183,23 @@ void execute_cancel_attempt(Scheduler *s, Run *run)
 
 static void on_run_end(Run *run)
 {
-        attempt_ended(run_scheduler(run), run);
+        Scheduler *s = run_scheduler(run);
+
+        attempt_ended(s, run);
+        scheduler_end_instant(s);
+}
+
+static void on_run_time(Run *run, usec_t now_boottime)
+{
+        Scheduler *s = run_scheduler(run);
+        ScheduleNow now;
+
+        if (run->starting) {
+                s->took_no_time = true;
+                return;
+        }
+        now = scheduler_timer_now(s, now_boottime);
+        scheduler_begin_instant(s, &now);
 }
 
 static void on_run_progress(Run *run, EventType type, const char *message, const char *data)
@@ -199,7 +215,7 @@ static void on_run_progress(Run *run, EventType type, const char *message, const
         execute_emit(run_scheduler(run), run, type, message, data);
 }
 
-const RunOwner execute_owner = { .ended = on_run_end, .progress = on_run_progress };
+const RunOwner execute_owner = { .ended = on_run_end, .time = on_run_time, .progress = on_run_progress };
 
 /* --- an attempt --- */
 
@@ -215,6 +231,7 @@ static void on_timeout(Timer *timer, _unused_ usec_t now)
 static void begin(Scheduler *s, Run *run)
 {
         const ScheduleNow instant = s->instant;
+        bool took_no_time;
 
         if (run->spec->job.timeout != USEC_INFINITY) {
                 run->timer.callback = on_timeout;
@@ -223,11 +240,17 @@ static void begin(Scheduler *s, Run *run)
         activity_note_job("the start of a run", run->job->name);
         run->starting = true;
         scheduler_end_instant(s);
+        s->took_no_time = false;
         run->spec->kind->start(run);
+        took_no_time = s->took_no_time;
+        s->took_no_time = false;
         run->starting = false;
         if (!run->ended)
                 return;
-        scheduler_resume_instant(s, &instant);
+        if (took_no_time)
+                scheduler_begin_instant(s, &instant);
+        else
+                scheduler_resume_instant(s, &instant);
         attempt_ended(s, run);
         scheduler_end_instant(s);
 }

@@ -72,6 +72,9 @@ struct Scheduler {
         void (*entered)(const Run *run, RunEntered entered, void *userdata); /* NULL: nobody asks */
         void *entered_userdata;
         ScheduleNow instant; /* see scheduler_begin_instant(); zeros: none */
+        bool took_no_time;   /* a kind's start(): run_note_time() */
+        uint64_t turn;       /* of the timers, in which … */
+        int64_t turn_offset; /* … this is wall clock - boot clock */
 
         bool begun;
         bool clock_trusted;     /* the wall clock was set: sched/keep.h */
@@ -111,9 +114,28 @@ static inline ScheduleNow scheduler_now(const Scheduler *s)
         };
 }
 
+/* What the clocks say in the callback of a timer that was told NOW: the wall clock is read once in a turn of these. */
+static inline ScheduleNow scheduler_timer_now(Scheduler *s, usec_t now_boottime)
+{
+        uint64_t turn = timer_queue_turn(s->services->timers);
+
+        if (s->instant.boottime > 0)
+                return s->instant;
+        if (s->turn != turn) {
+                s->turn = turn;
+                s->turn_offset = (int64_t)(clock_realtime(s->services->clock) - now_boottime);
+        }
+        return (ScheduleNow){
+                .boottime = now_boottime,
+                .realtime = now_boottime + (usec_t)s->turn_offset,
+                .startup_boottime = s->begin_boottime,
+        };
+}
+
 /*
- * A due time is dealt with at one instant, from its timer to the start of its run: a million of these a second
- * would read the clock three times as often else. It ends before a kind's code runs.
+ * A due time is dealt with at one instant, from its timer to the start of its run, and so is the end of a run:
+ * a million of these a second would read the clocks many times as often else. It ends before other code runs,
+ * of a kind or of a group.
  */
 static inline void scheduler_begin_instant(Scheduler *s, const ScheduleNow *now)
 {
@@ -125,10 +147,13 @@ static inline void scheduler_end_instant(Scheduler *s)
         s->instant.boottime = 0;
 }
 
-/* Goes on from INSTANT, in the same callback: how the clocks stand to each other is known from there. Zeros: nothing to do. */
+/*
+ * Goes on from INSTANT, in the same callback: how the clocks stand to each other is known from there. Zeros, or
+ * another one has begun meanwhile: nothing to do.
+ */
 static inline void scheduler_resume_instant(Scheduler *s, const ScheduleNow *instant)
 {
-        if (instant->boottime == 0)
+        if (instant->boottime == 0 || s->instant.boottime > 0)
                 return;
         s->instant = *instant;
         s->instant.boottime = clock_boottime(s->services->clock);

@@ -11,6 +11,7 @@ void members_run_ended(Run *run)
 {
         Member *member = run->member;
 
+        scheduler_end_instant(run->job->scheduler);
         run->member = NULL;
         member->run = NULL;
         member->ended(member, run);

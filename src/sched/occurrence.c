@@ -138,11 +138,7 @@ void occurrence_on_due(Timer *timer, usec_t now_boottime)
 {
         Job *job = container_of(timer, Job, timer);
         Scheduler *s = job->scheduler;
-        ScheduleNow now = {
-                .boottime = now_boottime,
-                .realtime = scheduler_realtime(s),
-                .startup_boottime = s->begin_boottime,
-        };
+        ScheduleNow now = scheduler_timer_now(s, now_boottime);
         ScheduleState before = job->schedule;
         Occurrence due = armed(job), next;
         usec_t delay = timer->due_boottime - due.due_boottime;

@@ -136,6 +136,7 @@ void wall_changed(Scheduler *s, bool zones)
         ScheduleNow now = scheduler_now(s);
         WallChange change = { .boottime = now.boottime, .offset = s->wall_offset, .zones = zones };
 
+        s->turn = 0;
         if (!zones)
                 s->wall_offset = (int64_t)(now.realtime - now.boottime);
         s->clock_trusted = now.realtime >= KEEP_EPOCH;
