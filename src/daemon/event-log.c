@@ -109,7 +109,7 @@ static bool fold(EventLog *log, const Event *event)
         return true;
 }
 
-static void log_event(EventLog *log, const Event *event, int level)
+static _noinline_ void log_event(EventLog *log, const Event *event, int level)
 {
         _cleanup_buffer_ Buffer by = BUFFER_NULL;
         char id[24] = "";
@@ -167,21 +167,26 @@ static void print_event(const EventLog *log, const Event *event)
         putchar('\n');
 }
 
+static _noinline_ void show_event(EventLog *log, const Event *event)
+{
+        print_event(log, event);
+        /* A terminal that is gone must not end the daemon, nor the words pile up. */
+        if (fflush(stdout) != 0)
+                log->live = false;
+}
+
 static void on_event(EventObserver *observer, const Event *event)
 {
         EventLog *log = container_of(observer, EventLog, observer);
         int level;
 
         if (log->live) {
-                print_event(log, event);
-                /* A terminal that is gone must not end the daemon, nor the words pile up. */
-                if (fflush(stdout) != 0)
-                        log->live = false;
-        } else {
-                level = event_level(event);
-                if (level <= log_max_level())
-                        log_event(log, event, level);
+                show_event(log, event);
+                return;
         }
+        level = event_level(event);
+        if (level <= log_max_level())
+                log_event(log, event, level);
 }
 
 void event_log_init(EventLog *log, bool live)

@@ -56,12 +56,10 @@ static void story_free(RunStory *story)
         free(story);
 }
 
-static void free_extra(Run *run)
+static _noinline_ void free_extra(Run *run)
 {
         RunExtra *extra = (RunExtra *)run->extra;
 
-        if (extra == &no_extra)
-                return;
         free(extra->params);
         json_doc_free(extra->params_doc);
         free(extra->outputs);
@@ -83,8 +81,8 @@ int run_new(size_t kind_size, Run **ret)
         run = malloc(sizeof(Run) + kind_size);
         if (!run)
                 return -ENOMEM;
-        *run = (Run){ .extra = &no_extra };
-        memset(run->kind_state, 0, kind_size);
+        memset(run, 0, sizeof(Run) + kind_size);
+        run->extra = &no_extra;
         list_init(&run->link);
         list_init(&run->queue);
         *ret = run;
@@ -107,7 +105,8 @@ Run *run_free(Run *run)
 {
         if (!run)
                 return NULL;
-        free_extra(run);
+        if (run->extra != &no_extra)
+                free_extra(run);
         free(run->result);
         job_spec_unref(run->spec);
         free(run);

@@ -428,9 +428,11 @@ int timer_arm(TimerQueue *queue, Timer *timer, usec_t due_boottime)
 
         if (timer->slot > 0)
                 take(queue, timer);
-        r = timer_queue_reserve(queue, 1);
-        if (r < 0)
-                return r;
+        if (queue->n >= queue->allocated) {
+                r = timer_queue_reserve(queue, 1);
+                if (r < 0)
+                        return r;
+        }
         timer->due_boottime = due_boottime;
         timer->sequence = queue->sequence++;
         put(queue, timer);

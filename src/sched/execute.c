@@ -52,7 +52,7 @@ void execute_finish(Scheduler *s, Run *run, RunState state)
         bool changed = false;
 
         timer_disarm(s->services->timers, &run->timer);
-        if (guard_leave(s, run, &state))
+        if (run->guard && guard_leave(s, run, &state))
                 return;
         runs_uncount(s, run);
         run->state = state;
@@ -123,7 +123,7 @@ static void retry(Scheduler *s, Run *run)
 static void publish(Run *run)
 {
         _cleanup_free_ char *error = NULL;
-        int r = run->failed ? 0 : run_publish(run, &error);
+        int r = run_publish(run, &error);
 
         if (r >= 0)
                 return;
@@ -148,7 +148,8 @@ static void attempt_ended(Scheduler *s, Run *run)
         activity_note_job("the end of a run", run->job->name);
         if (refine_begin(run))
                 return;
-        publish(run);
+        if (!run->failed && run->spec->publish.file)
+                publish(run);
         state = final_state(run);
         timer_disarm(s->services->timers, &run->timer);
         refine_reset(run);
@@ -284,7 +285,7 @@ void execute_attempt(Scheduler *s, Run *run)
                 memset(run->kind_state, 0, kind->run_size);
         }
         execute_emit(s, run, EVENT_RUNNING, NULL, NULL);
-        if (!guard_enter(s, run))
+        if (!run->guard || !guard_enter(s, run))
                 begin(s, run);
 }
 

@@ -302,7 +302,7 @@ bool guard_enter(Scheduler *s, Run *run)
         _cleanup_free_ char *why = NULL, *message = NULL;
         int r;
 
-        if (!g || g->n_entered == g->n_steps)
+        if (g->n_entered == g->n_steps)
                 return false;
         r = enter_next(g, &why);
         if (r >= 0)
@@ -398,8 +398,6 @@ bool guard_leave(Scheduler *s, Run *run, RunState *state)
 {
         Guard *g = run->guard;
 
-        if (!g)
-                return false;
         if (!g->exiting) {
                 g->exiting = true;
                 g->final = *state;

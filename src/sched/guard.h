@@ -17,7 +17,7 @@ int guard_acquire(Scheduler *s, Run *run);
 void guard_granted(Scheduler *s, Run *run, Resource *resource);
 /* RUN, of an earlier process, holds again what it had ENTERED; what is no more is told by its error. -ENOMEM. */
 int guard_restore(Scheduler *s, Run *run, RunEntered entered);
-/* RUN begins: false where nothing is to be done before; else execute_entered() is called later. */
+/* RUN, which has a guard, begins: false where nothing is to be done before; else execute_entered() is called later. */
 bool guard_enter(Scheduler *s, Run *run);
 /* Whether commands are under way before, or after RUN. */
 bool guard_is_entering(const Run *run);
@@ -25,7 +25,7 @@ bool guard_is_exiting(const Run *run);
 /* Ends the command under way before the run. */
 void guard_stop_entering(Run *run);
 /*
- * RUN has come to its end in *STATE. True: commands are under way, and finish() is to be called again by
+ * RUN, which has a guard, has come to its end in *STATE. True: commands are under way, and finish() is to be called again by
  * execute_finish(). False: it holds nothing any more; *STATE may have become RUN_FAILED.
  */
 bool guard_leave(Scheduler *s, Run *run, RunState *state);

@@ -145,8 +145,10 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
         }
         if (job->spec->schedule.counts_from_end)
                 occurrence_arm(s, job);
-        catch_up_advance(s, job);
-        occurrence_tell_end(s, job);
+        if (job->catch_up)
+                catch_up_advance(s, job);
+        if (!timer_is_armed(&job->timer))
+                occurrence_tell_end(s, job);
 }
 
 /* JOB's schedule comes into force. */

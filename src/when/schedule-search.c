@@ -44,7 +44,7 @@ usec_t schedule_boot_due(const Schedule *schedule, size_t i, const ScheduleState
         }
 }
 
-static bool excluded(const Schedule *schedule, usec_t realtime, usec_t *ret_end)
+static bool is_in_excludes(const Schedule *schedule, usec_t realtime, usec_t *ret_end)
 {
         DstRules rules = { .zone = schedule->zone, .gap = schedule->gap, .fold = schedule->fold };
 
@@ -52,6 +52,11 @@ static bool excluded(const Schedule *schedule, usec_t realtime, usec_t *ret_end)
                 if (calendar_covers(schedule->excludes[i], &rules, realtime, ret_end))
                         return true;
         return false;
+}
+
+static inline bool excluded(const Schedule *schedule, usec_t realtime, usec_t *ret_end)
+{
+        return schedule->n_excludes > 0 && is_in_excludes(schedule, realtime, ret_end);
 }
 
 /*

@@ -138,11 +138,14 @@ void schedule_state_init(ScheduleState *state, const ScheduleNow *now)
 /* Takes what TRIGGER (of index I) asks for on the boot clock up to DUE. */
 static void take_boot(const Schedule *schedule, size_t i, ScheduleState *state, const ScheduleNow *now, usec_t due)
 {
-        if (!on_boot_clock(schedule, &schedule->triggers[i]) || schedule_boot_due(schedule, i, state, now) > due)
+        TriggerType type = schedule->triggers[i].type;
+
+        /* Of a grid, pass_boot() takes it. */
+        if ((type != TRIGGER_STARTUP && type != TRIGGER_AFTER) || schedule_boot_due(schedule, i, state, now) > due)
                 return;
-        if (schedule->triggers[i].type == TRIGGER_STARTUP)
+        if (type == TRIGGER_STARTUP)
                 set_done(state, i);
-        else if (schedule->triggers[i].type == TRIGGER_AFTER)
+        else
                 schedule_run_started(state);
 }
 
