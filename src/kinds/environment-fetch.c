@@ -48,7 +48,9 @@ static int take_text(EnvironmentFetch *fetch, const char *text, size_t n)
         int r = strlen(text) == n ? environment_file_parse(text, &found, &line) : -EILSEQ;
 
         for (size_t i = 0; r >= 0 && i < found.n; i++) {
-                r = secret_set_add_pair(&run->secrets, found.strings[i]);
+                SecretSet *secrets = run_secrets(run);
+
+                r = secrets ? secret_set_add_pair(secrets, found.strings[i]) : -ENOMEM;
                 if (r >= 0)
                         r = environment_assign(&fetch->found, found.strings[i]);
         }
