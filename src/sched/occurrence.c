@@ -194,7 +194,8 @@ void occurrence_on_due(Timer *timer, usec_t now_boottime)
 
 void occurrence_tell_end(Scheduler *s, Job *job)
 {
-        _cleanup_buffer_ Buffer message = BUFFER_NULL;
+        static const char never[] = "never due again: ";
+        char message[sizeof(never) + OUTLOOK_TEXT_MAX];
         OutlookEnd end;
         ScheduleNow now;
 
@@ -207,7 +208,7 @@ void occurrence_tell_end(Scheduler *s, Job *job)
         if (end == OUTLOOK_GOES_ON || end == OUTLOOK_AFTER_RUN)
                 return;
         job->finished = true;
-        if (buffer_append_string(&message, "never due again: ") >= 0)
-                (void)buffer_append_string(&message, outlook_end_to_text(end));
-        scheduler_emit_job(s, job, EVENT_FINISHED, buffer_string(&message));
+        /* A million may end together. */
+        (void)stpcpy(stpcpy(message, never), outlook_end_to_text(end));
+        scheduler_emit_job(s, job, EVENT_FINISHED, message);
 }

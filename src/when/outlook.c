@@ -121,7 +121,7 @@ static bool goes_on(const Schedule *schedule, const ScheduleState *state, const 
 
 OutlookEnd outlook_end(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now)
 {
-        Schedule other = *schedule;
+        Schedule other;
 
         if (schedule->n_triggers == 0)
                 return OUTLOOK_NO_TRIGGER;
@@ -132,6 +132,9 @@ OutlookEnd outlook_end(const Schedule *schedule, const ScheduleState *state, con
         for (size_t i = 0; i < schedule->n_triggers && state->ended_boottime == USEC_INFINITY; i++)
                 if (schedule->triggers[i].type == TRIGGER_AFTER && now->realtime <= schedule->until_realtime)
                         return OUTLOOK_AFTER_RUN;
+        if (schedule->until_realtime == USEC_INFINITY && schedule->n_excludes == 0)
+                return OUTLOOK_PASSED;
+        other = *schedule;
         other.until_realtime = USEC_INFINITY;
         if (goes_on(&other, state, now))
                 return OUTLOOK_UNTIL;

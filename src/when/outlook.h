@@ -50,7 +50,8 @@ static inline bool outlook_end_is_for_good(OutlookEnd end)
 }
 
 OutlookEnd outlook_end(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now);
+#define OUTLOOK_TEXT_MAX 96U
 /* "count", "until", …; NULL where it goes on. */
 const char *outlook_end_to_string(OutlookEnd end);
-/* The same as a sentence. */
+/* The same as a sentence, of less than OUTLOOK_TEXT_MAX bytes. */
 const char *outlook_end_to_text(OutlookEnd end);

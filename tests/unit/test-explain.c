@@ -77,6 +77,7 @@ static void test_ends(_unused_ void **unused)
         for (OutlookEnd end = OUTLOOK_NO_TRIGGER; end < _OUTLOOK_END_MAX; end++) {
                 assert_non_null(outlook_end_to_string(end));
                 assert_non_null(outlook_end_to_text(end));
+                assert_true(strlen(outlook_end_to_text(end)) < OUTLOOK_TEXT_MAX);
         }
 }
 
