@@ -4,6 +4,7 @@
 #include <assert.h>
 
 #include "base/buffer.h"
+#include "base/spare.h"
 #include "base/string-util.h"
 #include "job/failed-attempts.h"
 #include "job/job.h"
@@ -34,6 +35,7 @@ static const char *const hold_names[_RUN_HOLD_MAX] = {
 };
 
 static const RunExtra no_extra;
+static Spare spare_run;
 
 RunExtra *run_make_extra(Run *run)
 {
@@ -71,17 +73,20 @@ static _noinline_ void free_extra(Run *run)
         free(extra);
 }
 
+/* What comes after the kind is done has its place in the kind's state: job/refine.h. */
+static size_t block_size(size_t kind_size)
+{
+        return sizeof(Run) + MAX(kind_size, sizeof(void *));
+}
+
 int run_new(size_t kind_size, Run **ret)
 {
         Run *run;
 
-        /* What comes after the kind is done has its place there: job/refine.h. */
-        kind_size = MAX(kind_size, sizeof(void *));
-        /* glibc's calloc() passes by the blocks that it has at hand for malloc(); and compilers make the one of the other. */
-        run = malloc(sizeof(Run) + kind_size);
+        run = spare_take(&spare_run, block_size(kind_size));
         if (!run)
                 return -ENOMEM;
-        memset(run, 0, sizeof(Run) + kind_size);
+        memset(run, 0, block_size(kind_size));
         run->extra = &no_extra;
         list_init(&run->link);
         list_init(&run->queue);
@@ -103,13 +108,19 @@ RunStory *run_story(Run *run)
 
 Run *run_free(Run *run)
 {
+        const JobKind *kind;
+
         if (!run)
                 return NULL;
+        kind = run->spec ? run->spec->kind : NULL;
         if (run->extra != &no_extra)
                 free_extra(run);
         free(run->result);
         job_spec_unref(run->spec);
-        free(run);
+        if (kind)
+                spare_put(&spare_run, run, block_size(kind->run_size));
+        else
+                free(run);
         return NULL;
 }
 

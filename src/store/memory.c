@@ -15,6 +15,8 @@
 #include <assert.h>
 #include <fnmatch.h>
 
+#include "base/spare.h"
+
 #define BUCKETS_MIN 64U
 /* Records that are not in the tree yet: who asks waits for as many insertions, some milliseconds. */
 #define UNINDEXED_MAX 65536U
@@ -59,6 +61,8 @@ typedef struct MemoryStore {
         size_t bytes;
         unsigned keep_runs;
         unsigned keep_runs_total;
+        Spare spare_record;
+        Spare spare_job;
 } MemoryStore;
 
 static int record_compare(const Record *a, const Record *b)
@@ -128,7 +132,7 @@ static JobRecords *find_or_add_job(MemoryStore *m, const char *name)
 
         if (job)
                 return job;
-        job = malloc(sizeof(*job) + n + 1);
+        job = spare_take(&m->spare_job, sizeof(*job) + n + 1);
         if (!job)
                 return NULL;
         if (m->n_jobs >= m->n_buckets)
@@ -149,7 +153,7 @@ static void free_job(MemoryStore *m, JobRecords *job)
                 p = &(*p)->next;
         *p = job->next;
         m->n_jobs--;
-        free(job);
+        spare_put(&m->spare_job, job, sizeof(*job) + strlen(job->name) + 1);
         if (m->n_jobs < m->n_buckets / 8 && m->n_buckets > BUCKETS_MIN)
                 resize_buckets(m, m->n_buckets / 2);
 }
@@ -202,7 +206,7 @@ static void drop(MemoryStore *m, Record *record)
         __builtin_prefetch(record->in_all.next, 1);
         list_unlink(&record->in_all);
         m->bytes -= record->size;
-        free(record);
+        spare_put(&m->spare_record, record, record->size);
         m->n--;
         if (--job->n == 0)
                 free_job(m, job);
@@ -250,7 +254,7 @@ static void set_record_string(RunRecord *run, size_t i, const char *s)
 }
 
 /* A copy of RUN, in one block. */
-static Record *record_new(const RunRecord *run, JobRecords *job)
+static Record *record_new(MemoryStore *m, const RunRecord *run, JobRecords *job)
 {
         struct {
                 size_t i;
@@ -269,7 +273,7 @@ static Record *record_new(const RunRecord *run, JobRecords *job)
                 strings[n].length = strlen(s) + 1;
                 total += strings[n++].length;
         }
-        record = malloc(sizeof(*record) + total);
+        record = spare_take(&m->spare_record, sizeof(*record) + total);
         if (!record)
                 return NULL;
         record->job = job;
@@ -294,7 +298,7 @@ static void memory_append(Store *store, const RunRecord *run)
         if (m->keep_runs == 0 || m->keep_runs_total == 0)
                 return;
         job = find_or_add_job(m, run->job);
-        record = job ? record_new(run, job) : NULL;
+        record = job ? record_new(m, run, job) : NULL;
         if (!record)
                 goto lost;
         /* The new one is in its list first, so that the job is not dropped with its last record. */
@@ -398,6 +402,8 @@ static Store *memory_free(Store *store)
 
         while (m->n > 0)
                 drop(m, list_first(&m->all, Record, in_all));
+        spare_deinit(&m->spare_record);
+        spare_deinit(&m->spare_job);
         free(m->buckets);
         free(m);
         return NULL;
