@@ -5,6 +5,9 @@
  * in turns of at most TIMERS_A_TURN, so that thousands that are due at once do not keep
  * descriptors waiting.
  *
+ * To sleep and wake up costs as much as ten fires. So where deadlines lie close, turns of them begin
+ * TURN_GAP apart: what would be due before shares the next one. One deadline alone is as exact as ever.
+ *
  * The other way round, a turn may have hundreds of descriptors ready whose callbacks take long in
  * all. What came due meanwhile is fired between two of them, and what was deferred is run, at most
  * once in TURN_SPAN: neither side can starve the other.
@@ -19,6 +22,7 @@
 
 #define TIMERS_A_TURN 256
 #define TURN_SPAN (USEC_PER_MSEC / 2)
+#define TURN_GAP ((usec_t)50)
 
 struct Loop {
         struct event_base *base;
@@ -59,9 +63,9 @@ struct SignalSource {
         void *userdata;
 };
 
-static void arm_timer_fd(Loop *loop)
+static void arm_timer_fd(Loop *loop, usec_t not_before)
 {
-        usec_t next = timer_queue_wake(loop->timers);
+        usec_t next = MAX(timer_queue_wake(loop->timers), not_before);
         struct itimerspec spec = {};
 
         if (next == loop->armed_boottime)
@@ -83,7 +87,7 @@ static void on_earlier_deadline(void *userdata)
 
         loop->earlier = loop->in_io;
         if (!loop->in_io)
-                arm_timer_fd(loop);
+                arm_timer_fd(loop, 0);
 }
 
 usec_t loop_callback_ended(Loop *loop, usec_t began_boottime)
@@ -108,16 +112,17 @@ static usec_t on_timer_ended(usec_t began_boottime, void *userdata)
 static void on_timer_fd(_unused_ evutil_socket_t fd, _unused_ short what, void *userdata)
 {
         Loop *loop = userdata;
+        size_t fired;
 
         /*
          * The timerfd is not read: setting it anew clears it. While deadlines remain that are due
          * already, it fires again in the next turn, behind the descriptors of this one.
          */
         loop->turned_boottime = clock_boottime(loop->clock);
-        (void)timer_queue_dispatch(loop->timers, loop->turned_boottime, TIMERS_A_TURN);
+        fired = timer_queue_dispatch(loop->timers, loop->turned_boottime, TIMERS_A_TURN);
         if (loop->armed_boottime <= loop->turned_boottime)
                 loop->armed_boottime = USEC_INFINITY - 1;
-        arm_timer_fd(loop);
+        arm_timer_fd(loop, fired > 1 && fired < TIMERS_A_TURN ? usec_add(loop->turned_boottime, TURN_GAP) : 0);
 }
 
 /*
@@ -313,7 +318,7 @@ static void arm_earlier(Loop *loop, usec_t now)
         if (timer_queue_wake(loop->timers) <= now)
                 event_active(loop->timer_event, EV_READ, 0);
         else
-                arm_timer_fd(loop);
+                arm_timer_fd(loop, 0);
 }
 
 /* Between two descriptors of one turn. */
