@@ -10,6 +10,12 @@
 /* What is larger costs more to fill than to ask for. */
 #define SPARE_MAX 4096U
 
+#ifdef __SANITIZE_ADDRESS__
+#define SPARE_IS_KEPT false
+#else
+#define SPARE_IS_KEPT true
+#endif
+
 typedef struct Spare {
         void *block; /* NULL: none */
         size_t size;
@@ -33,14 +39,12 @@ static inline void *spare_take(Spare *spare, size_t size)
 /* Gives back BLOCK, of spare_take() with this SIZE. */
 static inline void spare_put(Spare *spare, void *block, size_t size)
 {
-#ifndef __SANITIZE_ADDRESS__
-        if (!spare->block && size <= SPARE_MAX) {
+        if (SPARE_IS_KEPT && !spare->block && size <= SPARE_MAX) {
                 spare->block = block;
                 spare->size = spare_round(size);
-                return;
+        } else {
+                free(block);
         }
-#endif
-        free(block);
 }
 
 static inline void spare_deinit(Spare *spare)
