@@ -4,30 +4,34 @@
 . "${TAKT_SRCDIR:?}/tests/behaviour/lib.sh"
 
 new_environment
-# A schema that looks at every one of many values many times takes far longer than a step may.
-python3 -c 'import json
-print(json.dumps({"allOf": [{"items": {"type": "integer", "minimum": -i}} for i in range(200)]}))' >"$dir/env/schemas/patient.json"
-job large <<JOB
+# The daemon has always something to do, so that it is in the middle of it when it is stopped.
+job busy@ <<'JOB'
 [Job]
-Type=exec
+Type=sleep
+Instances=1..300
 
-[Exec]
-Command=python3 -c "print([0] * 80000)"
-Output=json
+[Schedule]
+Every=1ms
 
-[Result]
-Schema=schemas/patient.json
+[Sleep]
+Duration=0
 JOB
 start_taktd
-taktctl -q run large >/dev/null
-logged() {
-        grep -E 'The loop was held up for [0-9].* by (a result to decode|the end of a run): large' "$log"
+held_up() {
+        kill -STOP "$taktd_pid"
+        sleep 0.1
+        kill -CONT "$taktd_pid"
+        taktctl -q ping
+        grep -E 'The loop was held up for [0-9].* by .*: busy@' "$log"
 }
-eventually "a stall is logged with its job" logged
+eventually "a stall is logged with its job" held_up || cat "$log"
 is "stalls and the longest" "True True" "$(taktctl --json info | python3 -c 'import json, sys
 loop = json.load(sys.stdin)["loop"]
 print(loop["stalls"] > 0, loop["maxStallUsec"] >= 50000)')"
-# JSON is decoded elsewhere.
+stop_taktd
+rm "$dir/env/jobs/busy@.job"
+
+# A large result is decoded elsewhere.
 job json <<'JOB'
 [Job]
 Type=exec
@@ -40,7 +44,7 @@ MaxBytes=64M
 [Result]
 Output=first: $[0]
 JOB
-taktctl -q reload
+start_taktd
 is "a large result that is JSON" "succeeded {'first': 0}" \
         "$(field "r['state'] + ' ' + str(r['outputs'])" taktctl run --wait --json json)"
 if grep 'The loop was held up .* by a result to decode: json' "$log"; then
