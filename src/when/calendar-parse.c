@@ -9,6 +9,7 @@
 #include "when/names.h"
 
 #define BLANKS " \t"
+#define HALF_DAY "hours go from 0 to 23, with the minute: 03:00, or 15:00 for 3pm"
 #define EXPECTED "expected a calendar expression such as Mon..Fri *-*-* 09:30:00"
 /* What no field comes near, and of seconds fits as microseconds. */
 #define VALUE_MAX 9999
@@ -46,6 +47,17 @@ static int refuse_at(const Parser *parser, size_t offset, const char *what)
 static int refuse(const Parser *parser, const char *what)
 {
         return refuse_at(parser, (size_t)(parser->p - parser->start), what);
+}
+
+static bool is_half_day(const char *s)
+{
+        return strncasecmp(s, "am", 2) == 0 || strncasecmp(s, "pm", 2) == 0;
+}
+
+/* What is at P belongs to no date and no time. */
+static int refuse_rest(const Parser *parser)
+{
+        return refuse(parser, is_half_day(parser->p) ? HALF_DAY : EXPECTED);
 }
 
 static bool skip_char(Parser *parser, char c)
@@ -114,7 +126,7 @@ static int parse_part(Parser *parser, int32_t scale, CalendarPart *ret)
                 return refuse_at(parser, (size_t)part.offset, "the range is shorter than a second; give it a step");
         }
         if (*parser->p && !strchr(" \t,-~:", *parser->p))
-                return refuse(parser, EXPECTED);
+                return refuse_rest(parser);
         *ret = part;
         return 0;
 }
@@ -274,7 +286,53 @@ static int set_value(Parser *parser, CalendarField field, int32_t value)
         return r < 0 ? r : set_chain(parser, field, &chain);
 }
 
+/* --- shorthands --- */
+
+typedef struct Shorthand {
+        const char *name;
+        const char *expression;
+        const char *moved; /* what the name would stand for at another time, for who writes both */
+} Shorthand;
+
+static const Shorthand shorthands[] = {
+        { "minutely", "*-*-* *:*:00", "*-*-* *:*:30" },
+        { "hourly", "*-*-* *:00:00", "*-*-* *:15" },
+        { "daily", "*-*-* 00:00:00", "*-*-* 03:00" },
+        { "weekly", "Mon *-*-* 00:00:00", "Mon *-*-* 03:00" },
+        { "monthly", "*-*-01 00:00:00", "*-*-01 03:00" },
+        { "quarterly", "*-01,04,07,10-01 00:00:00", "*-01,04,07,10-01 03:00" },
+        { "semiannually", "*-01,07-01 00:00:00", "*-01,07-01 03:00" },
+        { "semi-annually", "*-01,07-01 00:00:00", "*-01,07-01 03:00" },
+        { "biannually", "*-01,07-01 00:00:00", "*-01,07-01 03:00" },
+        { "bi-annually", "*-01,07-01 00:00:00", "*-01,07-01 03:00" },
+        { "yearly", "*-01-01 00:00:00", "*-01-01 03:00" },
+        { "annually", "*-01-01 00:00:00", "*-01-01 03:00" },
+        { "anually", "*-01-01 00:00:00", "*-01-01 03:00" },
+};
+
+/* The one that S[0…N) is; NULL where it is none. */
+static const Shorthand *find_shorthand(const char *s, size_t n)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(shorthands); i++)
+                if (strlen(shorthands[i].name) == n && strncasecmp(s, shorthands[i].name, n) == 0)
+                        return &shorthands[i];
+        return NULL;
+}
+
 /* --- the three parts of an expression --- */
+
+/* The word at P should be a weekday; "daily 03:00" is what many would say. */
+static int refuse_word(const Parser *parser)
+{
+        size_t n = strcspn(parser->p, BLANKS);
+        const Shorthand *shorthand = find_shorthand(parser->p, n);
+
+        if (!shorthand)
+                return refuse(parser, "expected a weekday such as Mon, or a shorthand such as daily");
+        return when_error(parser->error, -EINVAL, (size_t)(parser->p - parser->start) + n,
+                          "nothing but a zone stands behind %s; for another time, say it in full, such as %s",
+                          shorthand->name, shorthand->moved);
+}
 
 /* "Mon..Wed,Fri "; nothing where the text doesn't begin with a letter. */
 static int parse_weekdays(Parser *parser)
@@ -289,7 +347,7 @@ static int parse_weekdays(Parser *parser)
                 int day = weekday_parse(&parser->p);
 
                 if (day < 0)
-                        return refuse(parser, "expected a weekday such as Mon, or a shorthand such as daily");
+                        return refuse_word(parser);
                 if (first > day)
                         return refuse_at(parser, (size_t)(start - parser->start),
                                          "the range runs backwards; a week begins on Monday");
@@ -337,7 +395,7 @@ static int parse_date(Parser *parser)
                 /* `~` comes before the day, which is the last. */
                 if (n == ARRAY_SIZE(chains) || (*parser->p != '~' && *parser->p != '-') ||
                     parser->calendar->end_of_month) {
-                        r = refuse(parser, EXPECTED);
+                        r = refuse_rest(parser);
                         goto finish;
                 }
                 parser->calendar->end_of_month = *parser->p++ == '~';
@@ -376,7 +434,7 @@ static int parse_time(Parser *parser)
                                 return r;
                 } while (n < ARRAY_SIZE(order) && skip_char(parser, ':'));
         if (*parser->p)
-                return refuse(parser, EXPECTED);
+                return refuse_rest(parser);
         if (n == 1)
                 return refuse(parser, "expected `:` and the minute");
 
@@ -424,33 +482,6 @@ static int parse_epoch(Parser *parser)
         return 0;
 }
 
-static const char *find_shorthand(const char *s)
-{
-        static const struct {
-                const char *name;
-                const char *expression;
-        } shorthands[] = {
-                { "minutely", "*-*-* *:*:00" },
-                { "hourly", "*-*-* *:00:00" },
-                { "daily", "*-*-* 00:00:00" },
-                { "weekly", "Mon *-*-* 00:00:00" },
-                { "monthly", "*-*-01 00:00:00" },
-                { "quarterly", "*-01,04,07,10-01 00:00:00" },
-                { "semiannually", "*-01,07-01 00:00:00" },
-                { "semi-annually", "*-01,07-01 00:00:00" },
-                { "biannually", "*-01,07-01 00:00:00" },
-                { "bi-annually", "*-01,07-01 00:00:00" },
-                { "yearly", "*-01-01 00:00:00" },
-                { "annually", "*-01-01 00:00:00" },
-                { "anually", "*-01-01 00:00:00" },
-        };
-
-        for (size_t i = 0; i < ARRAY_SIZE(shorthands); i++)
-                if (strcasecmp(s, shorthands[i].name) == 0)
-                        return shorthands[i].expression;
-        return NULL;
-}
-
 /* Cuts a zone's name off the end of TEXT. */
 static int cut_zone(Parser *parser, char *text)
 {
@@ -462,6 +493,8 @@ static int cut_zone(Parser *parser, char *text)
         /* The one of weekdays is followed by a digit, a star or nothing. */
         if (!name || !isalpha((unsigned char)name[1]))
                 return 0;
+        if (is_half_day(name + 1) && !name[3])
+                return when_error(parser->error, -EINVAL, (size_t)(name + 1 - text), HALF_DAY);
         if (strcasecmp(name + 1, "UTC") == 0)
                 strcpy(name + 1, "UTC");
         r = zone_load(name + 1, &parser->calendar->zone, &error);
@@ -544,7 +577,7 @@ int calendar_parse(const char *s, Calendar **ret, WhenError *error)
         size_t lead = strspn(s, BLANKS), n = strlen(s);
         _cleanup_free_ char *text = NULL;
         Parser parser = { .error = error };
-        const char *shorthand;
+        const Shorthand *shorthand;
         int64_t local;
         int r;
 
@@ -561,9 +594,9 @@ int calendar_parse(const char *s, Calendar **ret, WhenError *error)
         r = cut_zone(&parser, text);
         if (r < 0)
                 return r;
-        shorthand = find_shorthand(text + lead);
-        parser.start = shorthand ?: text;
-        parser.p = shorthand ?: text + lead;
+        shorthand = find_shorthand(text + lead, strlen(text + lead));
+        parser.start = shorthand ? shorthand->expression : text;
+        parser.p = shorthand ? shorthand->expression : text + lead;
         r = parse_expression(&parser);
         if (r < 0)
                 return r;
