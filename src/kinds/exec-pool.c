@@ -214,7 +214,8 @@ static void fail_call(Run *run, int error)
                 const char *message;
         } failures[] = {
                 { -EPIPE, "pool-died", "the process of the pool ended, or closed its output, before it answered" },
-                { -EBADMSG, "pool-answer", "what the process of the pool said is no answer to this call" },
+                { -EBADMSG, "pool-answer", "what the process of the pool printed is no answer to this call, which is one line such as "
+                                           "{\"id\":N,\"result\":…} or {\"id\":N,\"error\":\"…\"}, N being the id that it was asked with" },
                 { -EMSGSIZE, "too-large", "the answer has more bytes than MaxBytes= allows" },
                 { -ECANCELED, "pool-died", "the pool was ended" },
         };

@@ -89,6 +89,7 @@ for how in twice wrong-id garbage both half die large; do
         [ "$before" != "$after" ] || fail "$how: process $before was kept"
         eventually "$how: process $before is gone" gone "$before" || :
 done
+like "it is said what an answer is" '*is one line such as {"id":N,"result":*"error":*' "$(run_job 'r["error"]["message"]' one -p how=garbage)"
 is "an error" "('failed', 'worker-error', 'no such thing')" "$(run_job 'r["state"], r["error"]["kind"], r["error"]["message"]' one -p how=error)"
 is "an error with its kind" "('out-of-paper', 'tray 2')" "$(run_job 'r["error"]["kind"], r["error"]["message"]' one -p how=kind)"
 is "noise" succeeded "$(run_job 'r["state"]' one -p how=noise)"
