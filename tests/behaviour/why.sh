@@ -22,6 +22,7 @@ plain listener '[Schedule]\nOn=hand.succeeded\n'
 plain spread '[Schedule]\nEvery=300ms\nAccuracySec=100ms\nRandomizedDelaySec=50ms\n'
 plain once '[Schedule]\nEvery=1h\nCount=1\n'
 plain until "[Schedule]\\nEvery=50ms\\nUntil=$(date -u -d '+2 seconds' '+%F %T') UTC\\n"
+plain excluded '[Schedule]\nOnCalendar=2020-01-01\nOnCalendar=2099-01-01\nExclude=2099-01-01\n'
 printf '[Job]\nType=group\n[Group]\nRun=hand\n' | job team
 printf '[Job]\nType=exec\nRetries=2\nRetryDelaySec=1ms\n[Exec]\nCommand=/bin/sh -c "exit 3"\n' | job failing
 printf '[Job]\nType=exec\n[Exec]\nComand=true\n' | job broken
@@ -132,11 +133,12 @@ shown "jittered and coalesced" '*due *due by Every=300ms*started *after its time
 finished() {
         [ "$(taktctl list --json "$1" | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["state"])')" = finished ]
 }
-for name in once until; do
+for name in once until excluded; do
         eventually "$name comes to its end" finished $name
         case $name in
         once) reason='it has had as many runs as Count= allows' ;;
         until) reason='nothing is due after the time in Until=' ;;
+        excluded) reason='Exclude= leaves nothing of what is to come' ;;
         esac
         shown "$name: why" "*finished *never due again: $reason*" $name
         like "$name: next" "*never again: $reason*" "$(taktctl next $name)"
