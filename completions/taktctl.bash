@@ -33,7 +33,7 @@ _taktctl () {
         local run_states='queued running retrying succeeded failed timeout cancelled skipped missed lost'
         local job_events='added changed removed paused resumed refused finished'
         local -A verbs=(
-                [list]='-s --state --names'
+                [list]='--failed -s --state --names'
                 [status]='-n --lines'
                 [show]=''
                 [cat]=''

@@ -78,6 +78,7 @@ complete -c taktctl -n '__fish_seen_subcommand_from watch' -s e -l event -xa "$r
 complete -c taktctl -n '__fish_seen_subcommand_from logs' -s f -l follow -d 'Go on with what comes'
 complete -c taktctl -n '__fish_seen_subcommand_from logs' -l since -x -d 'Begin at this time, or at -SPAN before now'
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l for -x -d 'Run them for ${item}; may be repeated'
+complete -c taktctl -n '__fish_seen_subcommand_from list' -l failed -d 'Only jobs whose last run failed or was lost'
 complete -c taktctl -n '__fish_seen_subcommand_from env' -l force -d 'Use a directory that is not empty'
 complete -c taktctl -n '__fish_seen_subcommand_from simulate calendar' -l from -x -d 'Begin after this time, not now'
 complete -c taktctl -n '__fish_seen_subcommand_from status next why runs calendar logs' -s n -l lines -x -d 'Show that many'

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "ctl/suggest.h"
 #include "ctl/text.h"
 
 /* What to say and which status to exit with; {KEY} is that parameter of the error. */
@@ -84,13 +85,31 @@ void ctl_print_problems(const JsonValue *problems)
         }
 }
 
-int ctl_reply_status(const VarlinkReply *reply)
+/* Instead of what the table says of it, where a job has nearly that name. False: none has. */
+static bool suggest(const Ctl *ctl, const VarlinkReply *reply)
+{
+        const char *job = json_get_string(reply->parameters, "job", NULL);
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        _cleanup_free_ char *found = NULL;
+
+        if (!job || !streq(reply->error, "io.takt.Jobs.NoSuchJob"))
+                return false;
+        found = suggest_job(ctl, job);
+        if (!found || expand(&text, "no job {job}", reply->parameters) < 0)
+                return false;
+        (void)ctl_error(STATUS_NOT_FOUND, "%s; did you mean %s?", buffer_string(&text), found);
+        return true;
+}
+
+int ctl_reply_status(const Ctl *ctl, const VarlinkReply *reply)
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
 
         if (!reply->error)
                 return STATUS_OK;
         ctl_print_problems(json_get(reply->parameters, "problems"));
+        if (suggest(ctl, reply))
+                return STATUS_NOT_FOUND;
         for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
                 if (streq(errors[i].error, reply->error)) {
                         if (expand(&text, errors[i].text, reply->parameters) < 0)
@@ -202,7 +221,7 @@ int ctl_receive_within(Ctl *ctl, usec_t timeout, VarlinkReply *ret)
                 return r;
         if (r < 0)
                 return transport_error(r);
-        r = ctl_reply_status(&reply);
+        r = ctl_reply_status(ctl, &reply);
         if (r != 0)
                 return r;
         *ret = reply;

@@ -59,6 +59,7 @@ typedef struct CtlOptions {
         bool any;
         bool close;
         bool cron;
+        bool failed;
         bool list;
         bool follow;
         bool json;
@@ -106,7 +107,7 @@ int ctl_receive(Ctl *ctl, usec_t timeout, VarlinkReply *ret);
 /* As above, but for -ETIMEDOUT, which it leaves to the caller to tell. */
 int ctl_receive_within(Ctl *ctl, usec_t timeout, VarlinkReply *ret);
 /* Tells of the error in REPLY; STATUS_OK where there is none. */
-int ctl_reply_status(const VarlinkReply *reply);
+int ctl_reply_status(const Ctl *ctl, const VarlinkReply *reply);
 
 /* FILE:LINE:COLUMN: MESSAGE of each io.takt.Manager.Problem of a list, on standard error. */
 void ctl_print_problems(const JsonValue *problems);

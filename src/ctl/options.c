@@ -26,6 +26,7 @@ const Option options[] = {
         { 0, "duration", "[JOB=]SPAN", OPTION_SIMULATE, OPTION_WORDS, 0, AT(durations), "Runs take so long; may be repeated" },
         { 0, "errors", "WHAT", OPTION_GROUP, OPTION_STRING, 0, AT(errors), "raise (the default) or keep errors" },
         { 'e', "event", "EVENT", OPTION_EVENT, OPTION_LIST, 0, AT(events), "Only events of this name, or these (A,B)" },
+        { 0, "failed", NULL, OPTION_FAILED, OPTION_FLAG, 0, AT(failed), "Only jobs whose last run failed or was lost" },
         { 'f', "follow", NULL, OPTION_FOLLOW, OPTION_FLAG, 0, AT(follow), "Go on with what comes" },
         { 0, "for", "ITEM", OPTION_GROUP, OPTION_WORDS, 0, AT(items), "Run them for ${item}; may be repeated" },
         { 0, "force", NULL, OPTION_FORCE, OPTION_FLAG, 0, AT(force), "Use a directory that is not empty" },

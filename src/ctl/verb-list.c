@@ -27,6 +27,18 @@ static bool is_wanted(const Ctl *ctl, const char *state)
         return states->n == 0;
 }
 
+/* Skipped and cancelled runs are no failures: somebody wanted them so. */
+static bool last_run_failed(const JsonValue *job)
+{
+        static const char *const failures[] = { "failed", "timeout", "lost" };
+        const char *state = json_get_string(json_get(job, "last"), "state", "");
+
+        for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
+                if (streq(state, failures[i]))
+                        return true;
+        return false;
+}
+
 static void add_row(List *list, const JsonValue *job, const char *state)
 {
         const JsonValue *last = json_get(job, "last");
@@ -50,7 +62,7 @@ static int list_job(Ctl *ctl, const JsonValue *job, void *userdata)
         const char *state = json_get_string(job, "state", "?");
         List *list = userdata;
 
-        if (!is_wanted(ctl, state))
+        if (!is_wanted(ctl, state) || (ctl->options.failed && !last_run_failed(job)))
                 return 0;
         list->n++;
         if (ctl->options.json)

@@ -51,7 +51,7 @@ static void cancel_beside(Ctl *ctl, int64_t id)
                 return;
         if (varlink_client_connect(ctl->environment->socket, &client) >= 0)
                 (void)varlink_client_call(client, "io.takt.Runs.Cancel", parameters, CTL_TIMEOUT, &reply);
-        (void)ctl_reply_status(&reply);
+        (void)ctl_reply_status(ctl, &reply);
 }
 
 /* What ^C did so far. */
@@ -155,7 +155,7 @@ static int run_and_wait(Ctl *ctl, const char *method, const char *parameters)
                                               ctl_error(STATUS_NO_DAEMON, "the daemon has gone: %s", strerror(-r));
                         break;
                 }
-                r = ctl_reply_status(&reply);
+                r = ctl_reply_status(ctl, &reply);
                 if (r != 0)
                         break;
                 run = json_get(reply.parameters, "run");

@@ -28,6 +28,7 @@ enum {
         OPTION_RUN = 1 << 16,
         OPTION_SEND = 1 << 17, /* --throw, --signal and --close */
         OPTION_SIMULATE = 1 << 18,
+        OPTION_FAILED = 1 << 19,
 };
 
 #define ARGS_UNLIMITED UINT32_MAX

@@ -4,7 +4,7 @@
 #include "base/string-util.h"
 
 const Verb verbs[] = {
-        { "list", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_STATE | OPTION_NAMES, verb_list,
+        { "list", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_FAILED | OPTION_STATE | OPTION_NAMES, verb_list,
           "List jobs, their state and their next time",
           "JOB is a name or a shell pattern; without one, all jobs are listed." },
         { "status", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES | OPTION_NO_LINES, verb_status,

@@ -133,6 +133,10 @@ expect 0 '*' list 'x*' --json
 is_json 'v == []'
 expect 3 '' list nobody
 says '*no job nobody; see: taktctl list or, where it has a file, taktctl why nobody'
+expect 3 '' show cuont
+says 'taktctl: no job cuont; did you mean count[?]'
+expect 3 '' next ightly
+says '*no job ightly; did you mean nightly[?]'
 expect 0 '*job=count*kind=countdown*' show count
 expect 3 '' show nobody
 expect 0 "# $jobs/count.job*From=3*# $jobs/count.job.d/two.conf*From=2" cat count
@@ -155,7 +159,7 @@ expect 0 '"done!"' result --json count
 expect 0 '*' run --wait --json count
 is_json 'v["state"] == "succeeded" and v["result"] == "done!" and v["trigger"] == "manual" and v["attempts"] == 1 and v["params"] == {}'
 is_json 'sorted(v) == sorted("run job params trigger state scheduled started finished latenessUsec jitterUsec slackUsec durationUsec "
-        "attempts result outputs details error uid".split())'
+        "attempts result outputs details error startedBy".split())'
 expect 0 '{"name":"Ann","times":1}' run --wait greet Ann
 expect 0 '{"name":"Bo b","times":3}' run --wait greet -p times=3 -- --name 'Bo b'
 expect 0 '*' runs --json -n 1 greet
@@ -165,7 +169,18 @@ says '*greet: *name*'
 expect 2 '' run greet Ann 10
 expect 1 '' run --wait fails
 says '*run [0-9]* of fails: failed (exit-status): *'
+expect 0 'JOB *fails *idle *failed *1 job.' list --failed
+expect 0 '*' list --failed --json
+is_json '[j["job"] for j in v] == ["fails"]'
+expect 0 '' list --failed --names count greet
+expect 0 '' list --failed --names --state waiting
+expect 2 '' runs --failed
+says '*runs takes no option --failed*'
 expect 3 '' run nobody
+expect 3 '' run gret
+says '*no job gret; did you mean greet[?]'
+expect 3 '' run --wait forver
+says '*no job forver; did you mean forever[?]'
 expect 3 '' result forever
 says '*no run of forever has succeeded so far*'
 expect 3 '' result 999999
