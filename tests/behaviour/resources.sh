@@ -189,11 +189,11 @@ in_trace() { grep -q "$1" "$trace"; }
 lost() { has_run "r['run'] == $1 and r['state'] == 'lost'"; }
 
 # One that does not wait for that leaves it to the next daemon, which does so once, and repeats no run.
-stop_without_waiting() {
-        kill -TERM "$taktd_pid"
-        eventually "it stops" grep -q "Stopping on SIGTERM" "$log"
+being_left() {
         eventually "the bus is being left" test -e "$dir/held"
-        [ $# = 0 ] || kill "$@" "$taktd_pid"
+}
+ends_at_once() {
+        kill -TERM "$taktd_pid"
         wait "$taktd_pid" || fail "taktd failed"
         taktd_pid=
         look_for_sanitizers
@@ -204,12 +204,15 @@ touch "$dir/hold"
 start_taktd
 a=$(taktctl run again)
 eventually "all is entered" in_trace begin
-stop_without_waiting -TERM
+kill -TERM "$taktd_pid"
+being_left
+ends_at_once
 is "the bus was not left" "enter adapter,enter bus $a,begin,exit job cancelled," "$(traced)"
 like "told so" "*1 run had no time for Exit=; the next start leaves what it entered*" "$(cat "$log")"
 sed -i 's/^\[Daemon\]/[Daemon]\nStopTimeoutSec=1ms/' "$TAKT_ENV/takt.conf"
 start_taktd
-stop_without_waiting
+being_left
+ends_at_once
 is "nor by the second" "" "$(traced)"
 sed -i '/^StopTimeoutSec/d' "$TAKT_ENV/takt.conf"
 rm "$dir/hold"
