@@ -8,7 +8,8 @@ export PATH="$TAKT_BUILDDIR:$PATH"
 unset TAKT_ENV
 dir=$(mktemp -d)
 taktd=''
-trap '[ -z "$taktd" ] || kill $taktd 2>/dev/null; wait; rm -rf "$dir"' EXIT
+watching=''
+trap 'kill $taktd $watching 2>/dev/null || :; wait; rm -rf "$dir"' EXIT
 failed=0
 fail() {
         echo "$*"
@@ -16,8 +17,8 @@ fail() {
 }
 pages=("$TAKT_SRCDIR"/man/*.[1-8] "$TAKT_BUILDDIR"/man/*.5)
 
-# Each literal block of a page becomes a file PAGE.NN.job or PAGE.NN.console; the name of a job is the path
-# that the text gave last, in the first line of PAGE.NN.name.
+# Each literal block of a page becomes a file PAGE.NN.job, PAGE.NN.conf or PAGE.NN.console; the name of a job, or of
+# settings, is the path that the text gave last, in the first line of PAGE.NN.name.
 python3 - "$dir" "$TAKT_SRCDIR/README.md" "${pages[@]}" <<'PYTHON'
 import os, re, sys
 out = sys.argv[1]
@@ -30,7 +31,8 @@ for page in sys.argv[2:]:
         elif block is not None and ends:
             n += 1
             text = ''.join(block)
-            kind = 'job' if '[Job]' in block else 'job' if '[Job]\n' in text else 'console' if text.startswith('$ ') else None
+            kind = 'job' if '[Job]\n' in text else 'console' if text.startswith('$ ') else None
+            kind = kind or ('conf' if name.endswith('.conf') and text.startswith('[') else None)
             if kind:
                 stem = os.path.join(out, '%s.%02d' % (base, n))
                 open(stem + '.' + kind, 'w').write(text)
@@ -39,7 +41,7 @@ for page in sys.argv[2:]:
         elif block is not None:
             block.append(re.sub(r'^\\&', '', line.replace(r'\e', '\\')) if not base.endswith('.md') else line)
         else:
-            found = re.search(r'[\w/]+\.job\b', line)
+            found = re.search(r'[\w/-]+\.job\b|[\w/-]+/[\w./-]+\.conf\b', line)
             name = found.group(0) if found else name
 PYTHON
 
@@ -61,11 +63,11 @@ python3 - "$TAKT_SRCDIR" <<'PYTHON' || failed=1
 import glob, re, sys
 root = sys.argv[1]
 source = {f: open(f, encoding='utf-8').read() for f in glob.glob(root + '/src/*/*.[ch]')}
-told = r'\b(?:run_fail|execute_(?:set_error|gave_up)|set_failure|drop_pending|abort_transfer)\(\s*[\w>&-]+,\s*"([a-z-]+)"'
+told = r'\b(?:run_fail|run_set_error|set_failure|drop_pending|abort_transfer)\(\s*[\w>&-]+,\s*"([a-z-]+)"'
 used = {}
 for file, text in source.items():
     found = re.findall(told, text) + re.findall(r'\bkind = "([a-z-]+)"', text)
-    found += re.findall(r'\b(?:execute_refuse|execute_record|refuse)\([^;"]*RUN_[A-Z]+,[^;"]*"([a-z-]+)"', text)
+    found += re.findall(r'\b(?:record_refused|record_occurrence|refuse)\([^;"]*RUN_[A-Z]+,[^;"]*"([a-z-]+)"', text)
     for table in re.findall(r'\bstop_kinds\[\w*\] = \{(.*?)\};', text, re.S):
         found += re.findall(r'"([a-z-]+)"', table)
     for table in re.findall(r'\} kinds\[\] = \{(.*?)\};', text, re.S):
@@ -88,18 +90,19 @@ walk() {
         local block
         mkdir "$dir/walk"
         cd "$dir/walk"
-        for block in "$dir/$1".*.{job,console}; do
-                echo "${block##*/}"
+        for block in "$dir/$1".*.{job,conf,console}; do
+                [ ! -e "$block" ] || echo "${block##*/}"
         done | sort >"$dir/blocks"
         while read -r block; do
                 case $block in
-                *.job)
-                        mkdir -p "$(dirname "$(cat "$dir/${block%.job}.name")")"
-                        cp "$dir/$block" "$(cat "$dir/${block%.job}.name")"
+                *.job | *.conf)
+                        mkdir -p "$(dirname "$(cat "$dir/${block%.*}.name")")"
+                        cp "$dir/$block" "$(cat "$dir/${block%.*}.name")"
                         ;;
                 *) walk_console "$1" "$dir/$block" || break ;;
                 esac
         done <"$dir/blocks"
+        end_watching "$1"
         if [ -n "$taktd" ]; then
                 kill $taktd
                 wait $taktd || fail "$1: taktd: exit status $?"
@@ -109,6 +112,39 @@ walk() {
         if [ -n "${TAKT_ENV-}" ]; then deactivate; fi
         cd "$dir"
         rm -rf "$dir/walk"
+}
+
+# prints_something FILE
+prints_something() {
+        for _ in $(seq 600); do
+                [ ! -s "$1" ] || return 0
+                sleep 0.05
+        done
+        return 1
+}
+
+# end_watching PAGE: what runs until it is told to end has printed something by now
+end_watching() {
+        local command status=0
+        [ -n "$watching" ] || return 0
+        command=$(cat "$dir/watching-command")
+        prints_something "$dir/watched" || fail "$1: $command prints nothing"
+        kill $watching || fail "$1: $command has ended: $(cat "$dir/watched")"
+        wait $watching || status=$?
+        watching=''
+        # taktd ends well when it is asked to; others are killed by the signal.
+        case $command,$status in
+        taktd*,0 | taktctl*,143) ;;
+        *) fail "$1: $command: exit status $status" ;;
+        esac
+}
+
+# watch COMMAND: begins one that runs until it is told to end
+watch() {
+        echo "$1" >"$dir/watching-command"
+        : >"$dir/watched"
+        eval "exec $1" >"$dir/watched" 2>"$dir/watched-errors" &
+        watching=$!
 }
 
 # walk_console PAGE BLOCK: a command each line that begins with "$ ", what it prints in the lines below, if shown.
@@ -140,6 +176,15 @@ do_command() {
                 fail "$1: taktd does not answer"
                 return 1
                 ;;
+        taktd*--watch)
+                watch "$2"
+                end_watching "$1"
+                return 0
+                ;;
+        'taktctl watch '*' &')
+                watch "${2% &}"
+                return 0
+                ;;
         esac
         # In this shell, for what sets variables.
         eval "$2" >"$dir/printed" 2>&1 || status=$?
@@ -153,6 +198,9 @@ do_command() {
 walk README.md
 walk takt.7
 walk takt-run.1
+walk takt.conf.5
+walk taktctl.1
+walk taktd.8
 
 if command -v mandoc >/dev/null; then
         mandoc -Tlint -Wwarning "${pages[@]}" || failed=1
