@@ -56,10 +56,10 @@ entry() {
 } >"$dir/export"
 "$remote" -o "$TAKT_JOURNAL/test.journal" "$dir/export" >"$dir/log" 2>&1 || { cat "$dir/log"; exit 1; }
 
-one='2026-11-22 10:00:01 room\[1\]: failed: one'
-two='2026-11-22 10:00:02 room-2\[2\]: failed: two'
-four='2026-11-22 10:00:04 room\[4\]: failed: four'
-five='2026-11-22 10:00:05 hall\[5\]: failed: \\x1b\[2J five'
+one='2026-11-22 10:00:01.000 room\[1\]: failed: one'
+two='2026-11-22 10:00:02.000 room-2\[2\]: failed: two'
+four='2026-11-22 10:00:04.000 room\[4\]: failed: four'
+five='2026-11-22 10:00:05.000 hall\[5\]: failed: \\x1b\[2J five'
 nl=$'\n'
 expect 0 "$one$nl$four" room
 expect 0 "$one$nl$two$nl$four" 'room*'
