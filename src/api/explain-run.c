@@ -125,7 +125,11 @@ static void explain_origin(const RunRecord *r, Decisions *d)
                        r->cause ?: "its schedule", span_text(usec_sub(began, r->scheduled_realtime), span));
                 break;
         case RUN_TRIGGER_EVENT:
-                decide(d, due_time(r), r->id, "due", "started by an event of run %" PRIu64 " (%s)", r->origin, r->cause ?: "On=");
+                /* Of a run that a daemon left behind, the line alone is known. */
+                if (r->origin > 0)
+                        decide(d, due_time(r), r->id, "due", "started by an event of run %" PRIu64 " (%s)", r->origin, r->cause ?: "On=");
+                else
+                        decide(d, due_time(r), r->id, "due", "started by an event (%s)", r->cause ?: "On=");
                 break;
         case RUN_TRIGGER_GROUP:
                 decide(d, due_time(r), r->id, "due", "started as a member of the group's run %" PRIu64, r->origin);

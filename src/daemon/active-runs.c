@@ -45,7 +45,8 @@ typedef struct Slot {
         uint8_t over;        /* RunEntered */
         char job[JOB_NAME_MAX + 1];
         char params[PARAMS_MAX + 1];
-        char spare[10];
+        char spare[2];
+        uint64_t cause; /* job_trigger_id() of what it is due by; 0: of nothing that is known */
 } Slot;
 
 _Static_assert(sizeof(Slot) == 512, "slots don't straddle pages");
@@ -224,6 +225,7 @@ static Slot *note_begin(ActiveRuns *active, const Run *run)
         slot->n_resources = slot->entered_job = slot->over = 0;
         slot->scheduled_realtime = run->scheduled_realtime;
         slot->trigger = (uint8_t)run->trigger;
+        slot->cause = job_trigger_id(run->cause);
         /* Both fit: a job's name has a cap, and the parameters are measured. */
         memcpy(slot->job, run->job->name, strlen(run->job->name) + 1);
         slot->has_params = note_params(slot, run->extra->params);
@@ -322,10 +324,11 @@ static int read_left(ActiveRuns *active)
         return 0;
 }
 
-static RunRequest slot_request(const Slot *slot)
+static RunRequest slot_request(const Slot *slot, const Job *job)
 {
         return (RunRequest){
                 .trigger = (RunTrigger)slot->trigger,
+                .cause = job_spec_trigger_by_id(job->spec, slot->cause),
                 .params = slot->has_params ? slot->params : NULL,
                 .scheduled_realtime = slot->scheduled_realtime,
         };
@@ -334,13 +337,16 @@ static RunRequest slot_request(const Slot *slot)
 /* 0, or -ENOENT where the job was removed meanwhile, -ENOMEM. */
 static int repeat_one(Scheduler *scheduler, const Slot *slot)
 {
-        RunRequest request = slot_request(slot);
+        RunRequest request;
         Job *job;
         int r;
 
         /* An instance that was made on demand went with the run that was lost. */
         r = scheduler_find_or_make_job(scheduler, slot->job, &job);
-        return r < 0 ? r : scheduler_run(scheduler, job, &request, NULL);
+        if (r < 0)
+                return r;
+        request = slot_request(slot, job);
+        return scheduler_run(scheduler, job, &request, NULL);
 }
 
 static void log_not_recovered(const Slot *slot, int error)
@@ -378,7 +384,7 @@ static void on_repeat(Deferred *deferred)
 static void recover_one(ActiveRuns *active, Slot *slot)
 {
         const RunEntered entered = { .n_resources = slot->n_resources, .job = slot->entered_job, .over = slot->over };
-        RunRequest request = slot_request(slot);
+        RunRequest request;
         Job *job;
         bool again;
         int r;
@@ -389,6 +395,7 @@ static void recover_one(ActiveRuns *active, Slot *slot)
                             entered.n_resources > 0 || entered.job ? "; what it had entered is not left" : "");
                 return;
         }
+        request = slot_request(slot, job);
         again = slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0 &&
                 slot->trigger != RUN_TRIGGER_GROUP && !slot->over;
         r = scheduler_record_lost(active->scheduler, job, &request, slot->id, slot->started_realtime, entered,
@@ -404,9 +411,13 @@ static void recover_one(ActiveRuns *active, Slot *slot)
                 log_not_recovered(slot, r);
 }
 
-bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id)
+bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *ret_cause)
 {
-        return find_left(active, id);
+        const Slot *slot = find_left(active, id);
+
+        if (slot)
+                *ret_cause = slot->cause;
+        return slot;
 }
 
 void active_runs_recover(ActiveRuns *active)

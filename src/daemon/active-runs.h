@@ -26,8 +26,8 @@ int active_runs_open(const char *state_directory, EventBus *bus, Scheduler *sche
 ActiveRuns *active_runs_close(ActiveRuns *active);
 DEFINE_CLEANUP(ActiveRuns *, active_runs_close);
 
-/* Until active_runs_recover(): whether the last daemon left run ID under way. */
-bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id);
+/* Until active_runs_recover(): whether the last daemon left run ID under way, and the job_trigger_id() of what it was due by. */
+bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *ret_cause);
 /*
  * Ends what was left, and is not under way again, as `lost`, in the order of the ids: at once, but for what has to
  * leave what it entered. A run that had begun counts as a failed attempt: where its job has Retries=, another run

@@ -22,6 +22,7 @@ typedef struct RunNote {
         usec_t due_boottime;
         usec_t started_boottime;
         usec_t attempt_boottime;
+        uint64_t cause;     /* not in the text: the job_trigger_id() that the list of active runs has; 0: none */
         const char *params; /* in the text; NULL: {} */
         size_t job_len;
         const char *job; /* in the text, not terminated */

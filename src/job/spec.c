@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 
+#include "base/siphash.h"
 #include "base/string-util.h"
 #include "job/schedule-keys.h"
 #include "job/types.h"
@@ -224,6 +225,27 @@ const char *job_spec_trigger(const JobSpec *spec, size_t i)
 {
         /* Both lists are made in one go: schedule-keys.c. */
         return i < spec->triggers.n ? spec->triggers.strings[i] : NULL;
+}
+
+uint64_t job_trigger_id(const char *trigger)
+{
+        /* Nobody gains by a collision: it would show another line of the same job. */
+        return trigger ? siphash24(&(SipKey){}, trigger, strlen(trigger)) : 0;
+}
+
+const char *job_spec_trigger_by_id(const JobSpec *spec, uint64_t id)
+{
+        const EventTriggerList *on = &spec->schedule.on;
+
+        if (id == 0)
+                return NULL;
+        for (size_t i = 0; i < spec->triggers.n; i++)
+                if (job_trigger_id(spec->triggers.strings[i]) == id)
+                        return spec->triggers.strings[i];
+        for (size_t i = 0; i < on->n; i++)
+                if (job_trigger_id(on->triggers[i].text) == id)
+                        return on->triggers[i].text;
+        return NULL;
 }
 
 int job_spec_add_reference(JobSpec *spec, const char *name, const ConfigItem *item)

@@ -138,6 +138,10 @@ static inline bool job_spec_is_guarded(const JobSpec *spec)
 
 /* Trigger I of the schedule as written; NULL where there is none. */
 const char *job_spec_trigger(const JobSpec *spec, size_t i);
+/* A number that stands for TRIGGER, as written, in what outlives the daemon; 0 for NULL. */
+uint64_t job_trigger_id(const char *trigger);
+/* The trigger of time or event that has this number; NULL where SPEC has none such any more. */
+const char *job_spec_trigger_by_id(const JobSpec *spec, uint64_t id);
 
 /* The sections that every job may have; for manuals and fuzz seeds. Ended by a NULL name. */
 extern const ConfigSection job_sections[];

@@ -52,10 +52,14 @@ int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uin
         if (r < 0)
                 return r;
         run->trigger = request->trigger;
+        run->cause = request->cause;
         run->origin = request->origin;
         run->scheduled_realtime = request->scheduled_realtime;
         run->started_realtime = started_realtime;
         run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
+        /* How late it began is known by the wall clock alone. */
+        if (request->scheduled_realtime > 0 && started_realtime > 0)
+                run->due_boottime = usec_sub(run->started_boottime, usec_sub(started_realtime, request->scheduled_realtime));
         run->attempts = started_realtime > 0;
         if (request->params)
                 (void)run_set_params(run, request->params);

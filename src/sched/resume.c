@@ -10,6 +10,7 @@ static int take_note(Run *run, const RunNote *note)
         run->trigger = note->trigger;
         run->attempts = note->attempts;
         run->origin = note->origin;
+        run->cause = job_spec_trigger_by_id(run->spec, note->cause);
         run->scheduled_realtime = note->scheduled_realtime;
         run->created_realtime = note->created_realtime;
         run->started_realtime = note->started_realtime;

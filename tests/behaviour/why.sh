@@ -22,6 +22,7 @@ plain listener '[Schedule]\nOn=hand.succeeded\n'
 plain spread '[Schedule]\nEvery=300ms\nAccuracySec=100ms\nRandomizedDelaySec=50ms\n'
 plain once '[Schedule]\nEvery=1h\nCount=1\n'
 plain until "[Schedule]\\nEvery=50ms\\nUntil=$(date -u -d '+2 seconds' '+%F %T') UTC\\n"
+plain held '[Schedule]\nEvery=200ms\n' 1h
 plain excluded '[Schedule]\nOnCalendar=2020-01-01\nOnCalendar=2099-01-01\nExclude=2099-01-01\n'
 printf '[Job]\nType=group\n[Group]\nRun=hand\n' | job team
 printf '[Job]\nType=exec\nRetries=2\nRetryDelaySec=1ms\n[Exec]\nCommand=/bin/sh -c "exit 3"\n' | job failing
@@ -183,6 +184,12 @@ is "its cause" 'OnCalendar=*:*:0/1' "$(runs '[r["cause"] for r in rs if r["trigg
 eventually "it was missed" has_run 'r["state"] == "missed" and r["error"]["kind"] == "stopped"' tick
 missed=$(runs '[r["run"] for r in rs if r["state"] == "missed" and r["error"]["kind"] == "stopped"][0]' tick)
 shown "missed by a stopped daemon" '*missed *due by Every=100ms, but * passed while the daemon was stopped, noticed * after *' tick --run "$missed"
+eventually "it is under way" has_run 'r["state"] == "running"' held
+kill_taktd
+start_taktd
+eventually "its run is lost" has_run 'r["state"] == "lost"' held
+lost=$(runs '[r["run"] for r in rs if r["state"] == "lost"][0]' held)
+shown "lost" "*$lost *due *due by Every=200ms*$lost *started *[0-9]*ms after its time*$lost *lost *" held --run "$lost"
 in_order two
 in_order tick
 check_end
