@@ -88,18 +88,18 @@ before=$(count tick)
 for i in $(seq 20); do taktctl -q ping || fail "ping $i is not answered"; done
 eventually "the job of 100 ms goes on" reached tick $((before + 5))
 is "a run by hand" succeeded "$(run_job "r['state']" quiet)"
-# Nobody had a second turn while another waited for one. A turn is a run, and a record of what was missed before it;
-# the list is made on the way, so that who stands further down may have had more.
+# Nobody had a second turn while another waited for one, and a turn is a run. The list is made on the way, so that who
+# stands further down may have had more.
 taktctl --json list 'due@*' >"$dir/jobs"
 python3 - "$dir/jobs" <<'END' || fail "some jobs starve"
 import json, sys
-counts = [sum(j["runs"].values()) for j in json.load(open(sys.argv[1])) if j["state"] != "template"]
+counts = [j["runs"].get("succeeded", 0) for j in json.load(open(sys.argv[1])) if j["state"] != "template"]
 print("runs a job:", min(counts), "to", max(counts))
 assert len(counts) == 2000 and min(counts) > 0
 most = 0
 for count in counts:
     most = max(most, count)
-    assert count >= most - 4, (count, most)
+    assert count >= most - 2, (count, most)
 END
 sed -i 's/^Every=5ms/Every=1h/' "$dir/env/jobs/due@.job"
 taktctl -q reload || fail "no reload under load"
