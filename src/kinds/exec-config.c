@@ -162,12 +162,12 @@ static const ConfigKey exec_keys[] = {
         { "Output", EXEC(output, choice), .choices = output_names, .default_value = "text", .help = "How its standard output is read." },
         { "MaxBytes", EXEC(max_bytes, size), .min = 1, .max = 1ULL << 30, .default_value = "1M",
           .help = "The most of its output that is kept; the rest is read and counted." },
-        { "KillSignal", EXEC(kill_signal, signal), .default_value = "SIGTERM", .help = "What asks it to end." },
-        { "KillAfterSec", EXEC(kill_after, span), .default_value = "10s", .help = "How long it has to end after that before it is killed." },
+        { "KillSignal", EXEC(process.kill_signal, signal), .default_value = "SIGTERM", .help = "What asks it to end." },
+        { "KillAfterSec", EXEC(process.kill_after, span), .default_value = "10s", .help = "How long it has to end after that before it is killed." },
         { "SuccessExitStatus", EXEC(success, success), .help = "Exit statuses and signals that are no failure, beside 0." },
-        { "UMask", EXEC(umask, umask), .default_value = "0022", .help = "The mode bits that files it makes don't get." },
-        { "Nice", EXEC(nice, nice), .default_value = "0", .help = "Its scheduling priority, from -20 to 19." },
-        { "Limit", EXEC(limits, limit), .help = "A resource limit such as NOFILE=1024 or CPU=10, soft:hard where they differ." },
+        { "UMask", EXEC(process.umask, umask), .default_value = "0022", .help = "The mode bits that files it makes don't get." },
+        { "Nice", EXEC(process.nice, nice), .default_value = "0", .help = "Its scheduling priority, from -20 to 19." },
+        { "Limit", EXEC(process.limits, limit), .help = "A resource limit such as NOFILE=1024 or CPU=10, soft:hard where they differ." },
         { "Protocol", EXEC(pool.protocol, choice), .choices = protocols, .default_value = "json",
           .help = "What a process of a pool reads and writes, a line each: objects with an id (json), or Input= and the output (lines)." },
         { "Processes", EXEC(pool.processes, unsigned), .min = 1, .max = POOL_MAX_PROCESSES,
@@ -342,6 +342,18 @@ void exec_config_unload(void *config)
         ExecConfig *c = config;
 
         c->shared_pool = shared_pool_release(c->shared_pool);
+}
+
+void process_settings_apply(const ProcessSettings *settings, SpawnRequest *request)
+{
+        request->set_umask = true;
+        request->umask = (mode_t)settings->umask;
+        request->set_nice = settings->nice != 0;
+        request->nice = settings->nice;
+        request->limits = settings->limits.limits;
+        request->n_limits = settings->limits.n;
+        request->kill_signal = settings->kill_signal;
+        request->kill_after = settings->kill_after;
 }
 
 bool exit_status_is_success(const ExitStatusSet *set, const SpawnExit *exit)

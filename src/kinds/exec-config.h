@@ -18,6 +18,18 @@ typedef struct LimitSet {
         size_t n;
 } LimitSet;
 
+/* What every process of a command has, however it is started. */
+typedef struct ProcessSettings {
+        int umask;
+        int nice;
+        LimitSet limits;
+        int kill_signal; /* signal number */
+        usec_t kill_after;
+} ProcessSettings;
+
+/* REQUEST points to the limits in SETTINGS afterwards. */
+void process_settings_apply(const ProcessSettings *settings, SpawnRequest *request);
+
 typedef enum ExecStartMethod {
         EXEC_SPAWN, /* a process a run */
         EXEC_POOL,  /* a pool of processes that take one run after another */
@@ -51,12 +63,8 @@ typedef struct ExecConfig {
         Template *input_json; /* … InputJson= */
         int output; /* index of exec_output_formats */
         uint64_t max_bytes;
-        int kill_signal; /* signal number */
-        usec_t kill_after;
         ExitStatusSet success;
-        int umask;
-        int nice;
-        LimitSet limits;
+        ProcessSettings process;
         StringList unit_keys;  /* User=, MemoryMax= and their like, NAME=VALUE each */
         StringList properties; /* Property= */
 

@@ -127,14 +127,6 @@ static int hold_pool(Run *run, SharedPool **ret)
                         .environment = environment.strings,
                         .directory = directory,
                         .error_output = { .mode = SPAWN_CAPTURE, .max_bytes = 0 },
-                        .set_umask = true,
-                        .umask = (mode_t)config->umask,
-                        .set_nice = config->nice != 0,
-                        .nice = config->nice,
-                        .limits = config->limits.limits,
-                        .n_limits = config->limits.n,
-                        .kill_signal = config->kill_signal,
-                        .kill_after = config->kill_after,
                 },
                 .min_processes = config->pool.min_processes,
                 .max_processes = config->pool.processes,
@@ -145,6 +137,7 @@ static int hold_pool(Run *run, SharedPool **ret)
                 .check = config->pool.protocol == EXEC_PROTOCOL_JSON ? check_answer : NULL,
                 .line = on_line,
         };
+        process_settings_apply(&config->process, &pool.command);
         r = pool_set_hold(run->services->pools, name, &pool, ret);
         if (r >= 0) {
                 config->shared_pool = *ret;

@@ -111,15 +111,8 @@ static void spawn_start(Run *run)
                 .input = { .mode = exec_config_input(config) ? SPAWN_BYTES : SPAWN_NULL, .data = input.data, .n = input.len },
                 .output = { .mode = SPAWN_CAPTURE, .max_bytes = config->max_bytes },
                 .error_output = { .mode = SPAWN_CAPTURE, .max_bytes = 0 },
-                .set_umask = true,
-                .umask = (mode_t)config->umask,
-                .set_nice = config->nice != 0,
-                .nice = config->nice,
-                .limits = config->limits.limits,
-                .n_limits = config->limits.n,
-                .kill_signal = config->kill_signal,
-                .kill_after = config->kill_after,
         };
+        process_settings_apply(&config->process, &request);
         r = spawner_start(run->services->spawner, &request, &callbacks, state, &state->command);
         if (r < 0)
                 run_fail(run, r == -EAGAIN ? "too-many-commands" : "exec", "the command could not be started: %s", strerror(-r));

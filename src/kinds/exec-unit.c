@@ -241,18 +241,11 @@ static void start_unit(Run *run, char *const *argv, char *const *environment, co
                         .directory = directory,
                         .input = { .mode = exec_config_input(config) ? SPAWN_BYTES : SPAWN_NULL, .data = input->data, .n = input->len },
                         .output = { .mode = SPAWN_CAPTURE, .max_bytes = config->max_bytes },
-                        .set_umask = true,
-                        .umask = (mode_t)config->umask,
-                        .set_nice = config->nice != 0,
-                        .nice = config->nice,
-                        .limits = config->limits.limits,
-                        .n_limits = config->limits.n,
-                        .kill_signal = config->kill_signal,
-                        .kill_after = config->kill_after,
                 },
                 .properties = properties.strings,
                 .log_fields = fields,
         };
+        process_settings_apply(&config->process, &request.command);
         r = transient_unit_start(run->services->units, &request, &callbacks, state, &state->unit);
         if (r < 0)
                 fail_start(run, r);

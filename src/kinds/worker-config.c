@@ -24,12 +24,12 @@ static const ConfigKey worker_keys[] = {
           .help = "When no value went either way for so long, its input is closed." },
         { "StaleSec", WORKER(stale, span), .default_value = "infinity",
           .help = "When it gave no value for so long, that is told as an event." },
-        { "KillSignal", WORKER(kill_signal, signal), .default_value = "SIGTERM", .help = "What asks it to end." },
-        { "KillAfterSec", WORKER(kill_after, span), .default_value = "10s", .help = "How long it has to end after that before it is killed." },
+        { "KillSignal", WORKER(process.kill_signal, signal), .default_value = "SIGTERM", .help = "What asks it to end." },
+        { "KillAfterSec", WORKER(process.kill_after, span), .default_value = "10s", .help = "How long it has to end after that before it is killed." },
         { "SuccessExitStatus", WORKER(success, success), .help = "Exit statuses and signals that are no failure, beside 0." },
-        { "UMask", WORKER(umask, umask), .default_value = "0022", .help = "The mode bits that files it makes don't get." },
-        { "Nice", WORKER(nice, nice), .default_value = "0", .help = "Its scheduling priority, from -20 to 19." },
-        { "Limit", WORKER(limits, limit), .help = "A resource limit such as NOFILE=1024 or CPU=10, soft:hard where they differ." },
+        { "UMask", WORKER(process.umask, umask), .default_value = "0022", .help = "The mode bits that files it makes don't get." },
+        { "Nice", WORKER(process.nice, nice), .default_value = "0", .help = "Its scheduling priority, from -20 to 19." },
+        { "Limit", WORKER(process.limits, limit), .help = "A resource limit such as NOFILE=1024 or CPU=10, soft:hard where they differ." },
         {},
 };
 

@@ -15,12 +15,8 @@ typedef struct WorkerConfig {
         unsigned max_requests; /* values sent to a process; 0: no limit */
         usec_t idle;          /* 0 and USEC_INFINITY: never */
         usec_t stale;
-        int kill_signal;
-        usec_t kill_after;
         ExitStatusSet success;
-        int umask;
-        int nice;
-        LimitSet limits;
+        ProcessSettings process;
 
         CommandLog log; /* not read from a file: what the runs said of late */
 } WorkerConfig;

@@ -129,15 +129,8 @@ static int start_command(Run *run, WorkerRun *w, int input, int output)
                 .input = { .mode = SPAWN_FD, .fd = input },
                 .output = { .mode = SPAWN_FD, .fd = output },
                 .error_output = { .mode = SPAWN_CAPTURE, .max_bytes = 0 },
-                .set_umask = true,
-                .umask = (mode_t)config->umask,
-                .set_nice = config->nice != 0,
-                .nice = config->nice,
-                .limits = config->limits.limits,
-                .n_limits = config->limits.n,
-                .kill_signal = config->kill_signal,
-                .kill_after = config->kill_after,
         };
+        process_settings_apply(&config->process, &request);
         r = spawner_start(run->services->spawner, &request, &callbacks, w, &w->command);
         if (r < 0)
                 run_fail(run, r == -EAGAIN ? "too-many-commands" : "exec", "the command could not be started: %s", strerror(-r));
