@@ -100,11 +100,6 @@ int log_level_from_string(const char *s)
         return -EINVAL;
 }
 
-const char *log_level_to_string(int level)
-{
-        return level >= 0 && (size_t)level < ARRAY_SIZE(level_names) ? level_names[level] : "info";
-}
-
 static void append_field(Buffer *out, const char *key, const char *value)
 {
         uint64_t length;

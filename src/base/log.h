@@ -30,7 +30,6 @@ void log_set_common_field(const LogField *field);
 int log_max_level(void);
 /* "emerg" … "debug", or a number. -EINVAL. */
 int log_level_from_string(const char *s);
-const char *log_level_to_string(int level);
 
 /* FIELDS ends with a NULL key, and may itself be NULL. errno is kept. */
 void log_full(int level, const LogField *fields, const char *format, ...) _printf_(3, 4);

@@ -346,11 +346,6 @@ const char *run_trigger_to_string(RunTrigger trigger)
         return trigger_names[trigger];
 }
 
-const char *run_hold_to_string(RunHold hold)
-{
-        return hold_names[hold];
-}
-
 usec_t run_lateness(const Run *run)
 {
         if (run->started_boottime == 0)

@@ -253,7 +253,6 @@ static inline bool run_state_is_final(RunState state)
 const char *run_state_to_string(RunState state);
 int run_state_from_string(const char *s);
 const char *run_trigger_to_string(RunTrigger trigger);
-const char *run_hold_to_string(RunHold hold);
 
 /* How long after its scheduled time it started, delays on purpose included; 0 for what began by hand or never. */
 usec_t run_lateness(const Run *run);

@@ -9,20 +9,6 @@
 /* Monday, 5 January 1970. */
 #define ALIGN_ORIGIN (4 * LOCAL_PER_DAY)
 
-static const char *const trigger_names[_TRIGGER_TYPE_MAX] = {
-        [TRIGGER_EVERY] = "Every=",
-        [TRIGGER_AFTER] = "After=",
-        [TRIGGER_STARTUP] = "OnStartup=",
-        [TRIGGER_AT] = "At=",
-        [TRIGGER_CALENDAR] = "OnCalendar=",
-        [TRIGGER_CRON] = "Cron=",
-};
-
-const char *trigger_type_to_string(TriggerType type)
-{
-        return trigger_names[type];
-}
-
 static void trigger_deinit(Trigger *trigger)
 {
         if (trigger->type == TRIGGER_CALENDAR)

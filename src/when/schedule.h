@@ -42,11 +42,7 @@ typedef enum TriggerType {
         TRIGGER_AT,       /* at_realtime, once */
         TRIGGER_CALENDAR,
         TRIGGER_CRON,
-        _TRIGGER_TYPE_MAX,
 } TriggerType;
-
-/* "Every=", "OnCalendar=", …: the key that makes such a trigger. */
-const char *trigger_type_to_string(TriggerType type);
 
 typedef struct Trigger {
         TriggerType type;
