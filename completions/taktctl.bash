@@ -29,7 +29,7 @@ _taktctl () {
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb='' i
         local -a where=() arguments=()
         local common='--env --system --user -j --json -q --quiet --timezone --no-pager -h --help --version'
-        local job_states='disabled paused running waiting idle finished template'
+        local job_states='removed disabled paused running waiting idle finished template'
         local run_states='queued running retrying succeeded failed timeout cancelled skipped missed lost'
         local job_events='added changed removed paused resumed refused finished'
         local -A verbs=(

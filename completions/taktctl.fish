@@ -4,7 +4,7 @@
 set -l verbs list status show cat next why run gather wait cancel send runs result watch logs pause resume reload verify simulate calendar path validate env ping info
 set -l job_verbs list status show cat next why run gather wait cancel send runs result watch logs pause resume
 set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
-set -l job_states disabled paused running waiting idle finished template
+set -l job_states removed disabled paused running waiting idle finished template
 
 # The options that say which daemon is meant, out of what is typed so far.
 function __taktctl_jobs

@@ -153,6 +153,14 @@ static void explain_hold(const RunRecord *r, Decisions *d)
                        "waited, as many runs of all jobs were under way as may be (MaxRuns=)");
 }
 
+/* The run, of an earlier daemon, whose place it took. */
+static void explain_replaced(const RunRecord *r, Decisions *d)
+{
+        if (r->replaces > 0)
+                decide(d, r->created_realtime, r->id, "repeated",
+                       "takes the place of run %" PRIu64 ", which was lost with an earlier daemon; its attempts count (Retries=)", r->replaces);
+}
+
 static void explain_start(const RunRecord *r, Decisions *d)
 {
         char late[TIMESPAN_MAX], span[TIMESPAN_MAX];
@@ -219,6 +227,13 @@ static void explain_active(const Run *run, Decisions *d)
                 decide(d, d->now_realtime, run->id, state, "it waits for its turn");
 }
 
+static void explain_definition(const RunRecord *r, Decisions *d)
+{
+        if (r->older_definition)
+                decide(d, run_state_is_final(r->state) ? r->finished_realtime : d->now_realtime, r->id, "older-definition",
+                       "it began with a definition that the job has no more; a reload does not change a run");
+}
+
 void explain_run(Api *api, const RunRecord *r, Decisions *d)
 {
         const Run *active = run_state_is_final(r->state) ? NULL : scheduler_find_run(api->context.scheduler, r->id);
@@ -228,9 +243,11 @@ void explain_run(Api *api, const RunRecord *r, Decisions *d)
                 return;
         }
         explain_origin(r, d);
+        explain_replaced(r, d);
         explain_hold(r, d);
         explain_start(r, d);
         explain_retries(r, d);
+        explain_definition(r, d);
         explain_end(r, d);
         if (active)
                 explain_active(active, d);

@@ -181,6 +181,10 @@ static void explain_job(Explanation *e)
 {
         const Job *job = e->job;
 
+        if (job->removed) {
+                decide_now(&e->decisions, "removed", "it is defined no more; its runs under way go on to their end, and nothing new starts");
+                return;
+        }
         if (job->spec->files.n > 0)
                 explain_file(e, job->spec->files.strings[0]);
         if (job->is_template)

@@ -238,7 +238,8 @@ static void visit_pause(Api *api, const VarlinkCall *call, Job *job, JsonWriter 
         Requester by = api_requester(call);
 
         (void)scheduler_pause_job_by(api->context.scheduler, job, &by);
-        json_string(w, job->name);
+        if (!job->removed)
+                json_string(w, job->name);
 }
 
 static void visit_resume(Api *api, const VarlinkCall *call, Job *job, JsonWriter *w)
@@ -246,7 +247,8 @@ static void visit_resume(Api *api, const VarlinkCall *call, Job *job, JsonWriter
         Requester by = api_requester(call);
 
         (void)scheduler_resume_job_by(api->context.scheduler, job, &by);
-        json_string(w, job->name);
+        if (!job->removed)
+                json_string(w, job->name);
 }
 
 static int change_jobs(VarlinkCall *call, const JsonValue *parameters, Api *api, ApiJobVisit visit)

@@ -78,6 +78,8 @@ void api_write_occurrence(const Job *job, const JobOutlook *o, JsonWriter *w)
 /* What keeps times that there are from counting; NULL: nothing. */
 static const char *hold_of(const Job *job)
 {
+        if (job->removed)
+                return "removed";
         if (job->is_template)
                 return "template";
         if (job->on_demand)

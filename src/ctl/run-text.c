@@ -13,13 +13,15 @@ const TableColumn run_columns[RUN_COLUMNS] = {
         { "STARTED", false, 8 }, { "LATE", true, 0 }, { "TOOK", true, 0 },   { "RESULT", false, 8 },
 };
 
-/* The error of a run, or the beginning of its result. */
+/* The error of a run, or the beginning of its result, and whether it began with what the job is no more. */
 static int append_outcome(Buffer *out, const JsonValue *run)
 {
         const JsonValue *error = json_get(run, "error"), *result = json_get(run, "result");
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        int r;
+        int r = json_get_bool(run, "olderDefinition") ? buffer_append_string(out, "(older definition) ") : 0;
 
+        if (r < 0)
+                return r;
         if (json_is(error, JSON_OBJECT))
                 return buffer_appendf(out, "%s: %s", json_get_string(error, "kind", "?"),
                                       json_get_string(error, "message", ""));

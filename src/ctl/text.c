@@ -24,8 +24,8 @@ static const struct {
         { "running", STYLE_ACTIVE },    { "retrying", STYLE_WARNING },  { "queued", STYLE_WARNING },
         { "succeeded", STYLE_GOOD },    { "failed", STYLE_BAD },        { "timeout", STYLE_BAD },
         { "cancelled", STYLE_WARNING }, { "skipped", STYLE_WARNING },   { "missed", STYLE_BAD },
-        { "lost", STYLE_BAD },          { "paused", STYLE_WARNING },    { "disabled", STYLE_DIM },
-        { "finished", STYLE_DIM },      { "refused", STYLE_BAD },       { "overflow", STYLE_BAD },
+        { "lost", STYLE_BAD },          { "removed", STYLE_WARNING },   { "paused", STYLE_WARNING },
+        { "disabled", STYLE_DIM },      { "finished", STYLE_DIM },      { "refused", STYLE_BAD },       { "overflow", STYLE_BAD },
 };
 
 const char *style_begin(Style style, bool colour)

@@ -75,7 +75,7 @@ static int list_job(Ctl *ctl, const JsonValue *job, void *userdata)
 }
 
 static const char *const job_states[] = {
-        "disabled", "paused", "running", "waiting", "idle", "finished", "template", NULL,
+        "removed", "disabled", "paused", "running", "waiting", "idle", "finished", "template", NULL,
 };
 
 /* Files that the daemon refused are no jobs, or not what their jobs do. */

@@ -118,6 +118,7 @@ static const char *held_text(const JsonValue *answer)
         static const struct {
                 const char *held, *text;
         } texts[] = {
+                { "removed", "removed: its runs under way go on, and nothing new starts" },
                 { "paused", "paused: it will not run before taktctl resume" },
                 { "disabled", "disabled: it will not run (Enabled=no)" },
                 { "template", "a template: its instances run" },

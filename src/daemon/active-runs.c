@@ -18,38 +18,54 @@
 #include "base/string-util.h"
 #include "job/job.h"
 #include "job/spec.h"
+#include "loop/loop.h"
 
 #define HEADER_SIZE 4096U
 #define SLOTS_MIN 64U
 #define PROBE_MAX 8U
-#define PARAMS_MAX 215U /* longer ones are not kept, and such a run not repeated */
+#define TEXT_SIZE 440U /* parameters that don't fit behind the job's name are not kept, and such a run is not repeated */
+/* How often it is noted that the daemon is there, as long as an attempt is younger than POISON_WINDOW_USEC. */
+#define ALIVE_USEC USEC_PER_SEC
 
-static const char magic[16] = "takt active 1\n";
+static const char magic[16] = "takt active 2\n";
+
+/* The beginning of the file. */
+typedef struct Header {
+        char magic[16];
+        uint64_t alive_boottime; /* when the daemon was there for certain */
+        uint8_t left;            /* it ended on purpose */
+} Header;
 
 /* Whether another run is to take the place of one that was lost. */
 typedef enum Repeat {
         REPEAT_NO,
         REPEAT_AFTER_END, /* it is leaving what it had entered */
-        REPEAT_NOW,
+        REPEAT_NOW,       /* its end was told */
+        _REPEAT_MAX,
 } Repeat;
 
 typedef struct Slot {
         uint64_t id; /* 0: free */
         uint64_t scheduled_realtime;
         uint64_t started_realtime; /* 0: it waits */
+        uint64_t attempt_boottime; /* when its last attempt began */
+        uint64_t cause;            /* job_trigger_id() of what it is due by; 0: of nothing that is known */
+        uint64_t origin;           /* as in a Run */
+        uint64_t replaces;         /* the lost run whose place it took; 0: none */
+        uint32_t attempts;
         uint8_t trigger;
+        uint8_t event_depth;
         uint8_t has_params;
         uint8_t n_resources; /* RunEntered */
         uint8_t entered_job;
-        uint8_t repeat;      /* in memory: Repeat */
-        uint8_t over;        /* RunEntered */
-        char job[JOB_NAME_MAX + 1];
-        char params[PARAMS_MAX + 1];
-        char spare[2];
-        uint64_t cause; /* job_trigger_id() of what it is due by; 0: of nothing that is known */
+        uint8_t over;
+        uint8_t repeat;      /* Repeat */
+        uint8_t n_deaths;    /* daemons that ended soon after the start of an attempt, one after the other */
+        char text[TEXT_SIZE]; /* the job's name and the parameters, each ended by a NUL */
 } Slot;
 
-_Static_assert(sizeof(Slot) == 512, "slots don't straddle pages");
+_Static_assert(sizeof(Slot) <= 512 && sizeof(Slot) > 504, "slots of 512 bytes don't straddle pages");
+_Static_assert(TEXT_SIZE > JOB_NAME_MAX + sizeof("{}"), "each name fits");
 _Static_assert(HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
 
 /* IDS are those of the slots, side by side: a look at PROBE_MAX slots costs one line of the cache or two. */
@@ -60,15 +76,19 @@ typedef struct Table {
 } Table;
 
 struct ActiveRuns {
+        RunKeeper keeper;
         char *path;
         Table table;
         uint64_t n_unnoted;
-        EventObserver observer;
-        Slot *left; /* by the last daemon */
+        usec_t last_attempt_boottime;
+        Timer alive;     /* armed as long as that is not long ago */
+        Slot *left;      /* by the last daemon; in the table as well until they are dealt with */
         size_t n_left;
-        size_t n_repeats; /* of these, that are to be repeated still */
+        bool left_on_purpose; /* by the last daemon */
+        usec_t last_alive_boottime; /* of it */
+        size_t n_repeats; /* of those left, that are to be repeated still */
         Scheduler *scheduler;
-        Loop *loop;
+        const Services *services;
         Deferred repeat;
 };
 
@@ -173,6 +193,7 @@ static int grow(ActiveRuns *active)
                 if (r < 0)
                         return r;
                 if (copy_slots(&active->table, &table)) {
+                        memcpy(table.map, active->table.map, sizeof(Header));
                         r = table_commit(active->path);
                         if (r >= 0) {
                                 table_deinit(&active->table);
@@ -187,65 +208,188 @@ static int grow(ActiveRuns *active)
         return -E2BIG;
 }
 
-/* Whether all of TEXT (NULL: none) is noted. */
-static bool note_params(Slot *slot, const char *text)
+static const char *slot_job(const Slot *slot)
 {
-        size_t n = text ? strlen(text) : 0;
+        return slot->text;
+}
 
-        if (n == 0 || n > PARAMS_MAX)
-                memcpy(slot->params, "{}", sizeof("{}"));
+static const char *slot_params(const Slot *slot)
+{
+        return slot->text + strlen(slot->text) + 1;
+}
+
+/* Each name fits; PARAMS (NULL: {}) may not. */
+static void write_text(Slot *slot, const char *job, const char *params)
+{
+        char *end = stpcpy(slot->text, job) + 1;
+        size_t n = params ? strlen(params) + 1 : sizeof("{}");
+
+        slot->has_params = n <= TEXT_SIZE - (size_t)(end - slot->text);
+        if (params && slot->has_params)
+                memcpy(end, params, n);
         else
-                memcpy(slot->params, text, n + 1);
-        return n <= PARAMS_MAX;
+                memcpy(end, "{}", sizeof("{}"));
 }
 
-/* What neither waited nor holds anything is told of for the first time when it begins; and that is most. */
-static bool is_new(const Run *run)
+static ActiveRuns *from_keeper(const RunKeeper *keeper)
 {
-        return run->attempts == 1 && run->hold == RUN_HOLD_NONE && !run->guard;
+        return container_of((RunKeeper *)keeper, ActiveRuns, keeper);
 }
 
-static Slot *note_begin(ActiveRuns *active, const Run *run)
+static Header *header(const ActiveRuns *active)
 {
-        Slot *slot = is_new(run) ? NULL : table_find(&active->table, run->id, run->id);
+        return (Header *)(void *)active->table.map;
+}
+
+/* The note of run ID; NULL: there is none. */
+static Slot *find_note(const ActiveRuns *active, uint64_t id)
+{
+        return id > 0 ? table_find(&active->table, id, id) : NULL;
+}
+
+static void free_note(ActiveRuns *active, uint64_t id)
+{
+        Slot *slot = find_note(active, id);
+
+        if (slot)
+                table_set_id(&active->table, slot, 0);
+}
+
+/* What the last daemon left of run ID. */
+static Slot *find_left(const ActiveRuns *active, uint64_t id);
+
+/* Most runs are noted for the first time when they begin: for those no note has to be looked for. */
+static Slot *find_or_take_slot(ActiveRuns *active, const Run *run)
+{
+        Slot *slot = run->noted || active->n_left > 0 ? find_note(active, run->id) : NULL;
 
         if (!slot)
                 slot = table_find(&active->table, run->id, 0);
         if (!slot && grow(active) >= 0)
                 slot = table_find(&active->table, run->id, 0);
-        if (!slot) {
-                if (active->n_unnoted++ == 0)
-                        log_warning("Not all runs under way can be noted in %s; after a crash some won't be known to be lost",
-                                    active->path);
-                return NULL;
-        }
-        slot->started_realtime = run->started_realtime;
-        if (slot->id == run->id)
-                return slot;
-        slot->n_resources = slot->entered_job = slot->over = 0;
-        slot->scheduled_realtime = run->scheduled_realtime;
-        slot->trigger = (uint8_t)run->trigger;
-        slot->cause = job_trigger_id(run->cause);
-        /* Both fit: a job's name has a cap, and the parameters are measured. */
-        memcpy(slot->job, run->job->name, strlen(run->job->name) + 1);
-        slot->has_params = note_params(slot, run->extra->params);
-        table_set_id(&active->table, slot, run->id);
+        if (!slot && active->n_unnoted++ == 0)
+                log_warning("Not all runs under way can be noted in %s; after a crash some won't be known to be lost",
+                            active->path);
         return slot;
 }
 
-static void note_entered(const Run *run, RunEntered entered, void *userdata)
+/* What does not change as long as the run lives. */
+static void write_run(Slot *slot, const Run *run, const Slot *replaced)
 {
-        ActiveRuns *active = userdata;
-        Slot *slot = table_find(&active->table, run->id, run->id);
+        slot->scheduled_realtime = run->scheduled_realtime;
+        slot->attempts = 0;
+        slot->attempt_boottime = 0;
+        slot->cause = job_trigger_id(run->cause);
+        slot->origin = run->origin;
+        slot->replaces = run->extra->story ? run->extra->story->replaces : 0;
+        slot->trigger = (uint8_t)run->trigger;
+        slot->event_depth = run->event_depth;
+        slot->repeat = REPEAT_NO;
+        slot->n_deaths = replaced ? replaced->n_deaths : 0;
+        write_text(slot, run->job->name, run->extra->params);
+}
 
-        if (!slot && (entered.n_resources > 0 || entered.job))
-                slot = note_begin(active, run);
+/* Only while an attempt is under way the run may be to blame for the end of the daemon. */
+static void note_attempt(ActiveRuns *active, Slot *slot, const Run *run, usec_t now_boottime)
+{
+        bool is_new = run->state == RUN_RUNNING && run->attempts != slot->attempts;
+
+        slot->attempts = run->attempts;
+        if (run->state != RUN_RUNNING)
+                slot->attempt_boottime = 0;
+        if (!is_new)
+                return;
+        if (run->repeated)
+                slot->n_deaths = 0; /* the daemon outlived the attempt before */
+        slot->attempt_boottime = now_boottime;
+        active->last_attempt_boottime = header(active)->alive_boottime = now_boottime;
+        if (!timer_is_armed(&active->alive))
+                (void)timer_arm(active->services->timers, &active->alive, now_boottime + ALIVE_USEC);
+}
+
+static void on_alive(Timer *timer, usec_t now_boottime)
+{
+        ActiveRuns *active = container_of(timer, ActiveRuns, alive);
+
+        header(active)->alive_boottime = now_boottime;
+        if (usec_sub(now_boottime, active->last_attempt_boottime) < POISON_WINDOW_USEC)
+                (void)timer_arm(active->services->timers, timer, now_boottime + ALIVE_USEC);
+}
+
+static void keep(RunKeeper *keeper, Run *run, RunEntered entered, usec_t now_boottime)
+{
+        ActiveRuns *active = from_keeper(keeper);
+        Slot *slot = find_or_take_slot(active, run);
+
         if (!slot)
                 return;
+        if (slot->id == 0) {
+                uint64_t replaces = run->extra->story ? run->extra->story->replaces : 0;
+
+                write_run(slot, run, find_left(active, replaces));
+                table_set_id(&active->table, slot, run->id);
+                free_note(active, replaces);
+        }
+        slot->started_realtime = run->started_realtime;
+        note_attempt(active, slot, run, now_boottime);
         slot->n_resources = entered.n_resources;
         slot->entered_job = entered.job;
         slot->over = entered.over;
+        run->noted = true;
 }
+
+static void drop(RunKeeper *keeper, Run *run)
+{
+        ActiveRuns *active = from_keeper(keeper);
+        Slot *left = active->n_left > 0 ? find_left(active, run->id) : NULL;
+
+        if (left && left->repeat == REPEAT_AFTER_END) {
+                Slot *slot = find_note(active, run->id);
+
+                /* It was told of; the note stays until another run has taken its place. */
+                left->repeat = REPEAT_NOW;
+                if (slot) {
+                        slot->n_resources = slot->entered_job = 0;
+                        slot->repeat = REPEAT_NOW;
+                }
+                loop_defer(active->services->loop, &active->repeat);
+        } else if (run->noted || left) {
+                free_note(active, run->id);
+        }
+        run->noted = false;
+}
+
+static int check(const RunKeeper *keeper, bool (*is_noted)(uint64_t id, void *userdata), void *userdata, size_t *ret_n,
+                 uint64_t *ret_id)
+{
+        const ActiveRuns *active = from_keeper(keeper);
+        const Slot *slots = table_slots(&active->table);
+        size_t n = 0;
+
+        for (size_t i = 0; i < active->table.n; i++) {
+                if (slots[i].id == 0)
+                        continue;
+                *ret_id = slots[i].id;
+                /* Who looks for the run finds this note, or there is another one of it. */
+                if (find_note(active, slots[i].id) != &slots[i])
+                        return -EINVAL;
+                if (is_noted(slots[i].id, userdata))
+                        n++;
+                else if (!find_left(active, slots[i].id))
+                        return -EINVAL;
+        }
+        *ret_n = n;
+        return 0;
+}
+
+static const RunKeeperOperations keeper_operations = { .keep = keep, .drop = drop, .check = check };
+
+void active_runs_leave(ActiveRuns *active)
+{
+        header(active)->left = 1;
+}
+
+/* --- what the last daemon left --- */
 
 static int slot_compare(const void *a, const void *b)
 {
@@ -254,49 +398,24 @@ static int slot_compare(const void *a, const void *b)
         return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* What the last daemon left of run ID. */
 static Slot *find_left(const ActiveRuns *active, uint64_t id)
 {
         return active->n_left == 0 ? NULL : bsearch(&(Slot){ .id = id }, active->left, active->n_left, sizeof(Slot), slot_compare);
 }
 
-static void note_end(ActiveRuns *active, const Run *run)
-{
-        Slot *slot = table_find(&active->table, run->id, run->id);
-
-        if (slot)
-                table_set_id(&active->table, slot, 0);
-        slot = active->n_repeats > 0 ? find_left(active, run->id) : NULL;
-        if (slot && slot->repeat == REPEAT_AFTER_END) {
-                slot->repeat = REPEAT_NOW;
-                loop_defer(active->loop, &active->repeat);
-        }
-}
-
-static void on_event(EventObserver *observer, const Event *event)
-{
-        ActiveRuns *active = container_of(observer, ActiveRuns, observer);
-
-        /* A member is lost with its group, which is what is told and tried again; it is noted where it enters something. */
-        if (run_state_is_final(event->run->state))
-                note_end(active, event->run);
-        else if (event->run->trigger != RUN_TRIGGER_GROUP)
-                (void)note_begin(active, event->run);
-}
-
-/* --- what the last daemon left --- */
-
 static bool slot_is_sane(const Slot *slot)
 {
-        return slot->id > 0 && slot->id <= INT64_MAX && slot->trigger < _RUN_TRIGGER_MAX &&
-               memchr(slot->job, '\0', sizeof(slot->job)) && job_name_is_valid(slot->job) &&
-               memchr(slot->params, '\0', sizeof(slot->params));
+        const char *end = memchr(slot->text, '\0', TEXT_SIZE);
+
+        return slot->id > 0 && slot->id <= INT64_MAX && slot->trigger < _RUN_TRIGGER_MAX && slot->repeat < _REPEAT_MAX && end &&
+               job_name_is_valid(slot->text) && memchr(end + 1, '\0', TEXT_SIZE - (size_t)(end + 1 - slot->text));
 }
 
 static int read_left(ActiveRuns *active)
 {
         _cleanup_buffer_ Buffer file = BUFFER_NULL;
         int r = read_file_at(AT_FDCWD, active->path, table_size(ACTIVE_RUNS_MAX), &file);
+        Header left;
         size_t n;
 
         if (r == -ENOENT)
@@ -316,12 +435,62 @@ static int read_left(ActiveRuns *active)
                 Slot *slot = &active->left[active->n_left];
 
                 memcpy(slot, file.data + HEADER_SIZE + i * sizeof(Slot), sizeof(Slot));
-                slot->repeat = REPEAT_NO;
                 active->n_left += slot_is_sane(slot);
         }
         if (active->n_left > 0)
                 qsort(active->left, active->n_left, sizeof(Slot), slot_compare);
+        memcpy(&left, file.data, sizeof(left));
+        active->left_on_purpose = left.left;
+        active->last_alive_boottime = left.alive_boottime;
         return 0;
+}
+
+/* Where two runs stand for one, as the daemon ended right between two notes, the older one was dealt with. */
+static void drop_replaced(ActiveRuns *active)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < active->n_left; i++) {
+                Slot *replaced = find_left(active, active->left[i].replaces);
+
+                if (replaced)
+                        replaced->text[0] = '\0';
+        }
+        for (size_t i = 0; i < active->n_left; i++)
+                if (active->left[i].text[0] && (i == 0 || active->left[i].id != active->left[i - 1].id))
+                        active->left[n++] = active->left[i];
+        active->n_left = n;
+}
+
+/* Whether all that was left found a place in TABLE. */
+static bool note_left(const ActiveRuns *active, Table *table)
+{
+        bool all = true;
+
+        for (size_t i = 0; i < active->n_left; i++) {
+                Slot *slot = table_find(table, active->left[i].id, 0);
+
+                if (slot) {
+                        *slot = active->left[i];
+                        table_set_id(table, slot, slot->id);
+                }
+                all = all && slot;
+        }
+        return all;
+}
+
+/* A table that has all that was left, as far as one may be that large. */
+static int begin_table(ActiveRuns *active)
+{
+        for (size_t n = SLOTS_MIN;; n *= 2) {
+                int r = table_create(active->path, n, &active->table);
+
+                if (r < 0)
+                        return r;
+                if (note_left(active, &active->table) || n >= ACTIVE_RUNS_MAX)
+                        return table_commit(active->path);
+                table_deinit(&active->table);
+        }
 }
 
 static RunRequest slot_request(const Slot *slot, const Job *job)
@@ -329,29 +498,38 @@ static RunRequest slot_request(const Slot *slot, const Job *job)
         return (RunRequest){
                 .trigger = (RunTrigger)slot->trigger,
                 .cause = job_spec_trigger_by_id(job->spec, slot->cause),
-                .params = slot->has_params ? slot->params : NULL,
+                .params = slot->has_params ? slot_params(slot) : NULL,
                 .scheduled_realtime = slot->scheduled_realtime,
+                .origin = slot->origin,
+                .event_depth = slot->event_depth,
         };
 }
 
-/* 0, or -ENOENT where the job was removed meanwhile, -ENOMEM. */
-static int repeat_one(Scheduler *scheduler, const Slot *slot)
+/* 0, or -ENOENT where the job was removed meanwhile, -ENOMEM. The lost run has no note afterwards. */
+static int repeat_one(ActiveRuns *active, const Slot *slot)
 {
         RunRequest request;
         Job *job;
         int r;
 
         /* An instance that was made on demand went with the run that was lost. */
-        r = scheduler_find_or_make_job(scheduler, slot->job, &job);
-        if (r < 0)
-                return r;
-        request = slot_request(slot, job);
-        return scheduler_run(scheduler, job, &request, NULL);
+        r = scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job);
+        if (r >= 0) {
+                request = slot_request(slot, job);
+                request.replaces = slot->id;
+                request.attempts = slot->attempts;
+                r = scheduler_run(active->scheduler, job, &request, NULL);
+                if (r < 0)
+                        scheduler_release_job(active->scheduler, job);
+        }
+        /* It is there still where the new run ended before it was noted. */
+        free_note(active, slot->id);
+        return r;
 }
 
 static void log_not_recovered(const Slot *slot, int error)
 {
-        (void)log_errno(LOG_ERR, error, "%s: lost run %llu was not dealt with: %m", slot->job, (unsigned long long)slot->id);
+        (void)log_errno(LOG_ERR, error, "%s: lost run %llu was not dealt with: %m", slot_job(slot), (unsigned long long)slot->id);
 }
 
 static void forget_left(ActiveRuns *active)
@@ -373,7 +551,7 @@ static void on_repeat(Deferred *deferred)
                         continue;
                 slot->repeat = REPEAT_NO;
                 active->n_repeats--;
-                r = repeat_one(active->scheduler, slot);
+                r = repeat_one(active, slot);
                 if (r < 0)
                         log_not_recovered(slot, r);
         }
@@ -381,34 +559,73 @@ static void on_repeat(Deferred *deferred)
                 forget_left(active);
 }
 
+static void repeat_soon(ActiveRuns *active, Slot *slot, Repeat repeat)
+{
+        Slot *note = find_note(active, slot->id);
+
+        slot->repeat = (uint8_t)repeat;
+        active->n_repeats++;
+        if (note)
+                note->repeat = (uint8_t)(repeat == REPEAT_NOW ? REPEAT_NOW : REPEAT_NO);
+        if (repeat == REPEAT_NOW)
+                loop_defer(active->services->loop, &active->repeat);
+}
+
+/* Whether the daemon ended while SLOT's attempt was young. */
+static bool ended_early(const ActiveRuns *active, const Slot *slot)
+{
+        return !active->left_on_purpose && slot->attempt_boottime > 0 &&
+               usec_sub(active->last_alive_boottime, slot->attempt_boottime) < POISON_WINDOW_USEC;
+}
+
+static void set_end(LeftRun *left, const Slot *slot)
+{
+        left->state = RUN_LOST;
+        left->kind = "lost";
+        left->message = slot->over ? "the daemon ended before what it had entered was left" : "the daemon ended during it";
+        if (slot->n_deaths < POISON_DEATHS)
+                return;
+        left->state = RUN_FAILED;
+        left->kind = "poison";
+        left->message = "the daemon ended within 10 s of its start twice in a row; it is not tried again";
+}
+
 static void recover_one(ActiveRuns *active, Slot *slot)
 {
-        const RunEntered entered = { .n_resources = slot->n_resources, .job = slot->entered_job, .over = slot->over };
+        LeftRun left = {
+                .id = slot->id,
+                .started_realtime = slot->started_realtime,
+                .attempts = slot->attempts,
+                .entered = { .n_resources = slot->n_resources, .job = slot->entered_job, .over = slot->over },
+        };
+        bool has_entered = slot->n_resources > 0 || slot->entered_job, again;
         RunRequest request;
         Job *job;
-        bool again;
         int r;
 
-        if (scheduler_find_or_make_job(active->scheduler, slot->job, &job) < 0) {
+        if (scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job) < 0) {
                 log_warning("Run %llu of %s, a job that is no more, was lost: the daemon ended during it%s",
-                            (unsigned long long)slot->id, slot->job,
-                            entered.n_resources > 0 || entered.job ? "; what it had entered is not left" : "");
+                            (unsigned long long)slot->id, slot_job(slot), has_entered ? "; what it had entered is not left" : "");
+                free_note(active, slot->id);
                 return;
         }
+        slot->n_deaths = ended_early(active, slot) ? (uint8_t)MIN(slot->n_deaths + 1U, UINT8_MAX) : 0;
+        set_end(&left, slot);
+        again = left.state == RUN_LOST && slot->started_realtime > 0 && slot->has_params &&
+                slot->attempts <= job->spec->job.retries && slot->trigger != RUN_TRIGGER_GROUP && !slot->over;
+        /* Its note is to outlast its end. */
+        if (again)
+                repeat_soon(active, slot, REPEAT_AFTER_END);
         request = slot_request(slot, job);
-        again = slot->started_realtime > 0 && slot->has_params && job->spec->job.retries > 0 &&
-                slot->trigger != RUN_TRIGGER_GROUP && !slot->over;
-        r = scheduler_record_lost(active->scheduler, job, &request, slot->id, slot->started_realtime, entered,
-                                  slot->over ? "the daemon ended before what it had entered was left" : "the daemon ended during it");
-        if (r >= 0 && again && scheduler_find_run(active->scheduler, slot->id)) {
-                slot->repeat = REPEAT_AFTER_END;
-                active->n_repeats++;
-                return;
-        }
-        if (r >= 0 && again)
-                r = repeat_one(active->scheduler, slot);
+        r = scheduler_end_left(active->scheduler, job, &request, &left);
         if (r < 0)
                 log_not_recovered(slot, r);
+}
+
+/* Its end was told by the last daemon, which ended before another run took its place. */
+static bool was_told(const Slot *slot)
+{
+        return slot->repeat == REPEAT_NOW;
 }
 
 bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *ret_cause)
@@ -422,38 +639,44 @@ bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *
 
 void active_runs_recover(ActiveRuns *active)
 {
-        for (size_t i = 0; i < active->n_left; i++)
-                if (!scheduler_find_run(active->scheduler, active->left[i].id))
-                        recover_one(active, &active->left[i]);
-        if (active->n_repeats == 0)
-                forget_left(active);
+        for (size_t i = 0; i < active->n_left; i++) {
+                Slot *slot = &active->left[i];
+
+                if (scheduler_find_run(active->scheduler, slot->id))
+                        continue;
+                if (was_told(slot))
+                        repeat_soon(active, slot, REPEAT_NOW);
+                else
+                        recover_one(active, slot);
+        }
+        /* They come before what is due by schedule. */
+        deferred_cancel(active->services->loop, &active->repeat);
+        on_repeat(&active->repeat);
 }
 
-int active_runs_open(const char *state_directory, EventBus *bus, Scheduler *scheduler, Loop *loop, ActiveRuns **ret)
+int active_runs_open(const char *state_directory, Scheduler *scheduler, const Services *services, ActiveRuns **ret)
 {
         _cleanup_(active_runs_closep) ActiveRuns *active = new0(ActiveRuns, 1);
         int r;
 
         if (!active)
                 return -ENOMEM;
-        list_init(&active->observer.link);
+        active->keeper.operations = &keeper_operations;
         active->scheduler = scheduler;
-        active->loop = loop;
+        active->services = services;
+        active->alive.callback = on_alive;
         active->repeat.callback = on_repeat;
         active->path = path_join(state_directory, "active-runs");
         if (!active->path)
                 return -ENOMEM;
         r = read_left(active);
-        if (r >= 0)
-                r = table_create(active->path, SLOTS_MIN, &active->table);
-        if (r >= 0)
-                r = table_commit(active->path);
         if (r < 0)
                 return r;
-        active->observer.notify = on_event;
-        active->observer.types = EVENT_BIT(EVENT_QUEUED) | EVENT_BIT(EVENT_RUNNING) | EVENT_BIT(EVENT_RETRYING) | EVENT_BITS_END;
-        event_bus_subscribe(bus, &active->observer);
-        scheduler_watch_entered(scheduler, note_entered, active);
+        drop_replaced(active);
+        r = begin_table(active);
+        if (r < 0)
+                return r;
+        scheduler_set_keeper(scheduler, &active->keeper);
         *ret = TAKE_PTR(active);
         return 0;
 }
@@ -462,9 +685,9 @@ ActiveRuns *active_runs_close(ActiveRuns *active)
 {
         if (!active)
                 return NULL;
-        event_bus_unsubscribe(&active->observer);
-        scheduler_watch_entered(active->scheduler, NULL, NULL);
-        deferred_cancel(active->loop, &active->repeat);
+        scheduler_set_keeper(active->scheduler, NULL);
+        deferred_cancel(active->services->loop, &active->repeat);
+        timer_disarm(active->services->timers, &active->alive);
         table_deinit(&active->table);
         free(active->left);
         free(active->path);

@@ -5,32 +5,42 @@
  * crash and a SIGKILL leave it behind. It is mapped memory that nobody syncs, so keeping it costs two
  * copies a run and no call; a crash of the machine may lose the last seconds of it. What a run has entered
  * (Use=, Enter=) is noted as well: the next daemon leaves it.
+ *
+ * A run that was lost is told of, and where its job has Retries=, another one takes its place with the attempts that it
+ * has left. Its note stays until both have happened, so that a daemon that ends in the midst of it leaves the rest to
+ * the one after it.
  */
 
-#include "job/event.h"
-#include "loop/loop.h"
+#include "job/services.h"
 #include "sched/scheduler.h"
 
 typedef struct ActiveRuns ActiveRuns;
 
 /* Runs that are noted at a time; more are not, and are counted. */
 #define ACTIVE_RUNS_MAX 65536U
+/* A run is not tried again if the daemon ended so soon after the start of its attempt … */
+#define POISON_WINDOW_USEC (10 * USEC_PER_SEC)
+/* … and did so in so many lives, one after the other. */
+#define POISON_DEATHS 2U
 
 /*
- * Reads what the last daemon left in STATE_DIRECTORY and begins anew there, following the events of BUS
- * and what the runs of SCHEDULER enter (all borrowed, as long as this lives). What can't be read is logged and left
- * out. -ENOMEM, or errno of the new file.
+ * Reads what the last daemon left in STATE_DIRECTORY, and notes the runs of SCHEDULER there from now on (both are
+ * borrowed, as SERVICES are, as long as this lives). What can't be read is logged and left out. -ENOMEM, or errno of the new file.
  */
-int active_runs_open(const char *state_directory, EventBus *bus, Scheduler *scheduler, Loop *loop, ActiveRuns **ret);
+int active_runs_open(const char *state_directory, Scheduler *scheduler, const Services *services, ActiveRuns **ret);
 /* The file stays: it is empty where all runs have ended. */
 ActiveRuns *active_runs_close(ActiveRuns *active);
 DEFINE_CLEANUP(ActiveRuns *, active_runs_close);
+
+/* The daemon is about to end on purpose while runs are under way: they are not to blame for it. */
+void active_runs_leave(ActiveRuns *active);
 
 /* Until active_runs_recover(): whether the last daemon left run ID under way, and the job_trigger_id() of what it was due by. */
 bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *ret_cause);
 /*
  * Ends what was left, and is not under way again, as `lost`, in the order of the ids: at once, but for what has to
- * leave what it entered. A run that had begun counts as a failed attempt: where its job has Retries=, another run
- * takes its place, with the same parameters and scheduled time.
+ * leave what it entered. A run that had begun counts as a failed attempt: where its job's Retries= allows more, another
+ * run takes its place, with the same parameters and scheduled time. A run that ended the daemon POISON_DEATHS times in a
+ * row ends as failed instead, with the error `poison`.
  */
 void active_runs_recover(ActiveRuns *active);

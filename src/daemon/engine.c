@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "daemon/engine.h"
 
+#include <stdlib.h>
 #include <sys/random.h>
 
 #include "base/file.h"
@@ -9,6 +10,7 @@
 #include "job/guard.h"
 #include "job/refine.h"
 #include "process/helper.h"
+#include "sched/check.h"
 #include "store/schedule-times.h"
 
 static void on_event(EventObserver *observer, const Event *event)
@@ -94,6 +96,29 @@ static int start_drivers(Engine *engine, const Settings *settings, const char *s
         return 0;
 }
 
+#ifdef TAKT_CHECKS
+/* All jobs and runs are looked at: where these are many, every so often. */
+#define CHECK_ALWAYS 200U
+#define CHECK_SELDOM 1024U
+
+static void check(void *userdata)
+{
+        const Engine *engine = userdata;
+        static unsigned n_calls;
+        char *problem;
+
+        if (scheduler_n_jobs(engine->scheduler) + scheduler_n_running(engine->scheduler) +
+            scheduler_n_queued(engine->scheduler) > CHECK_ALWAYS && ++n_calls % CHECK_SELDOM != 0)
+                return;
+        problem = scheduler_check(engine->scheduler);
+        if (!problem)
+                return;
+        /* Tests look for this word. */
+        log_error("Assertion of the scheduler failed: %s", problem);
+        abort();
+}
+#endif
+
 int engine_init(Engine *engine, const Environment *environment, const Settings *settings, const char *state_directory, bool keep_ids)
 {
         SchedulerLimits limits = { .max_runs = settings->max_runs, .max_queued = settings->max_queued };
@@ -145,6 +170,9 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
         if (r < 0)
                 return r;
         engine_apply_settings(engine, settings);
+#ifdef TAKT_CHECKS
+        loop_watch_callbacks(engine->loop, check, engine);
+#endif
         return 0;
 }
 
@@ -161,6 +189,8 @@ void engine_apply_settings(Engine *engine, const Settings *settings)
 
 void engine_deinit(Engine *engine)
 {
+        if (engine->loop)
+                loop_watch_callbacks(engine->loop, NULL, NULL);
         if (engine->scheduler)
                 scheduler_abandon(engine->scheduler);
         scheduler_free(engine->scheduler);

@@ -271,7 +271,7 @@ static void refuse(EventBus *events, Job *job, const LoaderFile *file)
 {
         Event event = { .type = EVENT_REFUSED, .job = file->name, .message = file->problem };
 
-        if (job)
+        if (job && !job->removed)
                 job->refused = true;
         event_bus_emit(events, &event);
 }
@@ -281,7 +281,7 @@ static int apply_spec(Loader *loader, const char *name, JobSpec *spec, Scheduler
         Job *job = scheduler_find_job(scheduler, name);
         int r;
 
-        if (!job) {
+        if (!job || job->removed) {
                 r = scheduler_add_instance(scheduler, spec, name, &job);
                 if (r < 0)
                         return r;
@@ -333,14 +333,22 @@ static int apply_file(Loader *loader, LoaderFile *file, Scheduler *scheduler, Ev
         return r < 0 ? r : apply_instance(loader, file, scheduler);
 }
 
-/* JOB is not named any more. What is made on demand goes by itself; instances of a broken template stay. */
+/*
+ * JOB may not be named any more. Instances of a broken template stay. What is made on demand goes by itself, but nothing
+ * new of it may start once its template, which comes before it by its name, is gone.
+ */
 static void remove_unnamed(Loader *loader, Job *job, Scheduler *scheduler)
 {
         char template[JOB_NAME_MAX + 1];
         const LoaderFile *file;
 
-        if (job->generation == loader->generation || job->on_demand)
+        if (job->generation == loader->generation || job->removed)
                 return;
+        if (job->on_demand) {
+                if (!scheduler_find_template(scheduler, job->name))
+                        scheduler_remove_job(scheduler, job);
+                return;
+        }
         file = job_name_template(job->name, template) >= 0 ? find_file(loader, template) : NULL;
         if (file && !file->spec && !file->vanished && job->spec->job.instances) {
                 job->refused = true;

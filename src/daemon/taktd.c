@@ -95,7 +95,7 @@ static int daemon_start(Daemon *d, bool live)
         if (r < 0)
                 return r;
         /* Once the socket is ours, and no other daemon has the directory. */
-        r = active_runs_open(d->environment->state, &d->engine.events, d->engine.scheduler, d->engine.loop, &d->active_runs);
+        r = active_runs_open(d->environment->state, d->engine.scheduler, &d->engine.services, &d->active_runs);
         return r < 0 ? log_errno(LOG_ERR, r, "The runs under way can't be noted in %s: %m", d->environment->state) : 0;
 }
 

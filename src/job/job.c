@@ -82,7 +82,7 @@ const char *job_state_to_string(JobState state)
         static const char *const names[_JOB_STATE_MAX] = {
                 [JOB_DISABLED] = "disabled", [JOB_PAUSED] = "paused", [JOB_RUNNING] = "running",
                 [JOB_WAITING] = "waiting",   [JOB_IDLE] = "idle",     [JOB_FINISHED] = "finished",
-                [JOB_TEMPLATE] = "template",
+                [JOB_TEMPLATE] = "template", [JOB_REMOVED] = "removed",
         };
 
         return names[state];
@@ -90,6 +90,8 @@ const char *job_state_to_string(JobState state)
 
 JobState job_state(const Job *job)
 {
+        if (job->removed)
+                return JOB_REMOVED;
         if (job->is_template)
                 return JOB_TEMPLATE;
         if (job->n_active > 0)

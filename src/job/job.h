@@ -18,6 +18,7 @@
 
 /* io.takt.Jobs.JobState */
 typedef enum JobState {
+        JOB_REMOVED, /* it is defined no more, and has runs still */
         JOB_DISABLED,
         JOB_PAUSED,
         JOB_RUNNING,
@@ -61,7 +62,8 @@ struct Job {
         bool finished;             /* it was told that this job never runs by schedule again */
         uint8_t counted_state;     /* a JobState: where the scheduler counts it */
         uint8_t wall_seen;         /* changes of the wall clock that it has followed, modulo 256 */
-        bool removed;
+        bool removed;              /* it is defined no more; it is there as long as it has runs */
+        bool transient;            /* only the call that made it knows it, and its run: it has no name */
         bool refused;              /* its file is broken; SPEC is the last good definition */
         bool is_template;          /* "NAME@": it never runs, its instances do */
         bool on_demand;            /* an instance made for runs by hand: no schedule, gone with its last run */
@@ -85,10 +87,10 @@ JobExtra *job_make_extra(Job *job);
 /* A block for free(), taken over also on failure; NULL: none. -ENOMEM. */
 int job_set_memo(Job *job, void *memo);
 
-/* Whether [Schedule] of its definition is about this job: it isn't about a template, and an instance made on demand. */
+/* Whether [Schedule] of its definition is about this job: not about a template, nor about an instance made on demand. */
 static inline bool job_has_schedule(const Job *job)
 {
-        return !job->is_template && !job->on_demand;
+        return !job->is_template && !job->on_demand && !job->transient && !job->removed;
 }
 
 /* Runs that ended in STATE, a final one. */

@@ -387,7 +387,9 @@ void run_get_record(const Run *run, RunRecord *ret)
                 .failed_attempts = story->failed_attempts,
                 .resource = story->resource,
                 .resource_run = story->resource_run,
+                .replaces = story->replaces,
                 .hold = run->hold,
+                .older_definition = run->spec != run->job->spec && !streq(run->spec->identity, run->job->spec->identity),
                 .hold_run = run->extra->hold_run,
                 .started_by = story->started_by,
                 .cancelled_by = story->cancelled_by,
@@ -463,6 +465,14 @@ static void write_reasons(const RunRecord *record, JsonWriter *w)
         if (record->resource) {
                 json_key(w, "heldByResource");
                 json_string_lossy(w, record->resource, strlen(record->resource));
+        }
+        if (record->older_definition) {
+                json_key(w, "olderDefinition");
+                json_bool(w, true);
+        }
+        if (record->replaces > 0) {
+                json_key(w, "replacesRun");
+                json_uint(w, record->replaces);
         }
         if (record->failed_attempts)
                 write_failed_attempts(record->failed_attempts, w);

@@ -83,6 +83,7 @@ typedef struct RunStory {
         char *failed_attempts;  /* job/failed-attempts.h; NULL: none */
         char *resource;         /* that it waited for; NULL: for none … */
         uint64_t resource_run;  /* … and the run that had it; 0: not known */
+        uint64_t replaces;      /* the lost run whose place it takes; 0: none */
 } RunStory;
 
 /* What many runs never have; made once one of them has it: run_make_extra(). */
@@ -117,8 +118,10 @@ struct Run {
         bool undecoded : 1; /* the result is the bytes of JSON yet */
         bool kind_done : 1; /* the kind's state is given back; what follows may use its memory: job/refine.h … */
         bool refining : 1;  /* … as it does */
+        bool noted : 1;     /* job/run-keeper.h */
+        bool repeated : 1;  /* this attempt is not its first one */
         uint8_t event_depth; /* events that led here, each a run's that an event had started */
-        unsigned attempts;
+        unsigned attempts;  /* those of the lost runs whose place it takes included */
         const char *cause;  /* the trigger as SPEC has it, "Every=1s"; lives as long as that; NULL: none */
 
         uint64_t origin; /* the run whose event started it, or of whose group it is a member; 0: none */
@@ -192,7 +195,7 @@ static inline void run_note_time(Run *run, usec_t now_boottime)
 /* When start() was called, in there: from what is noted, if it is. */
 static inline usec_t run_begin_boottime(const Run *run)
 {
-        return run->attempts == 1 && !run->guard ? run->started_boottime : clock_boottime(run->services->clock);
+        return !run->repeated && !run->guard ? run->started_boottime : clock_boottime(run->services->clock);
 }
 /* A result that a failed attempt leaves (a response that was not expected, output of a command); taken over. */
 void run_set_result(Run *run, char *result, size_t result_len);
@@ -286,7 +289,9 @@ typedef struct RunRecord {
         const char *failed_attempts; /* as in a RunStory, and so are resource and who asked */
         const char *resource;
         uint64_t resource_run;
+        uint64_t replaces;
         RunHold hold;
+        bool older_definition;       /* the job was given another one since it began */
         uint64_t hold_run;           /* 0: none */
         Requester started_by;
         Requester cancelled_by;

@@ -45,6 +45,8 @@ struct Loop {
         LoopStalls stalls;
         void (*stall_callback)(usec_t duration, const Activity *activity, void *userdata);
         void *stall_userdata;
+        void (*ended_callback)(void *userdata);
+        void *ended_userdata;
 };
 
 struct IoSource {
@@ -101,7 +103,15 @@ usec_t loop_callback_ended(Loop *loop, usec_t began_boottime)
                         loop->stall_callback(duration, &activity_now, loop->stall_userdata);
         }
         activity_clear();
+        if (loop->ended_callback)
+                loop->ended_callback(loop->ended_userdata);
         return now;
+}
+
+void loop_watch_callbacks(Loop *loop, void (*callback)(void *userdata), void *userdata)
+{
+        loop->ended_callback = callback;
+        loop->ended_userdata = userdata;
 }
 
 static usec_t on_timer_ended(usec_t began_boottime, void *userdata)

@@ -74,6 +74,9 @@ const LoopStalls *loop_stalls(const Loop *loop);
 /* For loop/ itself only: a callback that began at BEGAN has returned. Returns the time now. */
 usec_t loop_callback_ended(Loop *loop, usec_t began_boottime);
 
+/* CALLBACK is called whenever a callback of the loop has returned: for checks. One watcher a loop; NULL ends it. */
+void loop_watch_callbacks(Loop *loop, void (*callback)(void *userdata), void *userdata);
+
 typedef void (*SignalCallback)(SignalSource *source, int signo, void *userdata);
 
 int signal_source_new(Loop *loop, int signo, SignalCallback callback, void *userdata, SignalSource **ret);

@@ -57,6 +57,13 @@ static void enqueue(Scheduler *s, Run *run)
                 admit_pump_soon(s);
 }
 
+void admit_wait(Scheduler *s, Run *run, RunHold hold, const char *message)
+{
+        run->hold = hold;
+        runs_set_state(s, run, RUN_QUEUED);
+        execute_emit(s, run, EVENT_QUEUED, message, NULL);
+}
+
 void admit_retry(Scheduler *s, Run *run)
 {
         if (s->n_active < s->limits.max_runs || !run_takes_place(run)) {
@@ -64,13 +71,8 @@ void admit_retry(Scheduler *s, Run *run)
                 return;
         }
         /* Retries come before what never ran: the run goes to the head of the queue. */
-        run->state = RUN_QUEUED;
-        run->job->n_active--;
-        scheduler_count_state(s, run->job);
-        s->n_queued++;
-        run->hold = RUN_HOLD_PLACE;
         list_prepend(&s->queue, &run->queue);
-        execute_emit(s, run, EVENT_QUEUED, NULL, NULL);
+        admit_wait(s, run, RUN_HOLD_PLACE, NULL);
 }
 
 /* --- others of the job --- */
@@ -118,14 +120,14 @@ static void hold_for_run(Scheduler *s, Run *run, const Obstacle *obstacle)
         const Run *first = list_first(&run->job->runs, Run, link);
         _cleanup_free_ char *message = xasprintf("run %" PRIu64 " %s", first->id, obstacle->text);
 
-        run->hold = obstacle->hold;
         run_set_hold_run(run, first->id);
         if (!obstacle->wait) {
+                run->hold = obstacle->hold;
                 run_set_error(run, "overlap", message ?: obstacle->text);
                 execute_finish(s, run, RUN_SKIPPED);
                 return;
         }
-        execute_emit(s, run, EVENT_QUEUED, message, NULL);
+        admit_wait(s, run, obstacle->hold, message);
         if (run->job->spec->schedule.overlap == OVERLAP_REPLACE && !run->member)
                 replace_others(s, run);
 }
@@ -181,12 +183,12 @@ static void admit(Scheduler *s, Run *run)
                 execute_attempt(s, run);
                 return;
         }
-        run->hold = RUN_HOLD_PLACE;
         if (s->n_queued > s->limits.max_queued || !run_takes_place(run)) {
+                run->hold = RUN_HOLD_PLACE;
                 run_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 execute_finish(s, run, RUN_SKIPPED);
         } else {
-                execute_emit(s, run, EVENT_QUEUED, "waits for a place (MaxRuns=)", NULL);
+                admit_wait(s, run, RUN_HOLD_PLACE, "waits for a place (MaxRuns=)");
                 enqueue(s, run);
         }
 }
@@ -254,11 +256,14 @@ static int new_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *
         run->cause = request->cause;
         run->origin = request->origin;
         run->event_depth = request->event_depth;
+        run->attempts = request->attempts;
         run->member = request->member;
         if (run->member)
                 run->member->run = run;
         if (requester_is_known(request->by) && run_story(run))
                 run->extra->story->started_by = *request->by;
+        if (request->replaces > 0 && run_story(run))
+                run->extra->story->replaces = request->replaces;
         if (ret_id)
                 *ret_id = run->id;
         if ((request->params || job->spec->job.parameters) && !take_params(s, run, request->params)) {

@@ -25,7 +25,7 @@ void execute_emit(Scheduler *s, Run *run, EventType type, const char *message, c
         Event event = { .type = type, .job = run->job->name, .run = run, .message = message, .data = data };
 
         /* What was noted a moment ago needs no look at the clock. */
-        if (type == EVENT_RUNNING && run->attempts == 1)
+        if (type == EVENT_RUNNING && !run->repeated)
                 event.realtime = run->started_realtime;
         else if (run_state_is_final(run->state))
                 event.realtime = run->finished_realtime;
@@ -52,14 +52,13 @@ void execute_finish(Scheduler *s, Run *run, RunState state)
         bool changed = false;
 
         timer_disarm(s->services->timers, &run->timer);
-        if (run->guard && guard_leave(s, run, &state))
+        if (run->guard && guard_leave(s, run, &state)) {
+                list_unlink(&run->queue); /* it waits for no place any more */
                 return;
-        runs_uncount(s, run);
-        run->state = state;
+        }
+        runs_set_state(s, run, state);
         run->finished_boottime = scheduler_boottime(s);
         run->finished_realtime = scheduler_realtime(s);
-        s->statistics.by_state[state]++;
-        job_count_end(job, state);
         if (state == RUN_SUCCEEDED && run->extra->outputs) {
                 changed = !job->extra->last_outputs || !streq(job->extra->last_outputs, run->extra->outputs);
                 keep_outputs(run);
@@ -107,8 +106,7 @@ static void retry(Scheduler *s, Run *run)
         if (run_story(run))
                 (void)failed_attempts_add(&run->extra->story->failed_attempts, scheduler_realtime(s), run->attempts,
                                           run->extra->error_kind ?: "error", run->extra->error_message ?: "");
-        s->n_active -= run_takes_place(run);
-        run->state = RUN_RETRYING;
+        runs_set_state(s, run, RUN_RETRYING);
         run->stop = RUN_STOP_NONE;
         run->timer.callback = on_retry;
         (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), delay));
@@ -140,6 +138,11 @@ static RunState final_state(const Run *run)
         return run->stop == RUN_STOP_NONE ? RUN_FAILED : RUN_CANCELLED;
 }
 
+static bool may_retry(const Scheduler *s, const Run *run)
+{
+        return run->attempts <= run->spec->job.retries && !run->job->removed && !s->shutting_down;
+}
+
 static void attempt_ended(Scheduler *s, Run *run)
 {
         char span[TIMESPAN_MAX];
@@ -161,7 +164,7 @@ static void attempt_ended(Scheduler *s, Run *run)
         } else if (state == RUN_CANCELLED) {
                 stop_set_error(run, run->stop, NULL);
         }
-        if ((state == RUN_FAILED || state == RUN_TIMEOUT) && run->attempts <= run->spec->job.retries && !s->shutting_down)
+        if ((state == RUN_FAILED || state == RUN_TIMEOUT) && may_retry(s, run))
                 retry(s, run);
         else
                 execute_finish(s, run, state);
@@ -259,20 +262,14 @@ static void begin(Scheduler *s, Run *run)
 void execute_attempt(Scheduler *s, Run *run)
 {
         const JobKind *kind = run->spec->kind;
-        usec_t now = scheduler_boottime(s);
 
-        if (run->state == RUN_QUEUED) {
-                s->n_queued--;
-                run->job->n_active++;
-                scheduler_count_state(s, run->job);
-        }
         list_unlink(&run->queue);
-        run->state = RUN_RUNNING;
         run->stop = RUN_STOP_NONE;
         run->ended = run->failed = run->undecoded = run->kind_done = false;
-        s->n_active += run_takes_place(run);
-        if (run->attempts++ == 0) {
-                run->started_boottime = now;
+        run->repeated = run->started_boottime > 0;
+        run->attempts++;
+        if (!run->repeated) {
+                run->started_boottime = scheduler_boottime(s);
                 run->started_realtime = scheduler_realtime(s);
                 if (run->scheduled_realtime > 0 && run->trigger != RUN_TRIGGER_CATCH_UP)
                         s->statistics.max_lateness = MAX(s->statistics.max_lateness,
@@ -284,6 +281,7 @@ void execute_attempt(Scheduler *s, Run *run)
                 run_set_error(run, NULL, NULL);
                 memset(run->kind_state, 0, kind->run_size);
         }
+        runs_set_state(s, run, RUN_RUNNING);
         execute_emit(s, run, EVENT_RUNNING, NULL, NULL);
         if (!run->guard || !guard_enter(s, run))
                 begin(s, run);
@@ -302,13 +300,8 @@ void execute_entered(Scheduler *s, Run *run, const char *error)
 
 void execute_go_on(Scheduler *s, Run *run)
 {
-        s->n_queued--;
-        if (run_takes_place(run))
-                s->n_active++;
-        run->job->n_active++;
-        run->state = RUN_RUNNING;
         run->hold = RUN_HOLD_NONE;
-        scheduler_count_state(s, run->job);
+        runs_set_state(s, run, RUN_RUNNING);
 }
 
 void execute_went_on(Scheduler *s, Run *run, usec_t attempt_boottime)

@@ -41,25 +41,22 @@ static Scheduler *guard_scheduler(const Guard *g)
         return g->run->job->scheduler;
 }
 
-void scheduler_watch_entered(Scheduler *s, void (*changed)(const Run *run, RunEntered entered, void *userdata), void *userdata)
+RunEntered guard_entered(const Run *run)
 {
-        s->entered = changed;
-        s->entered_userdata = userdata;
-}
-
-static void note_entered(const Guard *g)
-{
-        const Scheduler *s = guard_scheduler(g);
+        const Guard *g = run->guard;
         /* A step is left once its command is through. */
         size_t n = g->n_entered + (g->exiting && g->command);
-        RunEntered entered = {
+
+        return (RunEntered){
                 .n_resources = (uint8_t)MIN(n, g->n_steps - 1),
                 .job = n == g->n_steps,
                 .over = g->over || (g->exiting && g->final != RUN_LOST),
         };
+}
 
-        if (s->entered)
-                s->entered(g->run, entered, s->entered_userdata);
+static void note_entered(const Guard *g)
+{
+        runs_note(guard_scheduler(g), g->run);
 }
 
 /* --- taking --- */
@@ -108,7 +105,7 @@ static void on_wait_over(Timer *timer, _unused_ usec_t now)
 {
         Run *run = container_of(timer, Run, timer);
         Guard *g = run->guard;
-        Resource *resource = resource_find(guard_scheduler(g), run->spec->job.uses.uses[g->n_taken].name);
+        Resource *resource = resource_find(guard_scheduler(g), guard_next_name(run));
         _cleanup_free_ char *message = NULL;
         char span[TIMESPAN_MAX];
 
@@ -128,7 +125,6 @@ static int wait_for(Scheduler *s, Run *run, Resource *resource)
                 return -EBUSY;
         }
         resource_wait(resource, run);
-        run->hold = RUN_HOLD_RESOURCE;
         if (run_story(run) && free_and_strdup(&run->extra->story->resource, resource->spec->name) >= 0)
                 run->extra->story->resource_run = resource->holder;
         if (resource->spec->wait != USEC_INFINITY) {
@@ -136,16 +132,32 @@ static int wait_for(Scheduler *s, Run *run, Resource *resource)
                 (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), resource->spec->wait));
         }
         message = xasprintf("waits for the resource %s, which run %" PRIu64 " has", resource->spec->name, resource->holder);
-        execute_emit(s, run, EVENT_QUEUED, message, NULL);
+        admit_wait(s, run, RUN_HOLD_RESOURCE, message);
         return 0;
 }
 
-static bool holds(const Run *run, const Resource *resource)
+size_t guard_holds(const Run *run, const Resource *resource)
 {
+        size_t n = 0;
+
         for (size_t i = 0; run->guard && i < run->guard->n_taken; i++)
-                if (run->guard->steps[i].resource == resource)
-                        return true;
-        return false;
+                n += run->guard->steps[i].resource == resource;
+        return n;
+}
+
+const char *guard_next_name(const Run *run)
+{
+        const Guard *g = run->guard;
+
+        return g && g->n_taken + 1 < g->n_steps ? run->spec->job.uses.uses[g->n_taken].name : NULL;
+}
+
+usec_t guard_wait(const Run *run)
+{
+        const char *name = guard_next_name(run);
+        const Resource *resource = name ? resource_find(guard_scheduler(run->guard), name) : NULL;
+
+        return resource ? resource->spec->wait : USEC_INFINITY;
 }
 
 /* Whether only the groups that RUN is in hold RESOURCE: they wait for RUN, so it would wait for ever. */
@@ -154,7 +166,7 @@ static bool is_held_by_groups(const Run *run, const Resource *resource)
         unsigned n = 0;
 
         for (const Run *group = run->member ? run->member->group : NULL; group; group = group->member ? group->member->group : NULL)
-                n += holds(group, resource);
+                n += guard_holds(group, resource) > 0;
         return n > 0 && n >= resource->spec->capacity;
 }
 
@@ -352,14 +364,15 @@ static void on_exited(Run *run, const char *error)
 
 void guard_abandon(Scheduler *s, Run *run)
 {
+        const char *name = guard_next_name(run);
         Guard *g = run->guard;
 
         if (!g)
                 return;
         free_command(g);
         run->guard = NULL;
-        if (run->hold == RUN_HOLD_RESOURCE && run->state == RUN_QUEUED && g->n_taken + 1 < g->n_steps && !list_is_empty(&run->queue))
-                resource_unwait(resource_find(s, run->spec->job.uses.uses[g->n_taken].name), run);
+        if (run->hold == RUN_HOLD_RESOURCE && run->state == RUN_QUEUED && name && !list_is_empty(&run->queue))
+                resource_unwait(resource_find(s, name), run);
         while (g->n_taken > 0) {
                 GuardStep *step = &g->steps[--g->n_taken];
 
@@ -382,7 +395,7 @@ bool guard_leave_to_next(Scheduler *s, Run *run)
 {
         Guard *g = run->guard;
 
-        if (!g || !s->entered)
+        if (!g || !s->keeper)
                 return false;
         g->n_entered += g->exiting && g->command; /* the command has not left it yet */
         free_command(g);
@@ -398,6 +411,7 @@ bool guard_leave(Scheduler *s, Run *run, RunState *state)
 {
         Guard *g = run->guard;
 
+        assert(!g->command);
         if (!g->exiting) {
                 g->exiting = true;
                 g->final = *state;

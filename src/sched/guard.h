@@ -19,6 +19,12 @@ void guard_granted(Scheduler *s, Run *run, Resource *resource);
 int guard_restore(Scheduler *s, Run *run, RunEntered entered);
 /* RUN, which has a guard, begins: false where nothing is to be done before; else execute_entered() is called later. */
 bool guard_enter(Scheduler *s, Run *run);
+/* Of RUN, which has a guard: for its note. */
+RunEntered guard_entered(const Run *run);
+/* How often RUN holds RESOURCE; the name of the resource that RUN, which is queued, waits for (NULL: none), and how long it may. */
+size_t guard_holds(const Run *run, const Resource *resource);
+const char *guard_next_name(const Run *run);
+usec_t guard_wait(const Run *run);
 /* Whether commands are under way before, or after RUN. */
 bool guard_is_entering(const Run *run);
 bool guard_is_exiting(const Run *run);
@@ -30,8 +36,8 @@ void guard_stop_entering(Run *run);
  */
 bool guard_leave(Scheduler *s, Run *run, RunState *state);
 /*
- * Nobody waits for the end of RUN. True: it has entered what only a command leaves, and who watches what is
- * entered knows of it: a process to come does so. False: nothing is lost by guard_abandon().
+ * Nobody waits for the end of RUN. True: it has entered what only a command leaves, and that is noted: the next
+ * daemon does so. False: nothing is lost by guard_abandon().
  */
 bool guard_leave_to_next(Scheduler *s, Run *run);
 /* Gives back what RUN holds, without commands. */

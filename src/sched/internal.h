@@ -69,8 +69,7 @@ struct Scheduler {
 
         struct Resource **resources; /* by their names */
         size_t n_resources;
-        void (*entered)(const Run *run, RunEntered entered, void *userdata); /* NULL: nobody asks */
-        void *entered_userdata;
+        RunKeeper *keeper; /* NULL: nothing is noted for a daemon to come */
         ScheduleNow instant; /* see scheduler_begin_instant(); zeros: none */
         bool took_no_time;   /* a kind's start(): run_note_time() */
         uint64_t turn;       /* of the timers, in which … */
@@ -165,7 +164,7 @@ static inline void scheduler_count_state(Scheduler *s, Job *job)
 {
         JobState state = job_state(job);
 
-        if (state == job->counted_state || job->removed)
+        if (state == job->counted_state || job->transient)
                 return;
         s->n_jobs_in[job->counted_state]--;
         s->n_jobs_in[state]++;
@@ -186,15 +185,21 @@ static inline bool run_takes_place(const Run *run)
 
 /* --- runs.c --- */
 
-/* A run of JOB that waits. ID 0: the next one. -ENOMEM. */
+/* A run of JOB in state RUN_QUEUED. ID 0: the next one. -ENOMEM. */
 int runs_new(Scheduler *s, Job *job, uint64_t id, Run **ret);
-/* RUN is no longer counted as what its state says. */
-void runs_uncount(Scheduler *s, Run *run);
-/* Takes out and frees a run that was uncounted. Its job stays. */
+/*
+ * RUN goes from its state to STATE, which has to be one that may follow: all counters and the note for the next daemon
+ * are right afterwards. Nothing is told, and a run that has ended is still there.
+ */
+void runs_set_state(Scheduler *s, Run *run, RunState state);
+/* RUN has entered or left something: its note for the next daemon is made anew. */
+void runs_note(Scheduler *s, Run *run);
+/* Takes out and frees a run that has ended. Its job stays. */
 void runs_free(Scheduler *s, Run *run);
-/* Takes a run out without a word, and without asking it to end. Its job stays. */
-void runs_drop(Scheduler *s, Run *run);
-/* The same for a run that a process to come knows of: its job goes with it, where it was removed. */
+/*
+ * Takes a run out without a word, and without asking it to end: its note stays for the next daemon. Its job goes with
+ * it, where it was removed.
+ */
 void runs_leave(Scheduler *s, Run *run);
 
 /* --- record.c --- */
@@ -217,6 +222,8 @@ void admit_on_pump(Timer *timer, usec_t now_boottime);
 void admit_pump_soon(Scheduler *s);
 /* The next run that waited for one of JOB that ended may start. */
 void admit_next_of_job(Scheduler *s, Job *job);
+/* RUN waits (HOLD), which is noted and told with MESSAGE, or NULL. */
+void admit_wait(Scheduler *s, Run *run, RunHold hold, const char *message);
 /* RUN is to be tried again: now, or first of all that wait. */
 void admit_retry(Scheduler *s, Run *run);
 /* Called by guard.c: R is what guard_acquire() says after all, not 0. */
@@ -248,7 +255,7 @@ void execute_went_on(Scheduler *s, Run *run, usec_t attempt_boottime);
 
 /* Asks the run to end for this reason. It may have ended, and be gone, by the time of return. */
 void stop_run(Scheduler *s, Run *run, RunStop stop);
-/* Ends those runs of the job that wait for their turn. */
+/* Ends those runs of the job that wait for their turn, or for their next attempt. */
 void stop_waiting(Scheduler *s, Job *job, RunStop stop);
 /* The error of a run that was ended for this reason; MESSAGE NULL: the usual one. */
 void stop_set_error(Run *run, RunStop stop, const char *message);
@@ -319,6 +326,8 @@ void zones_begin_due(Scheduler *s, Job *job, Zone *before, const ScheduleNow *no
 
 /* --- scheduler.c --- */
 
+/* Frees JOB where it is defined no more and has no run. */
+void scheduler_forget_if_idle(Scheduler *s, Job *job);
 /* A run of JOB has ended: triggers that hang on that are computed anew, a removed job may go. JOB may be gone afterwards. */
 void scheduler_job_run_ended(Scheduler *s, Job *job);
 void scheduler_emit_job(Scheduler *s, const Job *job, EventType type, const char *message);

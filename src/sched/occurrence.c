@@ -91,7 +91,7 @@ void occurrence_arm(Scheduler *s, Job *job)
         Occurrence next;
         int r = 0;
 
-        if (s->begun && !s->shutting_down && !job->removed && job_has_schedule(job) && job->spec->job.enabled &&
+        if (s->begun && !s->shutting_down && job_has_schedule(job) && job->spec->job.enabled &&
             job->paused_realtime == 0)
                 r = schedule_next(job_schedule(job), &job->schedule, &now, &next);
         arm(s, job, &now, r, &next);
@@ -201,7 +201,7 @@ void occurrence_tell_end(Scheduler *s, Job *job)
 
         if (job->finished || timer_is_armed(&job->timer) || job->n_runs > 0 || job->catch_up || job->deciding ||
             job_schedule(job)->n_triggers == 0 || !job_has_schedule(job) || !job->spec->job.enabled || job->paused_realtime > 0 ||
-            !s->begun || s->shutting_down || job->removed)
+            !s->begun || s->shutting_down)
                 return;
         now = scheduler_now(s);
         end = outlook_end(job_schedule(job), &job->schedule, &now);

@@ -41,37 +41,44 @@ int record_refused(Scheduler *s, Job *job, const RunRequest *request, RunState s
         return 0;
 }
 
-int scheduler_record_lost(Scheduler *s, Job *job, const RunRequest *request, uint64_t id, usec_t started_realtime,
-                          RunEntered entered, const char *message)
+/* RUN began so, in an earlier process. How late that was is known by the wall clock alone. */
+static void restore_start(Scheduler *s, Run *run, usec_t started_realtime)
 {
         usec_t since_start = usec_sub(scheduler_realtime(s), started_realtime);
+
+        run->started_realtime = started_realtime;
+        run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
+        if (run->scheduled_realtime > 0)
+                run->due_boottime = usec_sub(run->started_boottime, usec_sub(started_realtime, run->scheduled_realtime));
+}
+
+int scheduler_end_left(Scheduler *s, Job *job, const RunRequest *request, const LeftRun *left)
+{
         Run *run;
         int r;
 
-        r = runs_new(s, job, id, &run);
+        r = runs_new(s, job, left->id, &run);
         if (r < 0)
                 return r;
         run->trigger = request->trigger;
         run->cause = request->cause;
         run->origin = request->origin;
+        run->event_depth = request->event_depth;
         run->scheduled_realtime = request->scheduled_realtime;
-        run->started_realtime = started_realtime;
-        run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
-        /* How late it began is known by the wall clock alone. */
-        if (request->scheduled_realtime > 0 && started_realtime > 0)
-                run->due_boottime = usec_sub(run->started_boottime, usec_sub(started_realtime, request->scheduled_realtime));
-        run->attempts = started_realtime > 0;
+        if (left->started_realtime > 0)
+                restore_start(s, run, left->started_realtime);
+        run->attempts = left->attempts;
         if (request->params)
                 (void)run_set_params(run, request->params);
-        run_set_error(run, "lost", message);
-        if (entered.n_resources > 0 || entered.job) {
-                execute_go_on(s, run);
-                r = guard_restore(s, run, entered);
+        run_set_error(run, left->kind, left->message);
+        if (left->entered.n_resources > 0 || left->entered.job) {
+                r = guard_restore(s, run, left->entered);
                 if (r < 0) {
-                        runs_drop(s, run);
+                        runs_leave(s, run);
                         return r;
                 }
+                execute_go_on(s, run);
         }
-        execute_finish(s, run, RUN_LOST);
+        execute_finish(s, run, left->state);
         return 0;
 }

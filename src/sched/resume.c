@@ -30,15 +30,18 @@ static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, vo
         r = runs_new(s, job, note->id, &run);
         if (r < 0)
                 return r;
+        r = take_note(run, note);
+        if (r < 0) {
+                runs_leave(s, run);
+                return r;
+        }
         execute_go_on(s, run);
-        /* Who had it ended is known no more; where its time is over, that. */
+        /* Nobody remembers who cancelled the run. If its timeout has passed, that counts as the reason. */
         if (stopping)
                 run->stop = over <= scheduler_boottime(s) ? RUN_STOP_TIMEOUT : RUN_STOP_CANCEL;
-        r = take_note(run, note);
-        if (r >= 0)
-                r = run->spec->kind->resume(run, survivor);
+        r = run->spec->kind->resume(run, survivor);
         if (r < 0) {
-                runs_drop(s, run);
+                runs_leave(s, run);
                 return r;
         }
         schedule_run_started(&job->schedule);

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* The runs that have not ended: all of them by their ids, and those of each job. */
+/*
+ * The runs that have not ended: all of them by their ids, and those of each job.
+ *
+ * The state of a run changes here and nowhere else:
+ *
+ *      (new) ─ queued ─┬─ running ─┬─ retrying ─ running, queued …
+ *                      │           └─ succeeded, failed, timeout, cancelled, lost
+ *                      └─ failed, timeout, cancelled, skipped, missed, lost
+ *
+ * What a state counts as is a row of a table, so no counter can be forgotten on one of the ways.
+ */
 #include "sched/internal.h"
+
+#include <assert.h>
 
 #include "sched/guard.h"
 #include "sched/refine.h"
@@ -23,6 +35,91 @@ static void insert(Scheduler *s, Run *run)
         s->newest = run;
 }
 
+/* --- states --- */
+
+/* The counters that a run in this state is in. */
+typedef struct Counted {
+        uint8_t queued; /* Scheduler.n_queued */
+        uint8_t active; /* Job.n_active */
+        uint8_t placed; /* Scheduler.n_active, unless its kind only waits */
+} Counted;
+
+static const Counted counted[_RUN_STATE_MAX] = {
+        [RUN_QUEUED] = { .queued = 1 },
+        [RUN_RUNNING] = { .active = 1, .placed = 1 },
+        [RUN_RETRYING] = { .active = 1 },
+};
+
+/* The states that may follow. A run that is queued again waits for something else than before. */
+#define BIT(state) (1U << RUN_##state)
+static const unsigned followers[_RUN_STATE_MAX] = {
+        [RUN_QUEUED] = BIT(QUEUED) | BIT(RUNNING) | BIT(FAILED) | BIT(TIMEOUT) | BIT(CANCELLED) | BIT(SKIPPED) | BIT(MISSED) | BIT(LOST),
+        [RUN_RUNNING] = BIT(RETRYING) | BIT(SUCCEEDED) | BIT(FAILED) | BIT(TIMEOUT) | BIT(CANCELLED) | BIT(LOST),
+        [RUN_RETRYING] = BIT(QUEUED) | BIT(RUNNING) | BIT(CANCELLED),
+};
+
+static inline void recount(Scheduler *s, Run *run, const Counted *from, const Counted *to)
+{
+        s->n_queued += (size_t)to->queued - from->queued;
+        if (run_takes_place(run))
+                s->n_active += (size_t)to->placed - from->placed;
+        if (to->active != from->active) {
+                run->job->n_active += (unsigned)to->active - from->active;
+                scheduler_count_state(s, run->job);
+        }
+}
+
+static RunEntered entered_by(const Run *run)
+{
+        return run->guard ? guard_entered(run) : (RunEntered){};
+}
+
+/*
+ * Whether the next daemon has to know of RUN. A run that is looked at for the first time may be over in a moment. A
+ * member is lost with its group, which is what is told and tried again, unless there is something to be left.
+ */
+static bool is_to_be_noted(const Run *run, RunEntered entered)
+{
+        if (entered.n_resources > 0 || entered.job)
+                return true;
+        return run->trigger != RUN_TRIGGER_GROUP && (run->state != RUN_QUEUED || run->hold != RUN_HOLD_NONE);
+}
+
+void runs_note(Scheduler *s, Run *run)
+{
+        RunEntered entered;
+
+        if (!s->keeper)
+                return;
+        entered = entered_by(run);
+        if (is_to_be_noted(run, entered))
+                s->keeper->operations->keep(s->keeper, run, entered, scheduler_boottime(s));
+        else if (run->noted)
+                s->keeper->operations->drop(s->keeper, run);
+}
+
+void runs_set_state(Scheduler *s, Run *run, RunState state)
+{
+        assert(followers[run->state] & (1U << state));
+        recount(s, run, &counted[run->state], &counted[state]);
+        run->state = state;
+        if (!run_state_is_final(state)) {
+                runs_note(s, run);
+                return;
+        }
+        s->statistics.by_state[state]++;
+        job_count_end(run->job, state);
+        if (s->keeper)
+                s->keeper->operations->drop(s->keeper, run);
+}
+
+void scheduler_set_keeper(Scheduler *s, RunKeeper *keeper)
+{
+        s->keeper = keeper;
+}
+
+/* --- the runs that there are --- */
+
 /* ID 0: the next one. */
 int runs_new(Scheduler *s, Job *job, uint64_t id, Run **ret)
 {
@@ -40,26 +137,15 @@ int runs_new(Scheduler *s, Job *job, uint64_t id, Run **ret)
         run->spec = job_spec_ref(job->spec);
         run->services = s->services;
         run->owner = &execute_owner;
-        run->state = RUN_QUEUED;
+        run->state = RUN_QUEUED; /* as in a block of zeros */
         run->created_realtime = scheduler_realtime(s);
         list_append(&job->runs, &run->link);
         job->n_runs++;
         insert(s, run);
         s->n_unfinished++;
-        s->n_queued++;
+        recount(s, run, &counted[RUN_SUCCEEDED], &counted[RUN_QUEUED]);
         *ret = run;
         return 0;
-}
-
-void runs_uncount(Scheduler *s, Run *run)
-{
-        if (run->state == RUN_RUNNING && run_takes_place(run))
-                s->n_active--;
-        if (run->state == RUN_RUNNING || run->state == RUN_RETRYING)
-                run->job->n_active--;
-        else
-                s->n_queued--;
-        scheduler_count_state(s, run->job);
 }
 
 void runs_free(Scheduler *s, Run *run)
@@ -74,9 +160,11 @@ void runs_free(Scheduler *s, Run *run)
         run_free(run);
 }
 
-void runs_drop(Scheduler *s, Run *run)
+void runs_leave(Scheduler *s, Run *run)
 {
-        runs_uncount(s, run);
+        Job *job = run->job;
+
+        recount(s, run, &counted[run->state], &counted[RUN_LOST]);
         timer_disarm(s->services->timers, &run->timer);
         if (run->state == RUN_RUNNING)
                 refine_reset(run);
@@ -85,15 +173,7 @@ void runs_drop(Scheduler *s, Run *run)
         if (run->member)
                 run->member->run = NULL;
         runs_free(s, run);
-}
-
-void runs_leave(Scheduler *s, Run *run)
-{
-        Job *job = run->job;
-
-        runs_drop(s, run);
-        if (job->removed && job->n_runs == 0)
-                job_free(job);
+        scheduler_forget_if_idle(s, job);
 }
 
 Run *scheduler_find_run(Scheduler *s, uint64_t id)

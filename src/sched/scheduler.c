@@ -130,9 +130,8 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
                 schedule_run_ended(&job->schedule, job->spec->schedule.counts_from_end ? scheduler_boottime(s) : 1);
                 keep(s, job);
         }
-        if (job->removed) {
-                if (job->n_runs == 0)
-                        job_free(job);
+        if (job->removed || job->transient) {
+                scheduler_forget_if_idle(s, job);
                 return;
         }
         if (job->on_demand && job->n_runs == 0) {
@@ -156,6 +155,8 @@ static void begin(Scheduler *s, Job *job, const ScheduleNow *now)
 {
         schedule_state_init(&job->schedule, now);
         keep_restore(s, job, now);
+        if (job->n_runs > 0)
+                schedule_run_started(&job->schedule);
         occurrence_arm(s, job);
         /* Nothing passed while the daemon was away. */
         if (!timer_is_armed(&job->timer) || job->timer.due_boottime > now->boottime)
@@ -180,13 +181,39 @@ void scheduler_begin(Scheduler *s)
                 stamp_store_settle(s->services->stamps);
 }
 
+/* JOB is what SPEC says from now on. Its runs under way keep the definition that they began with. */
+static void define(Job *job, JobSpec *spec)
+{
+        if (job->spec->kind != spec->kind)
+                (void)job_set_memo(job, NULL);
+        job_spec_ref(spec);
+        job_spec_unref(job->spec);
+        job->spec = spec;
+        job->finished = false;
+}
+
+/* JOB, which was removed, is defined again while it has runs: these are runs of the job that it is now. */
+static void revive(Scheduler *s, Job *job, JobSpec *spec)
+{
+        define(job, spec);
+        job->removed = false;
+        job->wall_seen = s->n_wall_changes;
+        s->n_jobs++;
+        scheduler_count_state(s, job);
+}
+
 /* A job that is not known yet, and is not in force yet. */
 static int add(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
 {
+        Job *job = s->n_jobs_in[JOB_REMOVED] > 0 ? scheduler_find_job(s, name) : NULL;
         ScheduleNow now = scheduler_now(s);
-        Job *job;
         int r;
 
+        if (job && job->removed) {
+                revive(s, job, spec);
+                *ret = job;
+                return 0;
+        }
         r = scheduler_reserve_timers(s);
         if (r < 0)
                 return r;
@@ -208,23 +235,37 @@ static int add(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
         return 0;
 }
 
-static void forget(Scheduler *s, Job *job)
+/* JOB is defined no more. Its name stays its own as long as it has runs. */
+static void retire(Scheduler *s, Job *job)
 {
-        if (s->wall_next == job)
-                s->wall_next = scheduler_next_job(s, job);
-        RB_REMOVE(JobTree, &s->jobs, job);
-        s->n_jobs--;
-        s->n_jobs_in[job->counted_state]--;
+        timer_disarm(s->services->timers, &job->timer);
+        job->next_realtime = USEC_INFINITY;
+        job->paused_realtime = 0;
+        job->on_demand = job->refused = false;
         job->removed = true;
+        s->n_jobs--;
+        scheduler_count_state(s, job);
+}
+
+void scheduler_forget_if_idle(Scheduler *s, Job *job)
+{
+        if (job->n_runs > 0 || !(job->removed || job->transient))
+                return;
+        if (!job->transient) {
+                if (s->wall_next == job)
+                        s->wall_next = scheduler_next_job(s, job);
+                RB_REMOVE(JobTree, &s->jobs, job);
+                s->n_jobs_in[job->counted_state]--;
+        }
+        job_free(job);
 }
 
 /* Undoes add(). */
 static void discard(Scheduler *s, Job *job)
 {
         triggers_remove(s, job);
-        forget(s, job);
-        timer_disarm(s->services->timers, &job->timer);
-        job_free(job);
+        retire(s, job);
+        scheduler_forget_if_idle(s, job);
 }
 
 int scheduler_add_instance(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
@@ -255,22 +296,33 @@ int scheduler_add_job(Scheduler *s, JobSpec *spec, Job **ret)
         return scheduler_add_instance(s, spec, spec->name, ret);
 }
 
+Job *scheduler_find_template(Scheduler *s, const char *name)
+{
+        char template_name[JOB_NAME_MAX + 1];
+        Job *template = job_name_template(name, template_name) < 0 ? NULL : scheduler_find_job(s, template_name);
+
+        return template && !template->spec->job.instances ? template : NULL;
+}
+
 int scheduler_find_or_make_job(Scheduler *s, const char *name, Job **ret)
 {
         Job *job = scheduler_find_job(s, name), *template;
-        char template_name[JOB_NAME_MAX + 1];
         int r;
 
-        if (job) {
+        if (job && !job->removed && !job->on_demand) {
                 *ret = job;
                 return job->is_template ? -EINVAL : 0;
         }
-        r = job_name_template(name, template_name);
-        if (r < 0)
+        template = scheduler_find_template(s, name);
+        if (!template)
                 return -ENOENT;
-        template = scheduler_find_job(s, template_name);
-        if (!template || template->spec->job.instances)
-                return -ENOENT;
+        if (job && job->on_demand) {
+                /* The template may have changed since the runs began that it is there for. */
+                if (job->spec != template->spec)
+                        define(job, template->spec);
+                *ret = job;
+                return 0;
+        }
         r = add(s, template->spec, name, ret);
         if (r < 0)
                 return r;
@@ -294,7 +346,7 @@ int scheduler_add_transient_job(Scheduler *s, JobSpec *spec, Job **ret)
         if (r < 0)
                 return r;
         job->scheduler = s;
-        job->removed = true;
+        job->transient = true;
         *ret = job;
         return 0;
 }
@@ -310,11 +362,7 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
         before = job->schedule;
         if (!same_schedule || !spec->job.enabled)
                 catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job's schedule was changed");
-        if (job->spec->kind != spec->kind)
-                (void)job_set_memo(job, NULL);
-        job_spec_ref(spec);
-        job_spec_unref(job->spec);
-        job->spec = spec;
+        define(job, spec);
         /* What was made on demand has a place of its own now. */
         was_enabled = was_enabled && !job->on_demand;
         job->on_demand = false;
@@ -326,7 +374,6 @@ void scheduler_change_job(Scheduler *s, Job *job, JobSpec *spec)
         }
         if (job->n_runs > 0)
                 schedule_run_started(&job->schedule);
-        job->finished = false;
         if (triggers_set(s, job) < 0)
                 log_error("%s: no memory to listen for all of its events", job->name);
         keep_open(s, job);
@@ -341,19 +388,17 @@ void scheduler_remove_job(Scheduler *s, Job *job)
         catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job was removed");
         triggers_remove(s, job);
         stop_waiting(s, job, RUN_STOP_REMOVED);
-        forget(s, job);
         keep_drop(s, job);
-        occurrence_arm(s, job);
+        retire(s, job);
         scheduler_emit_job(s, job, EVENT_REMOVED, NULL);
-        if (job->n_runs == 0)
-                job_free(job);
+        scheduler_forget_if_idle(s, job);
 }
 
 bool scheduler_pause_job_by(Scheduler *s, Job *job, const Requester *by)
 {
         ScheduleNow now = scheduler_now(s);
 
-        if (job->paused_realtime > 0 || job->is_template)
+        if (job->paused_realtime > 0 || job->is_template || job->removed)
                 return false;
         wall_follow(s, job);
         wall_settle(job, &now);

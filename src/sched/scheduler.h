@@ -10,6 +10,7 @@
 #include "job/job.h"
 #include "job/resource.h"
 #include "job/member.h"
+#include "job/run-keeper.h"
 #include "job/run-note.h"
 #include "job/services.h"
 #include "job/spec.h"
@@ -62,7 +63,10 @@ void scheduler_zones_changed(Scheduler *scheduler);
 
 /* --- jobs --- */
 
-/* The job that SPEC defines. -EEXIST where there is one of that name, -ENOMEM. */
+/*
+ * The job that SPEC defines. One of that name that was removed and still has runs becomes that job, so that all runs of
+ * a name count. -EEXIST where there is one of that name, -ENOMEM.
+ */
 int scheduler_add_job(Scheduler *scheduler, JobSpec *spec, Job **ret);
 /* As above, of an instance NAME, "TEMPLATE@X", of the template that SPEC defines, which all its instances share. */
 int scheduler_add_instance(Scheduler *scheduler, JobSpec *spec, const char *name, Job **ret);
@@ -72,6 +76,8 @@ int scheduler_add_instance(Scheduler *scheduler, JobSpec *spec, const char *name
  * -ENOMEM. Who gets one and does not run it calls scheduler_release_job().
  */
 int scheduler_find_or_make_job(Scheduler *scheduler, const char *name, Job **ret);
+/* The template by which scheduler_find_or_make_job() would make NAME; NULL: none. */
+Job *scheduler_find_template(Scheduler *scheduler, const char *name);
 /* Lets go of an instance that was made on demand and has no run; harmless for others. */
 void scheduler_release_job(Scheduler *scheduler, Job *job);
 /*
@@ -79,7 +85,10 @@ void scheduler_release_job(Scheduler *scheduler, Job *job);
  * schedule stays where [Schedule] says the same as before.
  */
 void scheduler_change_job(Scheduler *scheduler, Job *job, JobSpec *spec);
-/* Its runs under way go on to their end; those that wait are cancelled. JOB must not be used afterwards. */
+/*
+ * JOB is defined no more. Its runs under way go on to their end and are not repeated; those that wait are cancelled.
+ * Until then it is found by its name, as a job that was removed; nothing new of it starts. JOB may be gone afterwards.
+ */
 void scheduler_remove_job(Scheduler *scheduler, Job *job);
 
 /* Holds the schedule back, and lets it go on; BY asked for that, or nobody (NULL). False where it was so already. */
@@ -96,13 +105,15 @@ static inline bool scheduler_resume_job(Scheduler *scheduler, Job *job)
         return scheduler_resume_job_by(scheduler, job, NULL);
 }
 
+/* The job NAME, which may be one that was removed and has runs (Job.removed). NULL: there is none. */
 Job *scheduler_find_job(Scheduler *scheduler, const char *name);
 /* A number that no job bears as its generation yet: a loader marks with it what is to stay. */
 uint32_t scheduler_next_generation(Scheduler *scheduler);
-/* In the order of their names; JOB NULL: the first. NULL at the end. */
+/* In the order of their names, removed ones that have runs included; JOB NULL: the first. NULL at the end. */
 Job *scheduler_next_job(Scheduler *scheduler, Job *job);
 /* The first job behind NAME, which need not be one: to go on after a turn of the loop. */
 Job *scheduler_job_after(Scheduler *scheduler, const char *name);
+/* Jobs that are defined. */
 size_t scheduler_n_jobs(const Scheduler *scheduler);
 size_t scheduler_n_jobs_in(const Scheduler *scheduler, JobState state);
 
@@ -136,6 +147,8 @@ typedef struct RunRequest {
         uint64_t origin;           /* the run that led to it, as in a Run; 0: none */
         uint8_t event_depth;       /* as in a Run */
         Member *member;            /* what it is in its group; NULL: in none */
+        uint64_t replaces;         /* the lost run whose place it takes; 0: none … */
+        unsigned attempts;         /* … and how many attempts there were of that: they count */
 } RunRequest;
 
 /*
@@ -145,25 +158,24 @@ typedef struct RunRequest {
  */
 int scheduler_run(Scheduler *scheduler, Job *job, const RunRequest *request, uint64_t *ret_id);
 
-/* What a run has entered and is to leave. */
-typedef struct RunEntered {
-        uint8_t n_resources; /* the first ones of Use= */
-        bool job;            /* by Enter= of the job itself */
-        bool over;           /* the run has its end, and only leaves: it is not to be tried again */
-} RunEntered;
+/* KEEPER (borrowed; NULL: nobody) notes the runs under way from now on. */
+void scheduler_set_keeper(Scheduler *scheduler, RunKeeper *keeper);
+
+/* A run of an earlier process that did not end there. */
+typedef struct LeftRun {
+        uint64_t id;
+        usec_t started_realtime; /* 0: it only waited */
+        unsigned attempts;
+        RunEntered entered;
+        RunState state;          /* its end: RUN_LOST, or RUN_FAILED with the error … */
+        const char *kind, *message; /* … of these words */
+} LeftRun;
 
 /*
- * CHANGED is called wherever something is entered by a run, or left: a process to come can leave it, by
- * scheduler_record_lost(), where this one can't.
+ * Ends LEFT, which REQUEST had asked for. What it had entered it holds until it has left it, as the job says now; by
+ * then it is under way. -ENOMEM.
  */
-void scheduler_watch_entered(Scheduler *scheduler, void (*changed)(const Run *run, RunEntered entered, void *userdata),
-                             void *userdata);
-/*
- * Ends run ID of an earlier process, which did not: as `lost`, with MESSAGE. STARTED_REALTIME 0: it only
- * waited. What it had ENTERED it holds until it has left it, as the job says now; by then it is under way. -ENOMEM.
- */
-int scheduler_record_lost(Scheduler *scheduler, Job *job, const RunRequest *request, uint64_t id, usec_t started_realtime,
-                          RunEntered entered, const char *message);
+int scheduler_end_left(Scheduler *scheduler, Job *job, const RunRequest *request, const LeftRun *left);
 
 /*
  * Goes on with an attempt of a run that an earlier process began, by its kind's resume(): NOTE tells of it, and
@@ -212,8 +224,8 @@ void scheduler_shutdown(Scheduler *scheduler, void (*done)(void *userdata), void
 
 /*
  * Gives up on whatever is under way still, which is recorded as cancelled; nothing begins any more. What has
- * entered something is left to a process to come, if somebody watches that (scheduler_watch_entered()): how many
- * runs that are is returned.
+ * entered something is left to the next daemon, if that is noted (scheduler_set_keeper()): the number of these runs
+ * is returned.
  */
 size_t scheduler_abandon(Scheduler *scheduler);
 

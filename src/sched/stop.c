@@ -15,7 +15,7 @@ static const struct {
         [RUN_STOP_CANCEL] = { "cancelled", "cancelled on request" },
         [RUN_STOP_TIMEOUT] = { "timeout", NULL }, /* says how long it took */
         [RUN_STOP_REPLACED] = { "replaced", "replaced by a newer run of the job" },
-        [RUN_STOP_REMOVED] = { "removed", "the job was removed before its turn came" },
+        [RUN_STOP_REMOVED] = { "removed", "the job was removed while the run waited" },
         [RUN_STOP_SHUTDOWN] = { "shutdown", "the daemon was stopped" },
         [RUN_STOP_GROUP] = { "group", "ended with the group whose member it was" },
 };
@@ -70,7 +70,7 @@ void stop_waiting(Scheduler *s, Job *job, RunStop stop)
         Run *run;
 
         list_foreach(run, &job->runs, Run, link)
-                if (run->state == RUN_QUEUED)
+                if (run->state != RUN_RUNNING)
                         stop_run(s, run, stop);
 }
 

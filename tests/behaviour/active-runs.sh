@@ -94,6 +94,37 @@ grep -q "many: lost: … 50 more like this" "$dir/log" || fail "what was folded 
 start
 [ -z "$(takt --json runs | grep -o '"state":"lost"')" ] || fail "after a clean stop something is lost"
 
+# A run that was retried has one note, and none once it has ended: neither is it told again, nor executed.
+takt_job retried Type=exec Retries=1 RetryDelaySec=1ms "[Schedule]" Overlap=parallel "[Exec]" \
+        "Command=/bin/sh -c 'echo \$TAKT_RUN >>$dir/retried; [ \$(grep -c \"^\$TAKT_RUN\$\" $dir/retried) = 2 ]'"
+takt -q reload
+for _ in $(seq 40); do takt -q run retried >/dev/null; done
+until_true "the second attempts" sh -c "[ \$(wc -l <'$dir/retried') -ge 80 ]"
+until_true "their ends" sh -c "! taktctl --env '$env' --json runs -n 100 retried | grep -qE '\"state\":\"(running|retrying|queued)\"'"
+[ "$(sort "$dir/retried" | uniq -c | awk '$1 != 2' | wc -l)" = 0 ] || fail "attempts of each run: $(sort "$dir/retried" | uniq -c | head -3)"
+kill -TERM $daemon
+wait $daemon || fail "the stop after retries fails"
+[ "$(stat -c %s "$env/state/active-runs")" -lt 70000 ] || fail "the notes take $(stat -c %s "$env/state/active-runs") bytes"
+start
+[ -z "$(takt --json runs | grep -o '"state":"lost"')" ] || fail "runs that were retried are told of as lost"
+[ "$(wc -l <"$dir/retried")" = 80 ] || fail "after a clean stop, commands were executed again: $(wc -l <"$dir/retried")"
+
+# A job that ends the daemon has its attempts over all lives, and is not tried a third time where it does so at once.
+takt_job killer Type=exec Retries=5 RetryDelaySec=1ms "[Exec]" "Command=/bin/sh -c 'echo x >>$dir/killer; kill -KILL \$(cat $dir/daemon.pid)'"
+takt -q reload
+echo $daemon >"$dir/daemon.pid"
+takt -q run killer >/dev/null || :
+wait $daemon 2>/dev/null || :
+rm "$dir/daemon.pid"
+mkfifo "$dir/daemon.pid"
+start
+echo $daemon >"$dir/daemon.pid"
+wait $daemon 2>/dev/null || :
+start
+until_true "the end of the run" sh -c "taktctl --env '$env' --json runs killer | grep -q poison"
+[ "$(state_of killer)" = failed ] || fail "after it ended the daemon twice, killer: $(state_of killer)"
+[ "$(wc -l <"$dir/killer")" = 2 ] || fail "killer ran $(wc -l <"$dir/killer") times"
+
 # What is not such a file is left out, and told.
 kill -TERM $daemon
 wait $daemon || fail "the second stop fails"
@@ -103,7 +134,7 @@ grep -q "active-runs is not readable" "$dir/log" || fail "nothing is said of a f
 kill -TERM $daemon
 wait $daemon || fail "the third stop fails"
 # The right head, and nonsense after it.
-{ printf 'takt active 1\n\0\0' && head -c 20000 /dev/urandom; } >"$env/state/active-runs"
+{ printf 'takt active 2\n\0\0' && head -c 20000 /dev/urandom; } >"$env/state/active-runs"
 start
 takt -q ping >/dev/null || fail "nonsense ends the daemon"
 kill -TERM $daemon

@@ -100,7 +100,7 @@ static void bench_init(Bench *b, size_t n_jobs)
         check(schedule_times_open(b->directory, boot_id, &b->stamps), "schedule-times");
         b->services = (Services){ .clock = &b->clock, .timers = loop_timers(b->loop), .loop = b->loop, .stamps = b->stamps };
         check(scheduler_new(&b->services, &b->events, b->ids, &limits, &b->scheduler), "scheduler");
-        check(active_runs_open(b->directory, &b->events, b->scheduler, b->loop, &b->active), "active-runs");
+        check(active_runs_open(b->directory, b->scheduler, &b->services, &b->active), "active-runs");
         event_log_init(&b->log, false);
         event_bus_subscribe(&b->events, &b->log.observer);
 }
@@ -111,9 +111,9 @@ static void bench_deinit(Bench *b)
         _cleanup_free_ char *times = xasprintf("%s/schedule-times", b->directory);
 
         scheduler_abandon(b->scheduler);
+        active_runs_close(b->active);
         scheduler_free(b->scheduler);
         event_log_deinit(&b->log);
-        active_runs_close(b->active);
         stamp_store_free(b->stamps);
         store_free(b->store);
         run_ids_close(b->ids);

@@ -8,6 +8,7 @@
 #include "job/job.h"
 #include "job/run.h"
 #include "job/spec.h"
+#include "sched/check.h"
 #include "sched/scheduler.h"
 
 #define SEC USEC_PER_SEC
@@ -55,6 +56,18 @@ static inline void engine_deinit(Engine *e)
         timer_queue_free(e->timers);
 }
 
+/* All that the scheduler keeps agrees. Where jobs are very many, every so often. */
+static inline void engine_check(Engine *e)
+{
+        char *problem;
+
+        if (scheduler_n_jobs(e->scheduler) + scheduler_n_running(e->scheduler) > 100 && e->n_wakes % 1000 != 0)
+                return;
+        problem = scheduler_check(e->scheduler);
+        if (problem)
+                fail_msg("%s", problem);
+}
+
 static inline usec_t engine_now(const Engine *e)
 {
         return e->clock.now_boottime - START_BOOTTIME;
@@ -69,6 +82,7 @@ static inline void engine_advance_to(Engine *e, usec_t t)
                 virtual_clock_advance(&e->clock, usec_sub(due, e->clock.now_boottime));
                 (void)timer_queue_dispatch(e->timers, e->clock.now_boottime, 0);
                 e->n_wakes++;
+                engine_check(e);
         }
         virtual_clock_advance(&e->clock, usec_sub(end, e->clock.now_boottime));
 }

@@ -749,21 +749,119 @@ static void test_remove_with_runs(_unused_ void **state)
         engine_advance_to(&f->engine, 35 * SEC);
         assert_int_equal(scheduler_n_queued(f->engine.scheduler), 3);
         scheduler_remove_job(f->engine.scheduler, job);
-        assert_null(scheduler_find_job(f->engine.scheduler, "j"));
+        assert_ptr_equal(scheduler_find_job(f->engine.scheduler, "j"), job);
+        assert_int_equal(job_state(job), JOB_REMOVED);
+        assert_int_equal(scheduler_n_jobs(f->engine.scheduler), 0);
+        assert_int_equal(scheduler_n_jobs_in(f->engine.scheduler, JOB_REMOVED), 1);
+        assert_int_equal(scheduler_find_or_make_job(f->engine.scheduler, "j", &again), -ENOENT);
+        assert_false(scheduler_pause_job(f->engine.scheduler, job));
         assert_int_equal(f->n_events[EVENT_REMOVED], 1);
         /* What waited never begins; what is under way goes on. */
         assert_int_equal(scheduler_n_queued(f->engine.scheduler), 0);
         assert_int_equal(scheduler_n_running(f->engine.scheduler), 1);
         assert_ended(f, 2, RUN_CANCELLED, "removed");
 
-        /* A new job of the same name is another one. */
-        again = add(f, "j", "");
-        plan.duration = SEC;
-        assert_int_equal(engine_run(&f->engine, again), 5);
+        /* Nothing new starts of it, and it goes with its last run. */
         engine_advance_to(&f->engine, 70 * SEC);
         assert_ended(f, 1, RUN_SUCCEEDED, "");
-        assert_ended(f, 5, RUN_SUCCEEDED, "");
-        assert_int_equal(f->n_records, 5);
+        assert_null(scheduler_find_job(f->engine.scheduler, "j"));
+        assert_int_equal(scheduler_n_jobs_in(f->engine.scheduler, JOB_REMOVED), 0);
+        assert_int_equal(f->n_records, 4);
+        assert_int_equal(engine_run(&f->engine, add(f, "j", "")), 5);
+        fixture_free(f);
+}
+
+/* The file is taken away and put back while a run is under way: all runs of the name count. */
+static void test_remove_and_put_back(_unused_ void **state)
+{
+        static const char *const overlaps[] = { "skip", "queue", "replace" };
+        static const RunState ends[] = { RUN_SUCCEEDED, RUN_SUCCEEDED, RUN_CANCELLED };
+
+        for (size_t i = 0; i < ARRAY_SIZE(overlaps); i++) {
+                Fixture *f = fixture_new(NULL);
+                _cleanup_free_ char *keys = xasprintf("[Schedule]\nOverlap=%s\n", overlaps[i]);
+                Job *job = add(f, "j", keys);
+
+                plan.duration = 60 * SEC;
+                (void)engine_run(&f->engine, job);
+                for (unsigned n = 0; n < 3; n++) {
+                        scheduler_remove_job(f->engine.scheduler, scheduler_find_job(f->engine.scheduler, "j"));
+                        job = add(f, "j", keys);
+                }
+                (void)engine_run(&f->engine, job);
+                assert_true(fake_under_way <= 1);
+                engine_advance_to(&f->engine, 200 * SEC);
+                assert_int_equal(fake_most, 1);
+                assert_ended(f, 1, ends[i], i == 2 ? "replaced" : "");
+                assert_ended(f, 2, i == 0 ? RUN_SKIPPED : RUN_SUCCEEDED, i == 0 ? "overlap" : "");
+                fixture_free(f);
+        }
+}
+
+/* What counts from the end of a run waits for the one that is under way. */
+static void test_put_back_after(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job;
+
+        plan.duration = 60 * SEC;
+        job = add(f, "j", "[Schedule]\nAfter=10s\n");
+        engine_advance_to(&f->engine, 5 * SEC);
+        scheduler_remove_job(f->engine.scheduler, job);
+        add(f, "j", "[Schedule]\nAfter=10s\n");
+        engine_advance_to(&f->engine, 69 * SEC);
+        assert_int_equal(f->n_started, 1);
+        engine_advance_to(&f->engine, 71 * SEC);
+        assert_int_equal(f->n_started, 2);
+        assert_int_equal(f->n_records, 1);
+        fixture_free(f);
+}
+
+/* A job that is gone retries nothing: neither what is under way, nor what waits for its next attempt. */
+static void test_remove_ends_retries(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *waits = add(f, "w", "Retries=1000\nRetryDelaySec=100s\n"), *runs;
+
+        plan.failures = 1000;
+        (void)engine_run(&f->engine, waits);
+        engine_advance_to(&f->engine, 10 * SEC);
+        plan.duration = 5 * SEC;
+        runs = add(f, "r", "Retries=1000\n");
+        (void)engine_run(&f->engine, runs);
+        scheduler_remove_job(f->engine.scheduler, waits);
+        scheduler_remove_job(f->engine.scheduler, runs);
+        assert_ended(f, 1, RUN_CANCELLED, "removed");
+        assert_null(scheduler_find_job(f->engine.scheduler, "w"));
+        assert_non_null(scheduler_find_job(f->engine.scheduler, "r"));
+        engine_advance_to(&f->engine, 20 * SEC);
+        assert_ended(f, 2, RUN_FAILED, "fake");
+        assert_null(scheduler_find_job(f->engine.scheduler, "r"));
+        fixture_free(f);
+}
+
+/* Instances that are made on demand follow their template, and count as runs of their name. */
+static void test_remove_template(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *template = add(f, "t@", "[Schedule]\nOverlap=skip\n"), *job, *again;
+        const JobSpec *old = template->spec;
+
+        plan.duration = 60 * SEC;
+        assert_ok(scheduler_find_or_make_job(f->engine.scheduler, "t@x", &job));
+        (void)engine_run(&f->engine, job);
+        scheduler_remove_job(f->engine.scheduler, template);
+        assert_int_equal(scheduler_find_or_make_job(f->engine.scheduler, "t@x", &again), -ENOENT);
+        template = add(f, "t@", "[Schedule]\nOverlap=queue\n");
+        assert_ok(scheduler_find_or_make_job(f->engine.scheduler, "t@x", &again));
+        assert_ptr_equal(again, job);
+        assert_ptr_equal(job->spec, template->spec);
+        assert_ptr_equal(scheduler_find_run(f->engine.scheduler, 1)->spec, old);
+        (void)engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 200 * SEC);
+        assert_int_equal(fake_most, 1);
+        assert_ended(f, 2, RUN_SUCCEEDED, "");
+        assert_null(scheduler_find_job(f->engine.scheduler, "t@x"));
         fixture_free(f);
 }
 
@@ -990,6 +1088,8 @@ int main(void)
                 RUN(test_timeout),              RUN(test_retries),
                 RUN(test_retry_waits_for_a_place), RUN(test_cancel_in_each_state),
                 RUN(test_change_keeps_phase),   RUN(test_remove_with_runs),
+                RUN(test_remove_and_put_back),  RUN(test_put_back_after),
+                RUN(test_remove_ends_retries),  RUN(test_remove_template),
                 RUN(test_shutdown),             RUN(test_abandon),
                 RUN(test_blink),
                 RUN(test_late_steps),           RUN(test_kinds_cancelled),

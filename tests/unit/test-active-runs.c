@@ -1,0 +1,746 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What one daemon leaves the next of its runs: the real scheduler and the real file, through many lives of a daemon
+ * on a virtual clock. Each execution is noted outside of the daemon, and so is each end that was told.
+ */
+#include "test.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "daemon/active-runs.h"
+#include "job/guard.h"
+#include "kinds/kinds.h"
+#include "loop/loop.h"
+#include "engine.h"
+
+#define RUNS_MAX 4096U
+
+/* What is known of a run by its id, whichever life it was in. */
+typedef struct Told {
+        uint64_t root;  /* the first run, of those each of which took the place of the one before */
+        RunState state; /* the last one that was told */
+        bool is_there;
+        bool has_ended;
+        bool repeated;  /* another run took its place */
+        char error[16];
+} Told;
+
+typedef struct World {
+        VirtualClock clock;
+        Loop *loop; /* for what is deferred */
+        TimerQueue *timers;
+        EventBus events;
+        EventObserver observer;
+        RunIds *ids;
+        Services services;
+        ResourceSet resources;
+        Scheduler *scheduler;
+        ActiveRuns *active;
+        char directory[64];
+        Told told[RUNS_MAX];
+        unsigned executions[RUNS_MAX]; /* by the root of the run */
+        unsigned entered[RUNS_MAX], left[RUNS_MAX]; /* commands of Enter= and Exit=, by the run */
+        unsigned n_lost, n_executions, n_events;
+        unsigned random;
+        unsigned failures; /* so many attempts fail from now on */
+        usec_t duration;   /* of an execution */
+        bool stubborn;     /* runs take a while to be cancelled */
+        bool shut_down;
+        bool dead;         /* what happens now is no more of this world */
+} World;
+
+static World *the_world;
+
+static unsigned draw(unsigned n)
+{
+        the_world->random = the_world->random * 1103515245U + 12345U;
+        return (the_world->random >> 8) % n;
+}
+
+static Told *told_of(uint64_t id)
+{
+        assert_true(id > 0 && id < RUNS_MAX);
+        return &the_world->told[id];
+}
+
+static void on_event(EventObserver *observer, const Event *event)
+{
+        World *w = container_of(observer, World, observer);
+        const Run *run = event->run;
+        Told *told;
+
+        if (!run || w->dead)
+                return;
+        w->n_events++;
+        told = told_of(run->id);
+        if (!told->is_there) {
+                uint64_t replaces = run->extra->story ? run->extra->story->replaces : 0;
+
+                told->is_there = true;
+                told->root = replaces > 0 ? told_of(replaces)->root : run->id;
+                if (replaces > 0) {
+                        assert_true(told_of(replaces)->has_ended);
+                        assert_false(told_of(replaces)->repeated);
+                        told_of(replaces)->repeated = true;
+                }
+        }
+        /* Nothing is told of what has ended. */
+        assert_false(told->has_ended);
+        told->state = run->state;
+        told->has_ended = run_state_is_final(run->state);
+        (void)snprintf(told->error, sizeof(told->error), "%s", run->extra->error_kind ?: "");
+        w->n_lost += run->state == RUN_LOST;
+}
+
+/* --- a kind whose runs note that they are executed --- */
+
+typedef struct FakeRun {
+        Timer timer;
+        bool fails;
+} FakeRun;
+
+static JobKind fake_kind;
+
+static void on_fake_timer(Timer *timer, _unused_ usec_t now)
+{
+        Run *run = run_from_state(container_of(timer, FakeRun, timer));
+        const FakeRun *fake = run_state(run);
+        bool fails = fake->fails || the_world->failures > 0;
+
+        the_world->failures -= the_world->failures > 0;
+        if (fails)
+                run_fail(run, "fake", "as told");
+        else
+                run_succeed(run, NULL, 0);
+}
+
+static void fake_start(Run *run)
+{
+        FakeRun *fake = run_state(run);
+        unsigned *n = &the_world->executions[told_of(run->id)->root];
+
+        (*n)++;
+        the_world->n_executions++;
+        assert_true(*n <= run->spec->job.retries + 1);
+        /* Some may have ended in Enter=. */
+        assert_true(*n <= run->attempts);
+        fake->timer.callback = on_fake_timer;
+        assert_ok(timer_arm_after(run->services->timers, &fake->timer, the_world->duration));
+}
+
+static void fake_cancel(Run *run)
+{
+        FakeRun *fake = run_state(run);
+
+        fake->fails = true;
+        if (the_world->stubborn)
+                assert_ok(timer_arm_after(run->services->timers, &fake->timer, 2 * SEC));
+        else
+                run_fail(run, "fake", "cancelled");
+}
+
+static void fake_reset(Run *run)
+{
+        FakeRun *fake = run_state(run);
+
+        timer_disarm(run->services->timers, &fake->timer);
+}
+
+/* --- commands of Enter= and Exit= that take a second --- */
+
+struct GuardCommand {
+        Timer timer;
+        Run *run;
+        void (*done)(Run *run, const char *error);
+        bool exits;
+};
+
+static void on_guard_timer(Timer *timer, _unused_ usec_t now)
+{
+        struct GuardCommand *command = container_of(timer, struct GuardCommand, timer);
+
+        if (command->exits)
+                the_world->left[command->run->id]++;
+        else
+                the_world->entered[command->run->id]++;
+        command->done(command->run, NULL);
+}
+
+static int guard_start(Run *run, _unused_ const CommandLine *line, const char *state, void (*done)(Run *run, const char *error),
+                       GuardCommand **ret, _unused_ char **ret_error)
+{
+        struct GuardCommand *command = new0(struct GuardCommand, 1);
+
+        assert_non_null(command);
+        *command = (struct GuardCommand){ .timer.callback = on_guard_timer, .run = run, .done = done, .exits = state };
+        assert_ok(timer_arm_after(run->services->timers, &command->timer, SEC));
+        *ret = command;
+        return 0;
+}
+
+static void guard_stop(_unused_ GuardCommand *command)
+{
+}
+
+static GuardCommand *guard_free(GuardCommand *command)
+{
+        if (command)
+                timer_disarm(command->run->services->timers, &command->timer);
+        free(command);
+        return NULL;
+}
+
+static const GuardOperations guards = { .start = guard_start, .stop = guard_stop, .free = guard_free };
+
+/* --- a life of the daemon --- */
+
+static void on_exit_step(Deferred *deferred);
+static Deferred exit_step = { .callback = on_exit_step };
+
+static void on_exit_step(_unused_ Deferred *deferred)
+{
+        loop_exit(the_world->loop, 0);
+}
+
+/* What was deferred comes now. */
+static void settle(World *w)
+{
+        char *problem;
+
+        loop_defer(w->loop, &exit_step);
+        assert_ok(loop_run(w->loop));
+        problem = scheduler_check(w->scheduler);
+        if (problem)
+                fail_msg("%s", problem);
+}
+
+static void pass(World *w, usec_t span)
+{
+        usec_t end = w->clock.now_boottime + span, due;
+
+        while ((due = timer_queue_next(w->timers)) <= end) {
+                virtual_clock_advance(&w->clock, usec_sub(due, w->clock.now_boottime));
+                (void)timer_queue_dispatch(w->timers, w->clock.now_boottime, 0);
+                settle(w);
+        }
+        virtual_clock_advance(&w->clock, usec_sub(end, w->clock.now_boottime));
+}
+
+static const struct {
+        const char *name, *text;
+} jobs[] = {
+        { "plain", "[Job]\nType=sleep\nRetries=1\n[Schedule]\nOverlap=queue\n" },
+        { "often", "[Job]\nType=sleep\nRetries=3\nTimeoutSec=30s\n[Schedule]\nOverlap=parallel\n" },
+        { "never", "[Job]\nType=sleep\n[Schedule]\nOverlap=replace\n" },
+        { "uses", "[Job]\nType=sleep\nRetries=1\nUse=one\n[Schedule]\nOverlap=parallel\n" },
+        { "enters", "[Job]\nType=sleep\nRetries=1\nUse=two\nEnter=in\nExit=out\n[Schedule]\nOverlap=parallel\n" },
+        { "timed", "[Job]\nType=sleep\nRetries=1\nTimeoutSec=5s\n[Schedule]\nOverlap=parallel\n" },
+        { "choosy", "[Job]\nType=sleep\nRetries=1\nCondition=@.params.n > 3\nParameter=n:int=1\n[Schedule]\nOverlap=parallel\n" },
+        { "hears", "[Job]\nType=sleep\nRetries=1\n[Schedule]\nOn=plain.failed|succeeded\nOverlap=queue\n" },
+        { "group", "[Job]\nType=group\nRetries=1\n[Group]\nMode=gather\nRun=plain\nRun=enters\nRun=often\n[Schedule]\nOverlap=parallel\n" },
+        { "due", "[Job]\nType=sleep\nRetries=1\n[Schedule]\nEvery=17s\n" },
+};
+
+static void add_job(World *w, const char *name)
+{
+        for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+                JobSpec *spec;
+                Job *job;
+
+                if (!streq(jobs[i].name, name))
+                        continue;
+                spec = make_spec(name, jobs[i].text);
+                if (spec->kind == &sleep_kind)
+                        spec->kind = &fake_kind;
+                assert_ok(scheduler_add_job(w->scheduler, spec, &job));
+                job_spec_unref(spec);
+        }
+}
+
+static void live(World *w)
+{
+        _cleanup_free_ char *ids = path_join(w->directory, "next-run");
+
+        w->dead = false;
+        event_bus_init(&w->events, &w->clock.clock);
+        w->observer.notify = on_event;
+        event_bus_subscribe(&w->events, &w->observer);
+        assert_ok(run_ids_open(ids, &w->ids));
+        w->services = (Services){ .clock = &w->clock.clock, .timers = w->timers, .loop = w->loop, .members = &scheduler_members, .guards = &guards };
+        assert_ok(scheduler_new(&w->services, &w->events, w->ids, &(SchedulerLimits){ .max_runs = 6 }, &w->scheduler));
+        assert_ok(scheduler_set_resources(w->scheduler, &w->resources));
+        for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+                add_job(w, jobs[i].name);
+        assert_ok(active_runs_open(w->directory, w->scheduler, &w->services, &w->active));
+        scheduler_begin(w->scheduler);
+        active_runs_recover(w->active);
+        settle(w);
+}
+
+static void end_life(World *w)
+{
+        scheduler_abandon(w->scheduler);
+        w->active = active_runs_close(w->active);
+        w->scheduler = scheduler_free(w->scheduler);
+        w->ids = run_ids_close(w->ids);
+        assert_int_equal(timer_queue_size(w->timers), 0);
+}
+
+static void on_shut_down(void *userdata)
+{
+        World *w = userdata;
+
+        w->shut_down = true;
+}
+
+static void stop(World *w)
+{
+        w->shut_down = false;
+        scheduler_shutdown(w->scheduler, on_shut_down, w);
+        pass(w, 60 * SEC);
+        assert_true(w->shut_down);
+        end_life(w);
+}
+
+static void copy_file(const char *from, const char *to)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+        if (read_file_at(AT_FDCWD, from, 64U * 1024 * 1024, &text) >= 0)
+                assert_ok(write_file_atomic(to, text.data, text.len, 0600, false));
+}
+
+/* A SIGKILL: what is in the files now is what the next life finds; what is done to end this one is of no world. */
+static void die(World *w)
+{
+        _cleanup_free_ char *ids = path_join(w->directory, "next-run"), *kept = path_join(w->directory, "next-run.kept");
+
+        w->dead = true;
+        w->active = active_runs_close(w->active);
+        copy_file(ids, kept);
+        end_life(w);
+        copy_file(kept, ids);
+        (void)unlink(kept);
+}
+
+static World *world_new(void)
+{
+        static const char resources[] = "[Resource:one]\nCapacity=1\nWaitSec=15s\n[Resource:two]\nCapacity=1\nEnter=in\nExit=out\n";
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        _cleanup_free_ char *path = NULL;
+        World *w = new0(World, 1);
+
+        assert_non_null(w);
+        the_world = w;
+        w->duration = 10 * SEC;
+        fake_kind = sleep_kind;
+        fake_kind.run_size = sizeof(FakeRun);
+        fake_kind.start = fake_start;
+        fake_kind.cancel = fake_cancel;
+        fake_kind.reset = fake_reset;
+        virtual_clock_init(&w->clock, START_BOOTTIME, START_REALTIME);
+        (void)snprintf(w->directory, sizeof(w->directory), "/tmp/takt-active-runs-XXXXXX");
+        assert_non_null(mkdtemp(w->directory));
+        path = path_join(w->directory, "takt.conf");
+        assert_ok(write_file_atomic(path, resources, sizeof(resources) - 1, 0600, false));
+        if (resource_set_load(path, &report, &w->resources) < 0)
+                fail_msg("%s", report.problems[0].message);
+        assert_ok(loop_new(clock_system(), &w->loop));
+        w->timers = timer_queue_new(&w->clock.clock);
+        assert_non_null(w->timers);
+        return w;
+}
+
+static void world_free(World *w)
+{
+        static const char *const files[] = { "takt.conf", "next-run", "active-runs" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+                _cleanup_free_ char *path = path_join(w->directory, files[i]);
+
+                (void)unlink(path);
+        }
+        assert_int_equal(rmdir(w->directory), 0);
+        resource_set_deinit(&w->resources);
+        timer_queue_free(w->timers);
+        loop_free(w->loop);
+        free(w);
+}
+
+static uint64_t run(World *w, const char *name)
+{
+        Job *job = scheduler_find_job(w->scheduler, name);
+        uint64_t id = 0;
+
+        assert_non_null(job);
+        assert_ok(scheduler_run(w->scheduler, job, &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL }, &id));
+        settle(w);
+        return id;
+}
+
+/* After a clean stop, nothing is left to the next life: it tells nothing and executes nothing, and the file stays small. */
+static void assert_nothing_is_left(World *w)
+{
+        _cleanup_free_ char *path = path_join(w->directory, "active-runs");
+        unsigned n_lost = w->n_lost, n_executions = w->n_executions, n_events = w->n_events;
+        off_t size;
+        int fd;
+
+        live(w);
+        assert_int_equal(w->n_lost, n_lost);
+        assert_int_equal(w->n_executions, n_executions);
+        assert_int_equal(w->n_events, n_events);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        size = lseek(fd, 0, SEEK_END);
+        close(fd);
+        assert_true(size <= 64 * 1024);
+}
+
+/* --- every end, of a first and of a later attempt --- */
+
+typedef struct Ending {
+        const char *name;
+        void (*make)(World *w, Job *job, uint64_t id);
+} Ending;
+
+static void make_success(World *w, _unused_ Job *job, _unused_ uint64_t id)
+{
+        pass(w, 60 * SEC);
+}
+
+static void make_failure(World *w, _unused_ Job *job, _unused_ uint64_t id)
+{
+        w->failures = 100;
+        pass(w, 120 * SEC);
+        w->failures = 0;
+}
+
+static void cancel(World *w, uint64_t id)
+{
+        Run *found = scheduler_find_run(w->scheduler, id);
+
+        if (found)
+                scheduler_cancel(w->scheduler, found);
+}
+
+static void make_cancel(World *w, _unused_ Job *job, uint64_t id)
+{
+        cancel(w, id);
+        pass(w, 60 * SEC);
+}
+
+/* Long enough that it has entered what it has to. */
+static void make_late_cancel(World *w, Job *job, uint64_t id)
+{
+        pass(w, 4 * SEC);
+        make_cancel(w, job, id);
+}
+
+static void make_slow_cancel(World *w, Job *job, uint64_t id)
+{
+        w->stubborn = true;
+        make_late_cancel(w, job, id);
+        w->stubborn = false;
+}
+
+static void make_removal(World *w, Job *job, _unused_ uint64_t id)
+{
+        scheduler_remove_job(w->scheduler, job);
+        pass(w, 120 * SEC);
+}
+
+static void make_nothing(_unused_ World *w, _unused_ Job *job, _unused_ uint64_t id)
+{
+}
+
+static const Ending endings[] = {
+        { "success", make_success },         { "failure", make_failure },         { "cancel", make_cancel },
+        { "late cancel", make_late_cancel }, { "slow cancel", make_slow_cancel }, { "removal", make_removal },
+        { "stop", make_nothing },
+};
+
+/* LATER: the first attempt fails, and the end is that of the one after it; or of the wait for that. Returns the state. */
+static RunState check_ending(const char *name, const Ending *ending, unsigned later, unsigned ahead)
+{
+        World *w = world_new();
+        RunState ended;
+        uint64_t id;
+        Job *job;
+
+        live(w);
+        w->failures = later > 0 ? ahead + 1 : 0;
+        for (unsigned i = 0; i < ahead; i++)
+                (void)run(w, name);
+        id = run(w, name);
+        job = scheduler_find_job(w->scheduler, name);
+        if (later > 0)
+                pass(w, later * SEC);
+        w->failures = 0;
+        if (!told_of(id)->has_ended)
+                ending->make(w, job, id);
+        stop(w);
+        if (!told_of(id)->has_ended)
+                fail_msg("%s by %s (later %u, ahead %u): it is %s", name, ending->name, later, ahead,
+                         run_state_to_string(told_of(id)->state));
+        ended = told_of(id)->state;
+        assert_int_equal(w->entered[id], w->left[id]);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+        return ended;
+}
+
+static void test_every_end_leaves_nothing(_unused_ void **state)
+{
+        static const unsigned laters[] = { 0, 11, 14 };
+        unsigned ended[ARRAY_SIZE(laters)] = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+                for (size_t k = 0; k < ARRAY_SIZE(endings); k++)
+                        for (size_t l = 0; l < ARRAY_SIZE(laters); l++)
+                                for (unsigned ahead = 0; ahead < 3; ahead++)
+                                        ended[l] |= 1U << check_ending(jobs[i].name, &endings[k], laters[l], ahead);
+        for (size_t l = 0; l < ARRAY_SIZE(laters); l++)
+                assert_int_equal(ended[l], 1U << RUN_SUCCEEDED | 1U << RUN_FAILED | 1U << RUN_TIMEOUT | 1U << RUN_CANCELLED | 1U << RUN_SKIPPED);
+}
+
+/* The runs by schedule, event and group that come while others end. */
+static void test_stop_at_any_second(_unused_ void **state)
+{
+        for (unsigned after = 0; after < 60; after++) {
+                World *w = world_new();
+
+                live(w);
+                for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+                        (void)run(w, jobs[i].name);
+                w->failures = after % 7;
+                pass(w, after * SEC);
+                stop(w);
+                assert_nothing_is_left(w);
+                stop(w);
+                world_free(w);
+        }
+}
+
+/* --- crashes --- */
+
+static void test_attempts_count_over_all_lives(_unused_ void **state)
+{
+        World *w = world_new();
+        uint64_t id;
+
+        w->duration = 20 * SEC;
+        live(w);
+        id = run(w, "often");
+        for (unsigned i = 0; i < 8; i++) {
+                pass(w, 12 * SEC);
+                die(w);
+                live(w);
+        }
+        /* Retries=3 */
+        assert_int_equal(w->executions[id], 4);
+        stop(w);
+        world_free(w);
+}
+
+/* It ends the daemon a second after its start, again and again. */
+static void test_poison(_unused_ void **state)
+{
+        World *w = world_new();
+        uint64_t id, next;
+
+        live(w);
+        id = run(w, "often");
+        for (unsigned i = 0; i < 6; i++) {
+                pass(w, SEC);
+                die(w);
+                live(w);
+        }
+        assert_int_equal(w->executions[id], POISON_DEATHS);
+        assert_int_equal(told_of(id)->state, RUN_LOST);
+        for (next = id + 1; next < RUNS_MAX && !(told_of(next)->is_there && told_of(next)->root == id); next++)
+                ;
+        assert_true(next < RUNS_MAX);
+        assert_int_equal(told_of(next)->state, RUN_FAILED);
+        assert_string_equal(told_of(next)->error, "poison");
+        /* The job goes on. */
+        id = run(w, "often");
+        pass(w, 60 * SEC);
+        assert_int_equal(told_of(id)->state, RUN_SUCCEEDED);
+        stop(w);
+        world_free(w);
+}
+
+/* The daemon ended twice, but not soon after the start of an attempt, or on purpose. */
+static void test_no_poison(_unused_ void **state)
+{
+        for (unsigned way = 0; way < 2; way++) {
+                World *w = world_new();
+                uint64_t id;
+
+                live(w);
+                w->duration = 20 * SEC;
+                id = run(w, "often");
+                for (unsigned i = 0; i < 3; i++) {
+                        if (way == 0) {
+                                pass(w, 12 * SEC);
+                        } else {
+                                pass(w, SEC);
+                                active_runs_leave(w->active);
+                        }
+                        die(w);
+                        live(w);
+                }
+                for (uint64_t i = 1; i < RUNS_MAX; i++)
+                        assert_string_not_equal(w->told[i].error, "poison");
+                assert_int_equal(w->executions[id], 4);
+                stop(w);
+                world_free(w);
+        }
+}
+
+/* The next daemon dies before it has dealt with what the one before it left. */
+static void test_death_at_the_start(_unused_ void **state)
+{
+        World *w = world_new();
+        uint64_t id;
+
+        live(w);
+        id = run(w, "enters");
+        pass(w, 5 * SEC);
+        assert_int_equal(w->entered[id], 2);
+        die(w);
+        live(w);
+        /* It leaves what it entered, and has no time for that. */
+        die(w);
+        live(w);
+        pass(w, SEC + SEC / 2);
+        die(w);
+        live(w);
+        pass(w, 60 * SEC);
+        assert_true(w->left[id] >= 2 && w->left[id] <= 4);
+        assert_int_equal(told_of(id)->state, RUN_LOST);
+        assert_true(told_of(id)->repeated);
+        assert_int_equal(w->executions[id], 2);
+        stop(w);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+}
+
+/* --- many lives at random --- */
+
+static void any_change(World *w)
+{
+        const char *name = jobs[draw(ARRAY_SIZE(jobs))].name;
+        Job *job = scheduler_find_job(w->scheduler, name);
+
+        if (!job || job->removed)
+                add_job(w, name);
+        else
+                scheduler_remove_job(w->scheduler, job);
+        settle(w);
+}
+
+static void any_cancel(World *w)
+{
+        Run *found = scheduler_next_run(w->scheduler, NULL);
+
+        for (unsigned n = draw(4); found && n > 0; n--)
+                found = scheduler_next_run(w->scheduler, found);
+        if (found)
+                scheduler_cancel(w->scheduler, found);
+        settle(w);
+}
+
+static void any_run(World *w)
+{
+        const char *name = jobs[draw(ARRAY_SIZE(jobs))].name;
+        const Job *job = scheduler_find_job(w->scheduler, name);
+
+        if (job && !job->removed)
+                (void)run(w, name);
+}
+
+static void any_restart(World *w)
+{
+        unsigned n_lost;
+
+        if (draw(2) == 0) {
+                die(w);
+                live(w);
+                return;
+        }
+        stop(w);
+        n_lost = w->n_lost;
+        live(w);
+        assert_int_equal(w->n_lost, n_lost);
+}
+
+static void any_step(World *w)
+{
+        switch (draw(12)) {
+        case 0:
+                any_restart(w);
+                break;
+        case 1:
+                any_cancel(w);
+                break;
+        case 2:
+                any_change(w);
+                break;
+        case 3:
+                w->failures = draw(4);
+                w->stubborn = draw(2);
+                break;
+        case 4 ... 7:
+                any_run(w);
+                break;
+        default:
+                pass(w, draw(12000) * USEC_PER_MSEC);
+        }
+}
+
+static void test_lives_at_random(_unused_ void **state)
+{
+        for (unsigned seed = 1; seed <= 300; seed++) {
+                World *w = world_new();
+
+                w->random = seed;
+                live(w);
+                for (unsigned i = 0; i < 60; i++)
+                        any_step(w);
+                w->stubborn = false;
+                w->failures = 0;
+                stop(w);
+                assert_nothing_is_left(w);
+                stop(w);
+                /* All that was told to be there has ended. */
+                for (uint64_t id = 1; id < RUNS_MAX; id++)
+                        if (w->told[id].is_there && !w->told[id].has_ended && w->told[id].state != RUN_QUEUED)
+                                assert_true(w->told[id].state == RUN_RUNNING || w->told[id].state == RUN_RETRYING);
+                world_free(w);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                RUN(test_every_end_leaves_nothing),
+                RUN(test_stop_at_any_second),
+                RUN(test_attempts_count_over_all_lives),
+                RUN(test_poison),
+                RUN(test_no_poison),
+                RUN(test_death_at_the_start),
+                RUN(test_lives_at_random),
+        };
+
+        log_set_max_level(LOG_EMERG);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
