@@ -56,7 +56,9 @@ static void join(World *w, Model *m)
         m->definition->spec->schedule.schedule.zone_change = 0;
         if (scheduler_add_job(w->scheduler, m->definition->spec, &job) < 0)
                 abort();
-        on_due = job->timer.callback;
+        /* A job that is put back while it has runs is the same one, with the callback that it has. */
+        if (job->timer.callback != on_job_timer)
+                on_due = job->timer.callback;
         job->timer.callback = on_job_timer;
 }
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "sched/check.h"
 #include "when/zone.h"
 
 /* Jobs whose timer is compared with a walk into the future, each time. */
@@ -219,9 +220,13 @@ void drive(World *w, int64_t end)
         virtual_clock_advance(&w->clock, usec_sub((usec_t)end, w->clock.now_boottime));
 }
 
-/* Nothing waits that could begin. */
+/* All that the scheduler counts is right, and nothing waits that could begin. */
 static void check_idle(World *w)
 {
+        _cleanup_free_ char *problem = scheduler_check(w->scheduler);
+
+        if (problem)
+                world_fail(w, NULL, "%s", problem);
         if (world_n_running(w) >= w->max_runs)
                 return;
         for (Run *run = scheduler_next_run(w->scheduler, NULL); run; run = scheduler_next_run(w->scheduler, run))
