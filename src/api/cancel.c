@@ -2,17 +2,29 @@
 /* Cancel: runs that are named by their ids, and then those that jobs have under way when the call comes. */
 #include "api/internal.h"
 
+static int miss_run(ApiWalk *walk, uint64_t id)
+{
+        walk->n_missing++;
+        return api_unknown_add_run(&walk->unknown, id);
+}
+
 static void cancel_and_write(ApiWalk *walk, uint64_t id)
 {
         Scheduler *scheduler = walk->api->context.scheduler;
         Run *run = scheduler_find_run(scheduler, id);
         Requester by = api_requester(walk->call);
         ApiRunText text = {};
+        int r;
 
         if (run)
                 scheduler_cancel_by(scheduler, run, &by); /* which may be its end */
-        if (api_find_run(walk->api, id, true, &text) > 0)
+        r = api_find_run(walk->api, id, true, &text);
+        if (r > 0)
                 json_raw(&walk->writer, text.text.data, text.text.len);
+        else if (r == 0 && !run)
+                r = miss_run(walk, id);
+        if (r < 0)
+                walk->writer.error = r;
         buffer_deinit(&text.text);
 }
 
@@ -44,12 +56,8 @@ int api_runs_cancel(VarlinkCall *call, const JsonValue *parameters, void *userda
 
         if (json_is(ids, JSON_ARRAY) && ids->n > API_RUNS_MAX)
                 return varlink_call_invalid_parameter(call, "runs");
-        /* Nothing is cancelled where one of them is a mistake. */
-        for (uint32_t i = 0; json_is(ids, JSON_ARRAY) && i < ids->n; i++)
-                if (!api_knows_run(api, (uint64_t)ids->items[i].integer))
-                        return api_no_such_run(call, (uint64_t)ids->items[i].integer);
         r = api_walk_new(api, call, parameters, "runs", "io.takt.Runs.TooManyRuns", &walk);
-        if (r <= 0)
+        if (r < 0)
                 return r;
         /* What is started because of an end is not asked to end as well. */
         walk->last_run = newest ? newest->id : 0;

@@ -140,21 +140,3 @@ int api_find_run(Api *api, uint64_t id, bool omit_result, ApiRunText *ret)
         r = json_writer_end(&w);
         return r < 0 ? r : 1;
 }
-
-static bool on_known(_unused_ const RunRecord *record, void *userdata)
-{
-        bool *known = userdata;
-
-        *known = true;
-        return false;
-}
-
-bool api_knows_run(Api *api, uint64_t id)
-{
-        bool known = scheduler_find_run(api->context.scheduler, id);
-
-        if (!known)
-                store_query(api->context.store, &(StoreQuery){ .id = id, .limit = 1 },
-                            &(StoreAnswer){ .found = on_known, .userdata = &known });
-        return known;
-}

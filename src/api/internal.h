@@ -45,8 +45,27 @@ void job_filter_deinit(JobFilter *filter);
 bool job_filter_matches(const JobFilter *filter, const char *name);
 /* The first job with a name behind AFTER that may match; NULL: no other does. */
 Job *job_filter_next(const JobFilter *filter, Scheduler *scheduler, const char *after);
-/* A name in FILTER that is no job's; with STORE, one whose job is gone is known as long as its runs are. NULL: none. */
-const char *job_filter_unknown(const JobFilter *filter, Scheduler *scheduler, Store *store);
+/* Whether pattern I is a name that is no job's; with STORE, one whose job is gone is known as long as its runs are. */
+bool job_filter_is_unknown(const JobFilter *filter, size_t i, Scheduler *scheduler, Store *store);
+
+/* unknown.c: what a call names and is not there. */
+typedef struct ApiUnknown {
+        const char **jobs; /* the filter's strings */
+        size_t n_jobs;
+        uint64_t *runs;
+        size_t n_runs;
+} ApiUnknown;
+
+/* -ENOMEM. A job that was added last is not added again. */
+int api_unknown_add_job(ApiUnknown *unknown, const char *job);
+/* Adds the names in FILTER that are unknown, as job_filter_is_unknown() has it. How many of its patterns that are; -ENOMEM. */
+ssize_t api_unknown_find_jobs(ApiUnknown *unknown, const JobFilter *filter, Scheduler *scheduler, Store *store);
+int api_unknown_add_run(ApiUnknown *unknown, uint64_t run);
+/* Adds the members "unknown" and "unknownRuns" to the open object, those of them that have something to tell. */
+void api_unknown_write(const ApiUnknown *unknown, JsonWriter *w);
+/* Answers CALL, which named nothing but UNKNOWN: with NoSuchRun where that has runs, else with NoSuchJob. */
+int api_unknown_error(const ApiUnknown *unknown, VarlinkCall *call);
+void api_unknown_deinit(ApiUnknown *unknown);
 
 /* walk.c: answers with an array of what is told of many jobs or runs, in turns of the loop. */
 typedef struct ApiWalk ApiWalk;
@@ -67,7 +86,11 @@ struct ApiWalk {
         Buffer text; /* an array, not ended */
         JsonWriter writer;
         ApiJobVisit visit_job;
+        ApiUnknown unknown; /* of what was named */
+        size_t n_missing;   /* with those that were named twice */
         /* How far it has come. */
+        bool visited;       /* what is there; after that, names are looked for that are not */
+        size_t n_checked;   /* of these */
         char after_job[JOB_NAME_MAX + 1];
         uint64_t after_run, last_run;
         uint32_t index;
@@ -75,8 +98,8 @@ struct ApiWalk {
 
 /*
  * A walk that answers CALL with KEY, an array, in pieces where the caller asked for more; the error TOO_MANY where it
- * did not, and there is too much to say. 1, and it goes its ways with api_walk_begin(); 0 where CALL has been answered,
- * as a name in "jobs" is unknown; -ENOMEM.
+ * did not, and there is too much to say. Its last answer tells what of the names in "jobs" is unknown; it is an error
+ * where nothing else was named. It goes its ways with api_walk_begin(). -ENOMEM.
  */
 int api_walk_new(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, const char *too_many, ApiWalk **ret);
 void api_walk_begin(ApiWalk *walk, ApiWalkNext visit_next);
@@ -138,5 +161,3 @@ typedef struct ApiRunText {
         RunState state;
 } ApiRunText;
 int api_find_run(Api *api, uint64_t id, bool omit_result, ApiRunText *ret);
-/* Whether there is one. */
-bool api_knows_run(Api *api, uint64_t id);

@@ -105,13 +105,9 @@ static bool has_runs(Store *store, const char *job)
         return found;
 }
 
-const char *job_filter_unknown(const JobFilter *filter, Scheduler *scheduler, Store *store)
+bool job_filter_is_unknown(const JobFilter *filter, size_t i, Scheduler *scheduler, Store *store)
 {
-        for (size_t i = 0; i < filter->n; i++) {
-                const char *name = filter->patterns[i];
+        const char *name = filter->patterns[i];
 
-                if (!is_pattern(name) && !scheduler_find_job(scheduler, name) && !(store && has_runs(store, name)))
-                        return name;
-        }
-        return NULL;
+        return !is_pattern(name) && !scheduler_find_job(scheduler, name) && !(store && has_runs(store, name));
 }

@@ -124,9 +124,10 @@ static int method_list(VarlinkCall *call, const JsonValue *parameters, void *use
         const JsonValue *before = json_get(parameters, "before"), *limit = json_get(parameters, "limit"),
                         *omit = json_get(parameters, "omitResults"), *parent = json_get(parameters, "parent");
         _cleanup_(job_filter_deinit) JobFilter jobs = {};
+        _cleanup_(api_unknown_deinit) ApiUnknown unknown = {};
         ListState list = { .omit_results = json_is(omit, JSON_BOOL) && omit->boolean };
         StoreQuery query = { .states = read_states(json_get(parameters, "states")), .limit = RUNS_LIST_DEFAULT };
-        const char *unknown;
+        ssize_t n_unknown;
         size_t n;
         int r = job_filter_init(&jobs, json_get(parameters, "jobs"));
 
@@ -146,9 +147,11 @@ static int method_list(VarlinkCall *call, const JsonValue *parameters, void *use
                 query.parent = (uint64_t)parent->integer;
         if (json_is(limit, JSON_INT))
                 query.limit = (size_t)limit->integer;
-        unknown = job_filter_unknown(&jobs, api->context.scheduler, api->context.store);
-        if (unknown)
-                return api_no_such_job(call, unknown);
+        n_unknown = api_unknown_find_jobs(&unknown, &jobs, api->context.scheduler, api->context.store);
+        if (n_unknown < 0)
+                return (int)n_unknown;
+        if (n_unknown > 0 && (size_t)n_unknown == jobs.n)
+                return api_unknown_error(&unknown, call);
         list.w = varlink_call_begin(call);
         json_key(list.w, "runs");
         json_begin_array(list.w);
@@ -158,6 +161,7 @@ static int method_list(VarlinkCall *call, const JsonValue *parameters, void *use
                 store_query(api->context.store, &query, &(StoreAnswer){ .found = on_listed, .userdata = &list });
         }
         json_end_array(list.w);
+        api_unknown_write(&unknown, list.w);
         return varlink_call_end(call, false);
 }
 

@@ -23,6 +23,7 @@ struct Wait {
         bool stream;      /* each run in a reply of its own */
         bool any;         /* the first that ends is enough */
         bool every_state; /* Start with `more`: a reply a change of state */
+        ApiUnknown unknown; /* runs that were named as well */
         size_t n_pending;
         size_t n;
         WaitSlot slots[];
@@ -52,6 +53,7 @@ static void wait_free(Wait *wait)
                         RB_REMOVE(WaitTree, tree(wait->api), &wait->slots[i]);
                 free(wait->slots[i].text);
         }
+        api_unknown_deinit(&wait->unknown);
         timer_disarm(wait->api->context.services->timers, &wait->timer);
         list_unlink(&wait->link);
         varlink_call_set_gone(wait->call, NULL, NULL);
@@ -75,6 +77,7 @@ static void on_wait_timeout(Timer *timer, _unused_ usec_t now)
                 if (wait->slots[i].pending)
                         json_uint(w, wait->slots[i].run);
         json_end_array(w);
+        api_unknown_write(&wait->unknown, w);
         (void)varlink_call_end(wait->call, false);
         wait_free(wait);
 }
@@ -127,6 +130,7 @@ static void reply_all(Wait *wait)
                 if (!wait->slots[i].pending)
                         json_raw(w, wait->slots[i].text, strlen(wait->slots[i].text));
         json_end_array(w);
+        api_unknown_write(&wait->unknown, w);
         (void)varlink_call_end(wait->call, false);
 }
 
@@ -287,27 +291,58 @@ int api_reply_started(Api *api, VarlinkCall *call, uint64_t id)
         return 0;
 }
 
+/* Takes the next slot for run ID, with its text where it has ended. 0 where there is no such run. */
+static int fill_slot(Api *api, Wait *wait, uint64_t id)
+{
+        WaitSlot *slot = &wait->slots[wait->n];
+        ApiRunText text = {};
+        int r = 1;
+
+        *slot = (WaitSlot){ .wait = wait, .run = id };
+        if (scheduler_find_run(api->context.scheduler, id)) {
+                slot_pend(wait, slot);
+        } else {
+                r = api_find_run(api, id, false, &text);
+                if (r > 0)
+                        slot->text = buffer_steal(&text.text);
+                if (r > 0 && !slot->text)
+                        r = -ENOMEM;
+                buffer_deinit(&text.text);
+        }
+        if (r > 0)
+                wait->n++;
+        return r;
+}
+
 /* The present state of each run that is asked for. 1: the call is to wait, 0: it was answered. */
 static int fill_slots(Api *api, Wait *wait, const JsonValue *runs)
 {
+        wait->n = 0;
         for (uint32_t i = 0; i < runs->n; i++) {
-                WaitSlot *slot = &wait->slots[i];
-                ApiRunText text = {};
-                int r;
+                uint64_t id = (uint64_t)runs->items[i].integer;
+                int r = fill_slot(api, wait, id);
 
-                *slot = (WaitSlot){ .wait = wait, .run = (uint64_t)runs->items[i].integer };
-                if (scheduler_find_run(api->context.scheduler, slot->run)) {
-                        slot_pend(wait, slot);
-                        continue;
-                }
-                r = api_find_run(api, slot->run, false, &text);
-                if (r <= 0) {
-                        buffer_deinit(&text.text);
-                        return r < 0 ? r : api_no_such_run(wait->call, slot->run);
-                }
-                slot->text = buffer_steal(&text.text);
+                if (r == 0)
+                        r = api_unknown_add_run(&wait->unknown, id);
+                if (r < 0)
+                        return r;
         }
-        return 1;
+        return wait->n > 0 ? 1 : api_unknown_error(&wait->unknown, wait->call);
+}
+
+/* A stream tells at once what is not waited for. */
+static void reply_unknown(Wait *wait)
+{
+        JsonWriter *w;
+
+        if (!wait->stream || wait->unknown.n_runs == 0)
+                return;
+        w = varlink_call_begin(wait->call);
+        json_key(w, "runs");
+        json_begin_array(w);
+        json_end_array(w);
+        api_unknown_write(&wait->unknown, w);
+        (void)varlink_call_end(wait->call, true);
 }
 
 int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata)
@@ -332,6 +367,7 @@ int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata
                 wait_free(wait);
                 return r;
         }
+        reply_unknown(wait);
         n_ended = wait->n - wait->n_pending;
         for (size_t i = 0; i < wait->n && wait->stream; i++)
                 if (!wait->slots[i].pending)

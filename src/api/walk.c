@@ -2,7 +2,8 @@
 /*
  * Answers about all jobs or runs that match, of which there may be a million: a walk takes turns with the rest of
  * the loop, and goes on behind the last name or id. A caller that asked for more gets what each turn found, no
- * faster than it reads; another one gets all of it at the end, up to WALK_REPLY_MAX.
+ * faster than it reads; another one gets all of it at the end, up to WALK_REPLY_MAX. When all that is there has been
+ * visited, the names are looked for that are not.
  */
 #include "api/internal.h"
 
@@ -18,6 +19,7 @@ static ApiWalk *walk_free(ApiWalk *walk)
         varlink_call_set_drained(walk->call, NULL, NULL);
         varlink_call_unref(walk->call);
         buffer_deinit(&walk->text);
+        api_unknown_deinit(&walk->unknown);
         json_doc_free(walk->parameters);
         job_filter_deinit(&walk->filter);
         free(walk);
@@ -37,12 +39,20 @@ static void begin_piece(ApiWalk *walk)
         json_begin_array(&walk->writer);
 }
 
+/* Whether nothing of what was named is there. The walk is at its end. */
+static bool found_nothing(const ApiWalk *walk)
+{
+        return walk->n_missing > 0 && walk->n_missing == walk->filter.n + walk->index;
+}
+
 /* The walk ends with an error of its own where there is too much to say. */
 static int answer(ApiWalk *walk, bool continues)
 {
         JsonWriter *w;
         int r;
 
+        if (!continues && found_nothing(walk))
+                return api_unknown_error(&walk->unknown, walk->call);
         json_end_array(&walk->writer);
         r = json_writer_end(&walk->writer);
         if (r == -E2BIG)
@@ -53,10 +63,34 @@ static int answer(ApiWalk *walk, bool continues)
                 json_raw(w, walk->text.data, walk->text.len);
         else
                 w->error = r;
+        if (!continues)
+                api_unknown_write(&walk->unknown, w);
         r = varlink_call_end(walk->call, continues);
         if (r >= 0 && continues)
                 begin_piece(walk);
         return r;
+}
+
+/* Looks whether the next name is unknown; false: there is none. */
+static bool check_next_name(ApiWalk *walk)
+{
+        size_t i = walk->n_checked;
+
+        if (i == walk->filter.n)
+                return false;
+        walk->n_checked++;
+        if (!job_filter_is_unknown(&walk->filter, i, walk->api->context.scheduler, NULL))
+                return true;
+        walk->n_missing++;
+        if (api_unknown_add_job(&walk->unknown, walk->filter.patterns[i]) < 0)
+                walk->writer.error = -ENOMEM;
+        return true;
+}
+
+static bool take_step(ApiWalk *walk)
+{
+        walk->visited = walk->visited || !walk->visit_next(walk);
+        return !walk->visited || check_next_name(walk);
 }
 
 /* A turn. True: there is nothing left. */
@@ -68,7 +102,7 @@ static bool walk_on(ApiWalk *walk)
 
         do
                 for (unsigned n = 0; n < API_TURN_CLOCK_EVERY; n++)
-                        if (!walk->visit_next(walk))
+                        if (!take_step(walk))
                                 return true;
         while (clock_boottime(clock) < end && !(piecemeal && walk->text.len >= WALK_PIECE));
         return false;
@@ -100,7 +134,6 @@ static void on_drained(_unused_ VarlinkCall *call, void *userdata)
 int api_walk_new(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, const char *too_many, ApiWalk **ret)
 {
         ApiWalk *walk = new0(ApiWalk, 1);
-        const char *unknown = NULL;
         int r;
 
         if (!walk)
@@ -117,16 +150,12 @@ int api_walk_new(Api *api, VarlinkCall *call, const JsonValue *parameters, const
         r = api_copy_parameters(parameters, &walk->parameters);
         if (r >= 0)
                 r = job_filter_init(&walk->filter, json_get(json_root(walk->parameters), "jobs"));
-        if (r >= 0)
-                unknown = job_filter_unknown(&walk->filter, api->context.scheduler, NULL);
-        if (unknown)
-                r = api_no_such_job(call, unknown);
-        if (r < 0 || unknown) {
+        if (r < 0) {
                 walk_free(walk);
                 return r;
         }
         *ret = walk;
-        return 1;
+        return 0;
 }
 
 void api_walk_begin(ApiWalk *walk, ApiWalkNext visit_next)
@@ -152,7 +181,7 @@ int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, cons
         ApiWalk *walk;
         int r = api_walk_new(api, call, parameters, key, "io.takt.Jobs.TooManyJobs", &walk);
 
-        if (r <= 0)
+        if (r < 0)
                 return r;
         walk->visit_job = visit;
         api_walk_begin(walk, visit_next_job);

@@ -10,6 +10,7 @@
 #define PRESENT_QUEUE_MAX (1024U * 1024)     /* of them, of the present state */
 
 typedef enum Present {
+        PRESENT_UNKNOWN,
         PRESENT_JOBS,
         PRESENT_RUNS,
         PRESENT_DONE,
@@ -21,10 +22,12 @@ typedef struct Watch {
         VarlinkCall *call;
         JsonDoc *parameters; /* what the filter points into */
         JobFilter jobs;
+        ApiUnknown unknown; /* of their names */
         uint32_t events; /* bits of EventType */
         uint64_t n_lost;
         Present present;
         Deferred step;                 /* the next turn of it */
+        size_t n_unknown_told;
         char after_job[JOB_NAME_MAX + 1];
         uint64_t after_run;
 } Watch;
@@ -39,6 +42,7 @@ static void watch_free(Watch *watch)
         varlink_call_unref(watch->call);
         json_doc_free(watch->parameters);
         job_filter_deinit(&watch->jobs);
+        api_unknown_deinit(&watch->unknown);
         free(watch);
 }
 
@@ -54,7 +58,7 @@ static void on_gone(_unused_ VarlinkCall *call, void *userdata)
         watch_free(userdata);
 }
 
-/* An event of the stream itself: "present", "live", "overflow". */
+/* An event of the stream itself: "unknown", "present", "live", "overflow". */
 static void send_own(Watch *watch, const char *name, const char *job, const Run *run, const char *state, uint64_t lost)
 {
         JsonWriter *w = varlink_call_begin(watch->call);
@@ -135,6 +139,14 @@ void api_watches_stop(Api *api)
 }
 
 /* What one step looked at: false where there is no more of its kind. */
+static bool present_unknown(Watch *watch)
+{
+        if (watch->n_unknown_told == watch->unknown.n_jobs)
+                return false;
+        send_own(watch, "unknown", watch->unknown.jobs[watch->n_unknown_told++], NULL, NULL, 0);
+        return true;
+}
+
 static bool present_job(Watch *watch)
 {
         Job *job = job_filter_next(&watch->jobs, watch->api->context.scheduler, watch->after_job);
@@ -162,13 +174,17 @@ static bool present_run(Watch *watch)
 /* A turn, which ends early where the watcher reads more slowly. */
 static void present_some(Watch *watch)
 {
+        static bool (*const present[])(Watch *watch) = {
+                [PRESENT_UNKNOWN] = present_unknown,
+                [PRESENT_JOBS] = present_job,
+                [PRESENT_RUNS] = present_run,
+        };
         Clock *clock = watch->api->context.services->clock;
         usec_t end = usec_add(clock_boottime(clock), API_TURN_USEC);
 
         do
                 for (unsigned n = 0; n < API_TURN_CLOCK_EVERY && watch->present != PRESENT_DONE; n++)
-                        if (!(watch->present == PRESENT_JOBS ? present_job : present_run)(watch) &&
-                            ++watch->present == PRESENT_DONE)
+                        if (!present[watch->present](watch) && ++watch->present == PRESENT_DONE)
                                 send_own(watch, "live", NULL, NULL, NULL, 0);
         while (watch->present != PRESENT_DONE && !varlink_call_is_dead(watch->call) &&
                varlink_call_queued(watch->call) <= PRESENT_QUEUE_MAX && clock_boottime(clock) < end);
@@ -214,19 +230,24 @@ static uint32_t read_events(const JsonValue *names)
         return bits;
 }
 
-/* The filters must outlive the call's parameters. */
+/* The filters must outlive the call's parameters. 0: nothing that they name is there; else 1, or -ENOMEM. */
 static int read_filters(Watch *watch, const JsonValue *parameters)
 {
         int r = api_copy_parameters(parameters, &watch->parameters);
+        ssize_t n;
 
         watch->events = read_events(json_get(parameters, "events"));
-        return r < 0 ? r : job_filter_init(&watch->jobs, json_get(json_root(watch->parameters), "jobs"));
+        if (r >= 0)
+                r = job_filter_init(&watch->jobs, json_get(json_root(watch->parameters), "jobs"));
+        if (r < 0)
+                return r;
+        n = api_unknown_find_jobs(&watch->unknown, &watch->jobs, watch->api->context.scheduler, NULL);
+        return n < 0 ? (int)n : watch->jobs.n == 0 || (size_t)n < watch->jobs.n;
 }
 
 int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
-        const char *unknown;
         Watch *watch;
         int r;
 
@@ -245,13 +266,12 @@ int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdat
         varlink_call_set_gone(call, on_gone, watch);
         varlink_call_set_drained(call, on_drained, watch);
         r = read_filters(watch, parameters);
-        unknown = r < 0 ? NULL : job_filter_unknown(&watch->jobs, api->context.scheduler, NULL);
-        if (unknown)
-                r = api_no_such_job(call, unknown);
-        if (r < 0 || unknown) {
-                watch_free(watch);
-                return r;
+        if (r > 0) {
+                on_step(&watch->step);
+                return 0;
         }
-        on_step(&watch->step);
-        return 0;
+        if (r == 0)
+                r = api_unknown_error(&watch->unknown, call);
+        watch_free(watch);
+        return r;
 }

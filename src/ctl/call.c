@@ -8,6 +8,11 @@
 #include "ctl/suggest.h"
 #include "ctl/text.h"
 
+#define NO_SUCH_JOB "io.takt.Jobs.NoSuchJob"
+#define NO_SUCH_RUN "io.takt.Runs.NoSuchRun"
+
+#define SUGGESTIONS_MAX 5U /* names for which another is looked for: that takes calls */
+
 /* What to say and which status to exit with; {KEY} is that parameter of the error. */
 static const struct {
         const char *error;
@@ -86,41 +91,136 @@ void ctl_print_problems(const JsonValue *problems)
 }
 
 /* Instead of what the table says of it, where a job has nearly that name. False: none has. */
-static bool suggest(const Ctl *ctl, const VarlinkReply *reply)
+static bool suggest(Ctl *ctl, const char *error, const JsonValue *parameters)
 {
-        const char *job = json_get_string(reply->parameters, "job", NULL);
+        const char *job = json_get_string(parameters, "job", NULL);
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
         _cleanup_free_ char *found = NULL;
 
-        if (!job || !streq(reply->error, "io.takt.Jobs.NoSuchJob"))
+        if (!job || !streq(error, NO_SUCH_JOB) || ctl->unknown.n_suggested == SUGGESTIONS_MAX)
                 return false;
+        ctl->unknown.n_suggested++;
         found = suggest_job(ctl, job);
-        if (!found || expand(&text, "no job {job}", reply->parameters) < 0)
+        if (!found || expand(&text, "no job {job}", parameters) < 0)
                 return false;
         (void)ctl_error(STATUS_NOT_FOUND, "%s; did you mean %s?", buffer_string(&text), found);
         return true;
 }
 
-int ctl_reply_status(const Ctl *ctl, const VarlinkReply *reply)
+static int tell_error(Ctl *ctl, const char *error, const JsonValue *parameters)
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
 
-        if (!reply->error)
-                return STATUS_OK;
-        ctl_print_problems(json_get(reply->parameters, "problems"));
-        if (suggest(ctl, reply))
+        if (suggest(ctl, error, parameters))
                 return STATUS_NOT_FOUND;
         for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
-                if (streq(errors[i].error, reply->error)) {
-                        if (expand(&text, errors[i].text, reply->parameters) < 0)
+                if (streq(errors[i].error, error)) {
+                        if (expand(&text, errors[i].text, parameters) < 0)
                                 return ctl_oom();
                         (void)ctl_error(errors[i].status, "%s", buffer_string(&text));
-                        fputs(json_get_string(reply->parameters, "usage", ""), stderr);
+                        fputs(json_get_string(parameters, "usage", ""), stderr);
                         return errors[i].status;
                 }
-        if (json_format(reply->parameters, 0, &text) < 0)
+        if (json_format(parameters, 0, &text) < 0)
                 return ctl_oom();
-        return ctl_error(STATUS_FAILED, "the daemon answers %s %s", reply->error, buffer_string(&text));
+        return ctl_error(STATUS_FAILED, "the daemon answers %s %s", error, buffer_string(&text));
+}
+
+/* --- what is not there --- */
+
+int ctl_note_unknown_job(Ctl *ctl, const char *job)
+{
+        Unknown *unknown = &ctl->unknown;
+        char **jobs;
+
+        if (unknown->n_jobs > 0 && streq(unknown->jobs[unknown->n_jobs - 1], job))
+                return 0;
+        jobs = reallocarray(unknown->jobs, unknown->n_jobs + 1, sizeof(*jobs));
+        if (!jobs)
+                return ctl_oom();
+        unknown->jobs = jobs;
+        jobs[unknown->n_jobs] = strdup(job);
+        if (!jobs[unknown->n_jobs])
+                return ctl_oom();
+        unknown->n_jobs++;
+        return 0;
+}
+
+static int note_unknown_run(Ctl *ctl, int64_t run)
+{
+        Unknown *unknown = &ctl->unknown;
+        int64_t *runs = reallocarray(unknown->runs, unknown->n_runs + 1, sizeof(*runs));
+
+        if (!runs)
+                return ctl_oom();
+        unknown->runs = runs;
+        runs[unknown->n_runs++] = run;
+        return 0;
+}
+
+int ctl_note_unknown(Ctl *ctl, const JsonValue *parameters)
+{
+        const JsonValue *jobs = json_get(parameters, "unknown"), *runs = json_get(parameters, "unknownRuns");
+        int r = 0;
+
+        for (uint32_t i = 0; json_is(jobs, JSON_ARRAY) && i < jobs->n && r == 0; i++)
+                r = ctl_note_unknown_job(ctl, json_string_or_null(&jobs->items[i]) ?: "?");
+        for (uint32_t i = 0; json_is(runs, JSON_ARRAY) && i < runs->n && r == 0; i++)
+                if (json_is(&runs->items[i], JSON_INT))
+                        r = note_unknown_run(ctl, runs->items[i].integer);
+        return r;
+}
+
+static void tell_unknown(Ctl *ctl, const char *error, const char *key, const JsonValue *value)
+{
+        JsonMember member = { .key = key, .key_len = (uint32_t)strlen(key), .value = *value };
+        JsonValue parameters = { .type = JSON_OBJECT, .n = 1, .members = &member };
+
+        (void)tell_error(ctl, error, &parameters);
+}
+
+void ctl_tell_unknown(Ctl *ctl)
+{
+        Unknown *unknown = &ctl->unknown;
+
+        for (size_t i = 0; i < unknown->n_runs; i++)
+                tell_unknown(ctl, NO_SUCH_RUN, "run", &(JsonValue){ .type = JSON_INT, .integer = unknown->runs[i] });
+        for (size_t i = 0; i < unknown->n_jobs; i++) {
+                char *job = unknown->jobs[i];
+
+                tell_unknown(ctl, NO_SUCH_JOB, "job",
+                             &(JsonValue){ .type = JSON_STRING, .n = (uint32_t)strlen(job), .string = job });
+                free(job);
+        }
+        free(unknown->jobs);
+        free(unknown->runs);
+        *unknown = (Unknown){
+                .n_suggested = unknown->n_suggested,
+                .any = unknown->any || unknown->n_jobs > 0 || unknown->n_runs > 0,
+        };
+}
+
+int ctl_go_on(Ctl *ctl, int r)
+{
+        if (r != STATUS_NOT_FOUND)
+                return r;
+        ctl->unknown.any = true;
+        return 0;
+}
+
+int ctl_reply_status(Ctl *ctl, const VarlinkReply *reply)
+{
+        int r;
+
+        if (!reply->error)
+                return ctl_note_unknown(ctl, reply->parameters);
+        if ((streq(reply->error, NO_SUCH_JOB) || streq(reply->error, NO_SUCH_RUN)) &&
+            (json_get(reply->parameters, "unknown") || json_get(reply->parameters, "unknownRuns"))) {
+                r = ctl_note_unknown(ctl, reply->parameters);
+                return r != 0 ? r : STATUS_NOT_FOUND;
+        }
+        ctl_print_problems(json_get(reply->parameters, "problems"));
+        return tell_error(ctl, reply->error, reply->parameters);
 }
 
 int ctl_resolve(Ctl *ctl)

@@ -72,12 +72,23 @@ typedef struct CtlOptions {
         bool version;
 } CtlOptions;
 
+/* What was named and is not there; the names are copies. */
+typedef struct Unknown {
+        char **jobs;
+        size_t n_jobs;
+        int64_t *runs;
+        size_t n_runs;
+        unsigned n_suggested; /* for how many of the names another one was looked for */
+        bool any;             /* there was something, so that the exit status is STATUS_NOT_FOUND */
+} Unknown;
+
 struct Ctl {
         char **argv;
         const Verb *verb;
         CtlOptions options;
         Environment *environment; /* NULL until it is needed */
         VarlinkClient *client;    /* so too */
+        Unknown unknown;          /* of which nobody was told yet */
         Zone *zone;               /* that times are shown in; loaded by main() */
         bool colour;
         bool terminal; /* standard output is one, before a pager takes its place */
@@ -106,8 +117,19 @@ int ctl_send(Ctl *ctl, const char *method, const char *parameters, unsigned flag
 int ctl_receive(Ctl *ctl, usec_t timeout, VarlinkReply *ret);
 /* As above, but for -ETIMEDOUT, which it leaves to the caller to tell. */
 int ctl_receive_within(Ctl *ctl, usec_t timeout, VarlinkReply *ret);
-/* Tells of the error in REPLY; STATUS_OK where there is none. */
-int ctl_reply_status(const Ctl *ctl, const VarlinkReply *reply);
+/* Tells of the error in REPLY; STATUS_OK where there is none. What was named and is not there is kept for later. */
+int ctl_reply_status(Ctl *ctl, const VarlinkReply *reply);
+/* Keeps what the parameters of an answer or error say is not there. 0, or an exit status. */
+int ctl_note_unknown(Ctl *ctl, const JsonValue *parameters);
+/* Keeps the name of a job that is not there, once where it comes again at once. 0, or an exit status. */
+int ctl_note_unknown_job(Ctl *ctl, const char *job);
+/*
+ * Tells of what is not there, a line each on standard error. Done at the end, below what is there and behind the pager;
+ * who waits for long does so before.
+ */
+void ctl_tell_unknown(Ctl *ctl);
+/* Of R, where some of what was asked for is there: 0 for STATUS_NOT_FOUND, with which taktctl then ends. */
+int ctl_go_on(Ctl *ctl, int r);
 
 /* FILE:LINE:COLUMN: MESSAGE of each io.takt.Manager.Problem of a list, on standard error. */
 void ctl_print_problems(const JsonValue *problems);

@@ -10,7 +10,7 @@
 #include "base/string-util.h"
 #include "process/helper.h"
 
-#define LOGS_ARGS_MAX 12U /* of takt-logs beside the jobs, with the NULL */
+#define LOGS_ARGS_MAX 12U /* of takt-logs beside the names of jobs, with the NULL */
 
 typedef struct Command {
         char *path;
@@ -18,6 +18,9 @@ typedef struct Command {
         char *lines;
         char *zone;
         char *since;
+        char *socket;
+        char **unknown; /* "--unknown=NAME" for each name that the daemon does not know */
+        size_t n_unknown;
         char **argv; /* borrows from the others */
 } Command;
 
@@ -28,7 +31,27 @@ static void command_deinit(Command *command)
         free(command->lines);
         free(command->zone);
         free(command->since);
+        free(command->socket);
+        for (size_t i = 0; i < command->n_unknown; i++)
+                free(command->unknown[i]);
+        free(command->unknown);
         free(command->argv);
+}
+
+/* -ENOMEM. Beside other output nothing is said of them. */
+static int add_unknown(const Ctl *ctl, const LogsRequest *request, Command *command)
+{
+        size_t n = request->brief ? 0 : ctl->unknown.n_jobs;
+
+        command->unknown = new0(char *, n + 1);
+        if (!command->unknown)
+                return -ENOMEM;
+        for (; command->n_unknown < n; command->n_unknown++) {
+                command->unknown[command->n_unknown] = xasprintf("--unknown=%s", ctl->unknown.jobs[command->n_unknown]);
+                if (!command->unknown[command->n_unknown])
+                        return -ENOMEM;
+        }
+        return 0;
 }
 
 /* 0, or an exit status after the user was told. */
@@ -48,8 +71,12 @@ static int make_command(Ctl *ctl, const LogsRequest *request, Command *command)
         command->lines = xasprintf("--lines=%u", request->lines);
         command->zone = xasprintf("--timezone=%s", o->time_zone ?: "");
         command->since = xasprintf("%" PRIu64, request->since_realtime);
-        command->argv = new0(char *, request->n_jobs + LOGS_ARGS_MAX);
-        if (!command->path || !command->env || !command->lines || !command->zone || !command->since || !command->argv)
+        command->socket = xasprintf("--socket=%s", ctl->environment->socket);
+        if (!command->path || !command->env || !command->lines || !command->zone || !command->since || !command->socket ||
+            add_unknown(ctl, request, command) < 0)
+                return ctl_oom();
+        command->argv = new0(char *, request->n_jobs + command->n_unknown + LOGS_ARGS_MAX);
+        if (!command->argv)
                 return ctl_oom();
         command->argv[k++] = (char *)"takt-logs";
         command->argv[k++] = command->env;
@@ -66,6 +93,10 @@ static int make_command(Ctl *ctl, const LogsRequest *request, Command *command)
                 command->argv[k++] = (char *)"--no-pager";
         if (request->brief)
                 command->argv[k++] = (char *)"--brief";
+        if (command->n_unknown > 0)
+                command->argv[k++] = command->socket;
+        memcpy(command->argv + k, command->unknown, command->n_unknown * sizeof(char *));
+        k += command->n_unknown;
         command->argv[k++] = (char *)"--";
         command->argv[k++] = command->since;
         memcpy(command->argv + k, request->jobs, request->n_jobs * sizeof(char *));

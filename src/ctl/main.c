@@ -66,6 +66,9 @@ int main(int argc, char **argv)
         ctl.width = terminal_width();
         r = run(&ctl, argc, argv);
         pager_close();
+        ctl_tell_unknown(&ctl);
+        if (ctl.unknown.any)
+                r = MAX(r, STATUS_NOT_FOUND);
         varlink_client_free(ctl.client);
         environment_free(ctl.environment);
         zone_unref(ctl.zone);

@@ -147,7 +147,7 @@ static int add_id(RunNames *names, int64_t id)
         return 0;
 }
 
-int run_names_parse(char **args, size_t n, RunNames *ret)
+int run_names_parse(Ctl *ctl, char **args, size_t n, RunNames *ret)
 {
         ret->jobs = new0(const char *, n);
         if (!ret->jobs)
@@ -162,8 +162,9 @@ int run_names_parse(char **args, size_t n, RunNames *ret)
                         continue;
                 }
                 if (parse_int64(args[i], &id) < 0)
-                        return ctl_error(STATUS_NOT_FOUND, "no run %s", args[i]);
-                r = add_id(ret, id);
+                        r = ctl_go_on(ctl, ctl_error(STATUS_NOT_FOUND, "no run %s", args[i]));
+                else
+                        r = add_id(ret, id);
                 if (r != 0)
                         return r;
         }
@@ -192,7 +193,7 @@ int run_names_resolve(Ctl *ctl, RunNames *names)
         json_bool(&params.writer, true);
         r = params_end(&params, &parameters);
         if (r == 0)
-                r = ctl_each(ctl, "io.takt.Runs.List", parameters, "runs", add_run, names);
+                r = ctl_go_on(ctl, ctl_each(ctl, "io.takt.Runs.List", parameters, "runs", add_run, names));
         names->n_jobs = 0;
         return r;
 }

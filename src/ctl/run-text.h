@@ -30,8 +30,12 @@ typedef struct RunNames {
 
 #define RUN_NAMES_NULL ((RunNames){})
 void run_names_deinit(RunNames *names);
-/* 0, or an exit status. Words of digits are ids. */
-int run_names_parse(char **args, size_t n, RunNames *ret);
+/* 0, or an exit status. Words of digits are ids; one that is too large for any run is told of and left out. */
+int run_names_parse(Ctl *ctl, char **args, size_t n, RunNames *ret);
+static inline bool run_names_are_none(const RunNames *names)
+{
+        return names->n_ids == 0 && names->n_jobs == 0;
+}
 /* Adds the ids of the runs under way of the jobs named, and forgets these. 0 or an exit status. */
 int run_names_resolve(Ctl *ctl, RunNames *names);
 /* Adds the ids as the parameter "runs". */

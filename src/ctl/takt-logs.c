@@ -17,12 +17,14 @@
 
 typedef struct Logs {
         sd_journal *journal;
-        const Ctl *ctl;
+        Ctl *ctl;
         char **jobs;
         size_t n_jobs;
         bool patterns; /* one of JOBS is one */
         usec_t since;  /* 0: from the beginning */
         bool brief;    /* for status: nothing is said where there is nothing to show */
+        const char **unknown; /* names of JOBS that the daemon does not know */
+        size_t n_unknown;
 } Logs;
 
 static int fail(const Logs *logs, int r)
@@ -73,10 +75,41 @@ static int add_match(Logs *logs, const char *field, const char *value)
         return match ? sd_journal_add_match(logs->journal, match, 0) : -ENOMEM;
 }
 
-static int add_matches(Logs *logs)
+/* Whether the journal has something of JOB: 0 or more; negative errno. The matches are left to who comes next. */
+static int has_entries(Logs *logs, const char *job)
 {
         int r = add_match(logs, "TAKT_ENV", logs->ctl->options.env);
 
+        if (r >= 0)
+                r = add_match(logs, "TAKT_JOB", job);
+        if (r >= 0)
+                r = sd_journal_seek_head(logs->journal);
+        if (r >= 0)
+                r = sd_journal_next(logs->journal);
+        sd_journal_flush_matches(logs->journal);
+        return r;
+}
+
+/* Keeps those names that neither the daemon nor the journal knows. */
+static int note_unknown(Logs *logs)
+{
+        for (size_t i = 0; i < logs->n_unknown; i++) {
+                int r = has_entries(logs, logs->unknown[i]);
+
+                if (r < 0)
+                        return r;
+                if (r == 0 && ctl_note_unknown_job(logs->ctl, logs->unknown[i]) != 0)
+                        return -ENOMEM;
+        }
+        return 0;
+}
+
+static int add_matches(Logs *logs)
+{
+        int r = note_unknown(logs);
+
+        if (r >= 0)
+                r = add_match(logs, "TAKT_ENV", logs->ctl->options.env);
         for (size_t i = 0; i < logs->n_jobs; i++)
                 logs->patterns = logs->patterns || is_pattern(logs->jobs[i]);
         for (size_t i = 0; i < logs->n_jobs && !logs->patterns && r >= 0; i++)
@@ -215,7 +248,9 @@ static int print_all(Logs *logs)
         size_t n = 0;
         int r;
 
-        if (!o->follow)
+        if (o->follow)
+                ctl_tell_unknown(logs->ctl);
+        else
                 ctl_pager(logs->ctl);
         r = o->lines > 0 ? go_to_last(logs, o->lines) : go_to_since(logs);
         if (r < 0)
@@ -227,7 +262,7 @@ static int print_all(Logs *logs)
                         return fail(logs, r);
                 r = print_rest(logs, sd_journal_next(logs->journal), &n);
         }
-        if (r == 0 && n == 0 && !o->quiet && !o->json && !logs->brief)
+        if (r == 0 && n == 0 && !o->quiet && !o->json && !logs->brief && logs->ctl->unknown.n_jobs < logs->n_jobs)
                 fprintf(stderr, "taktctl: the journal has nothing of this\n");
         return r;
 }
@@ -269,30 +304,49 @@ static int open_journal(const Logs *logs, sd_journal **ret)
         return 0;
 }
 
-/* takt-logs [OPTION…] -- SINCE-USEC JOB…, where --env is the name of the environment. */
+/* One of make_command() in logs.c. */
+static void read_option(Logs *logs, Environment *environment, const char *arg)
+{
+        CtlOptions *o = &logs->ctl->options;
+        const char *value;
+        uint64_t lines;
+
+        o->json = o->json || streq(arg, "--json");
+        o->quiet = o->quiet || streq(arg, "--quiet");
+        o->follow = o->follow || streq(arg, "--follow");
+        o->no_pager = o->no_pager || streq(arg, "--no-pager");
+        logs->brief = logs->brief || streq(arg, "--brief");
+        if ((value = startswith(arg, "--env=")))
+                o->env = value;
+        else if ((value = startswith(arg, "--timezone=")))
+                o->time_zone = value;
+        else if ((value = startswith(arg, "--lines=")) && parse_uint64(value, &lines) == 0)
+                o->lines = (unsigned)lines;
+        else if ((value = startswith(arg, "--unknown=")))
+                logs->unknown[logs->n_unknown++] = value;
+        else if ((value = startswith(arg, "--socket="))) {
+                environment->socket = (char *)value;
+                logs->ctl->environment = environment;
+        }
+}
+
+/*
+ * takt-logs [OPTION…] -- SINCE-USEC JOB…, where --env is the name of the environment, and each --unknown is one of the
+ * JOBs that its daemon, at --socket, does not know.
+ */
 int main(int argc, char **argv)
 {
         _cleanup_(sd_journal_closep) sd_journal *journal = NULL;
+        _cleanup_free_ const char **unknown = new0(const char *, (size_t)argc);
+        Environment environment = {};
         Ctl ctl = {};
-        Logs logs = { .ctl = &ctl };
+        Logs logs = { .ctl = &ctl, .unknown = unknown };
         int i, r;
 
-        for (i = 1; i < argc && !streq(argv[i], "--"); i++) {
-                const char *value;
-                uint64_t lines;
-
-                ctl.options.json = ctl.options.json || streq(argv[i], "--json");
-                ctl.options.quiet = ctl.options.quiet || streq(argv[i], "--quiet");
-                ctl.options.follow = ctl.options.follow || streq(argv[i], "--follow");
-                ctl.options.no_pager = ctl.options.no_pager || streq(argv[i], "--no-pager");
-                logs.brief = logs.brief || streq(argv[i], "--brief");
-                if ((value = startswith(argv[i], "--env=")))
-                        ctl.options.env = value;
-                else if ((value = startswith(argv[i], "--timezone=")))
-                        ctl.options.time_zone = value;
-                else if ((value = startswith(argv[i], "--lines=")) && parse_uint64(value, &lines) == 0)
-                        ctl.options.lines = (unsigned)lines;
-        }
+        if (!unknown)
+                return ctl_oom();
+        for (i = 1; i < argc && !streq(argv[i], "--"); i++)
+                read_option(&logs, &environment, argv[i]);
         if (i + 2 >= argc || !ctl.options.env || parse_uint64(argv[i + 1], &logs.since) < 0)
                 return ctl_error(STATUS_USAGE, "takt-logs is what taktctl logs runs");
         logs.jobs = argv + i + 2;
@@ -307,6 +361,7 @@ int main(int argc, char **argv)
                 r = r < 0 ? fail(&logs, r) : print_all(&logs);
         }
         pager_close();
+        ctl_tell_unknown(&ctl);
         zone_unref(ctl.zone);
-        return r;
+        return ctl.unknown.any ? MAX(r, STATUS_NOT_FOUND) : r;
 }

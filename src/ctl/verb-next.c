@@ -179,7 +179,8 @@ static int take_answer(Ctl *ctl, Next *next, size_t job)
         _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
         int r;
 
-        r = ctl_receive(ctl, CTL_TIMEOUT, &reply);
+        /* A job may have gone since it was listed. */
+        r = ctl_go_on(ctl, ctl_receive(ctl, CTL_TIMEOUT, &reply));
         if (r != 0 || !json_is(reply.parameters, JSON_OBJECT))
                 return r;
         return ctl->options.json ? print_answer(next, job, reply.parameters) : take_occurrences(next, job, reply.parameters);

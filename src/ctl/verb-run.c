@@ -124,6 +124,18 @@ static int next_state(Ctl *ctl, Interrupt *interrupt, int64_t id, VarlinkReply *
         }
 }
 
+/* The members of a group whose job is not there, where the command line named them. */
+static int note_missing_members(Ctl *ctl, const JsonValue *run)
+{
+        const JsonValue *errors = json_get(json_get(run, "details"), "errors");
+        int r = 0;
+
+        for (uint32_t i = 0; json_is(errors, JSON_ARRAY) && i < errors->n && r == 0; i++)
+                if (streq(json_get_string(json_get(&errors->items[i], "error"), "kind", ""), "no-such-job"))
+                        r = ctl_note_unknown_job(ctl, json_get_string(&errors->items[i], "job", "?"));
+        return r;
+}
+
 static int finish(Ctl *ctl, const JsonValue *run)
 {
         int r;
@@ -131,6 +143,8 @@ static int finish(Ctl *ctl, const JsonValue *run)
         if (run_status(run) != STATUS_OK)
                 run_print_failure(run);
         r = ctl->options.json ? ctl_print_json(ctl, run) : run_print_result(ctl, run);
+        if (r == 0 && ctl->verb->run == verb_gather)
+                r = note_missing_members(ctl, run);
         return r != 0 ? r : run_status(run);
 }
 
@@ -286,6 +300,7 @@ static int wait_for(Ctl *ctl, const char *parameters, Waited *waited)
                 if (r != 0)
                         return r;
                 more = reply.continues;
+                ctl_tell_unknown(ctl);
                 runs = json_get(reply.parameters, "runs");
                 for (uint32_t i = 0; json_is(runs, JSON_ARRAY) && i < runs->n && r == 0; i++)
                         r = waited_run(ctl, &runs->items[i], waited);
@@ -305,11 +320,12 @@ int verb_wait(Ctl *ctl, char **args, size_t n)
         if (o->any && o->all)
                 return ctl_error(STATUS_USAGE, "--any and --all don't go together");
         params_init(&params);
-        r = run_names_parse(args, n, &names);
+        r = run_names_parse(ctl, args, n, &names);
         if (r == 0)
                 r = run_names_resolve(ctl, &names);
         if (r != 0)
                 return r;
+        ctl_tell_unknown(ctl);
         run_names_write(&names, &params);
         if (o->timeout <= INT64_MAX)
                 params_int(&params, "timeoutUsec", (int64_t)o->timeout);

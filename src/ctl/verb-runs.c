@@ -79,8 +79,8 @@ int verb_result(Ctl *ctl, char **args, _unused_ size_t n)
         int r;
 
         params_init(&params);
-        r = run_names_parse(args, 1, &names);
-        if (r != 0)
+        r = run_names_parse(ctl, args, 1, &names);
+        if (r != 0 || run_names_are_none(&names))
                 return r;
         if (names.n_ids > 0)
                 params_int(&params, "run", names.ids[0]);
@@ -131,8 +131,8 @@ int verb_cancel(Ctl *ctl, char **args, size_t n)
         int r;
 
         params_init(&params);
-        r = run_names_parse(args, n, &names);
-        if (r != 0)
+        r = run_names_parse(ctl, args, n, &names);
+        if (r != 0 || run_names_are_none(&names))
                 return r;
         run_names_write(&names, &params);
         params_strings(&params, "jobs", names.jobs, names.n_jobs);

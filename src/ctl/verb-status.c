@@ -312,6 +312,8 @@ static int print_all(Ctl *ctl, const Status *status)
                                 r = print_runs(ctl, job, streq(json_get_string(&jobs->items[i], "kind", ""), "group"));
                         if (r == 0)
                                 print_log(ctl, job, &unread);
+                        /* It may have gone since it was listed. */
+                        r = ctl_go_on(ctl, r);
                 }
         }
         if (unread && !ctl->options.quiet)

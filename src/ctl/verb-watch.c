@@ -77,8 +77,17 @@ static int print_line(const JsonValue *event)
 static const char *const events[] = {
         "queued",  "running", "progress", "retrying", "succeeded", "failed",   "timeout", "cancelled", "skipped",
         "missed",  "lost",    "added",    "changed",  "removed",   "paused",   "resumed", "refused",   "finished",
-        "yield",   "stale",   "fresh",    "reloaded", "stopping",  "present",  "live",    "overflow",  NULL,
+        "yield",   "stale",   "fresh",    "reloaded", "stopping",  "present",  "live",    "overflow",  "unknown", NULL,
 };
+
+/* Nothing is printed that looks as if something had happened; to a program it is an event as others are. */
+static int tell_unknown(Ctl *ctl, const JsonValue *event)
+{
+        int r = ctl_note_unknown_job(ctl, json_get_string(event, "job", "?"));
+
+        ctl_tell_unknown(ctl);
+        return r == 0 && ctl->options.json ? print_line(event) : r;
+}
 
 int verb_watch(Ctl *ctl, char **args, size_t n)
 {
@@ -104,7 +113,9 @@ int verb_watch(Ctl *ctl, char **args, size_t n)
                 if (r != 0)
                         break;
                 event = json_get(reply.parameters, "event");
-                if (event)
+                if (streq(json_get_string(event, "event", ""), "unknown"))
+                        r = tell_unknown(ctl, event);
+                else if (event)
                         r = o->json ? print_line(event) : print_event(ctl, event);
                 if (r == 0)
                         r = ctl_flush();

@@ -37,7 +37,7 @@ typedef struct Simulate {
         usec_t started_boottime, shown_boottime;
         char **patterns; /* arguments that are no files; borrowed */
         size_t n_patterns;
-        bool broken; /* a file could not be loaded */
+        int status; /* the worst of what could not be loaded, or is not there */
 } Simulate;
 
 static void on_signal(_unused_ int signal)
@@ -64,7 +64,8 @@ static void print_problems(Simulate *m, const ConfigReport *report)
         }
         if (report->n_dropped > 0)
                 fprintf(stderr, "and %zu more\n", report->n_dropped);
-        m->broken = m->broken || report->n > 0;
+        if (report->n > 0)
+                m->status = MAX(m->status, STATUS_FAILED);
 }
 
 /* A file that is named stands for the job of that name, whatever the environment has of it. */
@@ -99,8 +100,8 @@ static bool is_wanted(const Simulate *m, const char *name)
         return false;
 }
 
-/* Takes out what was not asked for; an argument that names nothing is an error. */
-static int select_jobs(Simulate *m)
+/* Takes out what was not asked for, and tells of each argument that names nothing. */
+static void select_jobs(Simulate *m)
 {
         Scheduler *scheduler = m->simulation.scheduler;
 
@@ -110,14 +111,13 @@ static int select_jobs(Simulate *m)
                 for (Job *job = NULL; !found && (job = scheduler_next_job(scheduler, job));)
                         found = fnmatch(m->patterns[i], job->name, 0) == 0;
                 if (!found)
-                        return ctl_error(STATUS_NOT_FOUND, "no job %s in %s", m->patterns[i], m->ctl.environment->jobs);
+                        m->status = ctl_error(STATUS_NOT_FOUND, "no job %s in %s", m->patterns[i], m->ctl.environment->jobs);
         }
         for (Job *job = scheduler_next_job(scheduler, NULL), *next; job; job = next) {
                 next = scheduler_next_job(scheduler, job);
                 if (m->n_patterns > 0 && !is_wanted(m, job->name))
                         scheduler_remove_job(scheduler, job);
         }
-        return 0;
 }
 
 static int load_environment(Simulate *m)
@@ -135,7 +135,8 @@ static int load_environment(Simulate *m)
         if (r < 0)
                 return ctl_error(STATUS_USAGE, "%s: %s", directory, strerror(-r));
         print_problems(m, loader_report(loader));
-        return select_jobs(m);
+        select_jobs(m);
+        return 0;
 }
 
 static int load_jobs(Simulate *m, char **args, size_t n)
@@ -154,9 +155,16 @@ static int load_jobs(Simulate *m, char **args, size_t n)
         /* Files alone need no environment. */
         if (n_files == 0 || m->n_patterns > 0)
                 r = load_environment(m);
-        for (size_t i = 0; i < n && r == 0; i++)
+        for (size_t i = 0; i < n && r == 0; i++) {
                 if (is_path(args[i]))
                         r = add_file(m, args[i]);
+                if (r == STATUS_USAGE) {
+                        m->status = MAX(m->status, r);
+                        r = 0;
+                }
+        }
+        if (r == 0 && m->status != 0 && n > 0 && !scheduler_next_job(m->simulation.scheduler, NULL))
+                return m->status;
         if (r == 0 && simulation_take_jobs(&m->simulation) < 0)
                 return ctl_oom();
         return r;
@@ -301,7 +309,7 @@ static int simulate(Simulate *m)
                 r = ctl_flush();
         if (r == 0 && end != SIMULATION_DONE)
                 r = say_incomplete(m, end);
-        return r == 0 && m->broken ? STATUS_FAILED : r;
+        return r == 0 ? m->status : r;
 }
 
 int main(int argc, char **argv)

@@ -121,4 +121,23 @@ status "$head$nl$nl$four" -n 1 room
 status "$head" -n 0 room
 mkdir "$dir/nothing"
 TAKT_JOURNAL=$dir/nothing status "$head" room
+
+# Names that the daemon does not know may be those of jobs that are gone, which the journal knows.
+kill $fake
+wait $fake 2>/dev/null || :
+rm "$dir/plant/run/takt.sock"
+cat >"$dir/answers" <<'ANSWERS'
+{"io.takt.Jobs.List": [{"parameters": {"jobs": [{"job": "kitchen"}]}}],
+ "io.takt.Runs.List": [{"parameters": {"runs": [], "unknown": ["hall", "kitchne", "none"]}}]}
+ANSWERS
+python3 "$TAKT_SRCDIR/tests/behaviour/fake-daemon.py" "$dir/plant/run/takt.sock" "$dir/answers" &
+fake=$!
+for _ in $(seq 200); do
+        ! taktctl -q list >"$dir/log" 2>&1 || break
+        sleep 0.05
+done
+missing='taktctl: no job kitchne; did you mean kitchen[?]'$nl'taktctl: no job none; see: *'
+expect 3 "$one$nl$four$nl$five$nl$missing" room hall kitchne none
+expect 3 "$missing" kitchne none
+grep -q '"jobs": \["kitchne", "none"\], "limit": 1' "$dir/answers.calls" || { echo "logs asks $(cat "$dir/answers.calls")"; failed=1; }
 exit $failed

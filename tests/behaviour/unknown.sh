@@ -1,0 +1,217 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Several names, some of which are not there: what can be done is done, each of the others has a line of its own on
+# standard error, and the exit status is 3. Any client of Varlink gets as much.
+# shellcheck source=tests/behaviour/lib.sh
+. "${TAKT_SRCDIR:?}/tests/behaviour/lib.sh"
+new_environment
+for name in long other; do
+        job $name <<<$'[Job]\nType=sleep\n[Sleep]\nDuration=1h'
+done
+job short <<<$'[Job]\nType=sleep\n[Sleep]\nDuration=0'
+start_taktd
+
+# gives STATUS PATTERN ARG…: taktctl exits so and prints so; standard error is in $dir/err
+gives() {
+        local status=$1 pattern=$2 found=0
+        shift 2
+        taktctl "$@" >"$dir/out" 2>"$dir/err" || found=$?
+        is "exit status of taktctl $*" "$status" $found
+        like "taktctl $*" "$pattern" "$(cat "$dir/out")"
+}
+# misses WORD…: what was called last told of each of these, once, and of nothing else
+misses() {
+        local word
+        for word; do
+                is "lines about $word" 1 "$(grep -cE "no (job|run) ${word}[;, ]|no run ${word}\$" "$dir/err" || :)"
+        done
+        is "lines of complaint" $# "$(wc -l <"$dir/err")"
+}
+# is_json EXPRESSION: what was printed last is JSON of which this is true
+is_json() {
+        python3 -c 'import json, sys; v = json.load(open(sys.argv[1])); sys.exit(0 if eval(sys.argv[2]) else 1)' \
+                "$dir/out" "$1" || fail "not $1: $(cat "$dir/out")"
+}
+
+long=$(taktctl run long)
+short=$(taktctl run short)
+huge=123456789012345678901234567890
+
+gives 3 '*long *short *2 jobs.' list long nosuch short none
+misses none nosuch
+gives 3 '*' --json list long nosuch short none nosuch
+misses none nosuch
+is_json '[j["job"] for j in v] == ["long", "short"]'
+gives 3 '*short *1 job.' list nosuch 's*'
+misses nosuch
+gives 0 '*short *1 job.' list 's*' 'x*'
+misses
+gives 3 '' list nosuch none
+misses none nosuch
+gives 3 '*job=long*' show long nosuch
+misses nosuch
+gives 3 '*' --json show nosuch long
+is_json '[j["job"] for j in v] == ["long"]'
+gives 3 '*# *short.job*' cat short nosuch
+misses nosuch
+gives 3 '*● short*Runs: 1 succeeded*' status -n 0 short nosuch
+misses nosuch
+gives 3 '*' --json status short nosuch
+is_json '[j["job"] for j in v] == ["short"]'
+gives 3 '*short*' next short nosuch none
+misses none nosuch
+gives 3 '*' --json next short nosuch
+is_json '[j["job"] for j in v] == ["short"]'
+gives 3 '*1 run.' runs short nosuch
+misses nosuch
+gives 3 '*' --json runs short nosuch
+is_json "[r['run'] for r in v] == [$short]"
+gives 3 'short is paused.' pause nosuch short
+misses nosuch
+gives 3 '\["short"\]' --json resume short nosuch
+misses nosuch
+gives 3 '' pause nosuch none
+misses none nosuch
+
+# Names that nearly are one's are told that; a name that is close to nothing is not.
+gives 3 '*short *1 job.' list short lnog nosuch
+like "the job that was meant" '*no job lnog; did you mean long[?]*' "$(cat "$dir/err")"
+misses lnog nosuch
+
+gives 3 "Run $short of short: succeeded." wait nosuch 4711 "$short" $huge
+misses nosuch 4711 $huge
+gives 3 '*' --json wait "$short" 4711
+misses 4711
+is_json "[r['run'] for r in v] == [$short]"
+gives 3 '' wait 4711 nosuch
+misses 4711 nosuch
+# Who waits for long is told at once.
+taktctl wait 4711 "$long" nosuch >"$dir/waited" 2>"$dir/complaints" &
+waiter=$!
+helper $waiter
+told() {
+        grep -q 'no run 4711' "$dir/complaints" && grep -q 'no job nosuch' "$dir/complaints"
+}
+eventually "both are told of while it waits" told
+gone $waiter && fail "it does not wait"
+
+gives 3 "*Run $long of long *" cancel nosuch "$short" 4711 long $huge 4712
+misses nosuch 4711 4712 $huge
+like "what had ended" "*Run $short of short has ended*" "$(cat "$dir/out")"
+status=0
+wait $waiter || status=$?
+is "exit status of who waited" 3 $status
+like "how the run ended" "*run $long of long: cancelled*" "$(cat "$dir/complaints")"
+gives 3 '' cancel 4711 4712 nosuch
+misses 4711 4712 nosuch
+gives 3 '' cancel $huge
+misses $huge
+other=$(taktctl run other)
+gives 3 '*' --json cancel other nosuch
+is_json "[r['run'] for r in v] == [$other]"
+
+gives 3 '*' --json gather --errors keep short nosuch 'nosuch 3'
+misses nosuch
+is_json 'v["state"] == "succeeded" and v["details"]["failed"] == 2'
+
+# A watcher sees what is there, and what comes under a name that was not.
+taktctl watch long nosuch >"$dir/watched" 2>"$dir/complaints" &
+helper $!
+watched() {
+        grep -q "$1" "$dir/watched"
+}
+eventually "the job that is there" watched 'present *long'
+like "the one that is not" '*no job nosuch*' "$(cat "$dir/complaints")"
+job nosuch <<<$'[Job]\nType=sleep\n[Sleep]\nDuration=0'
+taktctl -q reload
+eventually "the job that came" watched 'added *nosuch'
+rm "$dir/env/jobs/nosuch.job"
+taktctl -q reload
+gives 3 '' watch nosuch none
+misses none nosuch
+
+gives 3 '*1 jobs,*' simulate short nosuch
+misses nosuch
+gives 2 '*1 jobs,*' simulate short ./nothing.job
+gives 3 '' simulate nosuch none
+misses none nosuch
+gives 2 '*short.job: ok' verify "$dir/nothing.job" "$dir/env/jobs/short.job"
+
+python3 - "$dir/env/run" "$long" <<'PYTHON' || fail "the answers, see above"
+import json, os, socket, sys
+
+os.chdir(sys.argv[1])
+LONG = int(sys.argv[2])
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(60)
+client.connect("takt.sock")
+data = b""
+
+
+def call(method, more=False, **parameters):
+    """The replies to a call"""
+    global data
+    client.sendall(json.dumps({"method": method, "more": more, "parameters": parameters}).encode() + b"\0")
+    replies = []
+    while not replies or replies[-1].get("continues"):
+        while b"\0" not in data:
+            data += client.recv(65536) or sys.exit("closed")
+        message, data = data.split(b"\0", 1)
+        replies.append(json.loads(message))
+    return replies
+
+
+def whole(replies, key):
+    """The lists of all replies, and the parameters of the last one"""
+    return [x for r in replies for x in r["parameters"].get(key, [])], replies[-1]["parameters"]
+
+
+for more in False, True:
+    jobs, last = whole(call("io.takt.Jobs.List", more, jobs=["none", "short", "nosuch"]), "jobs")
+    assert [j["job"] for j in jobs] == ["short"] and last["unknown"] == ["none", "nosuch"], last
+    jobs, last = whole(call("io.takt.Jobs.List", more, jobs=["short", "x*"]), "jobs")
+    assert [j["job"] for j in jobs] == ["short"] and "unknown" not in last, last
+    jobs, last = whole(call("io.takt.Jobs.List", more, jobs=["none", "x*"]), "jobs")
+    assert jobs == [] and last["unknown"] == ["none"], last
+    jobs, last = whole(call("io.takt.Jobs.Pause", more, jobs=["none", "short"]), "jobs")
+    assert jobs == ["short"] and last["unknown"] == ["none"], last
+    jobs, last = whole(call("io.takt.Jobs.Resume", more, jobs=["none", "short"]), "jobs")
+    assert jobs == ["short"] and last["unknown"] == ["none"], last
+    runs, last = whole(call("io.takt.Runs.Cancel", more, runs=[LONG, 4711], jobs=["short", "none"]), "runs")
+    assert [r["run"] for r in runs] == [LONG] and last["unknownRuns"] == [4711] and last["unknown"] == ["none"], last
+    replies = call("io.takt.Runs.Wait", more, runs=[4711, LONG, 4712])
+    runs, last = whole(replies, "runs")
+    assert [r["run"] for r in runs] == [LONG] and replies[0]["parameters"]["unknownRuns"] == [4711, 4712], replies
+    for method in "Jobs.List", "Jobs.Cat", "Jobs.Pause", "Jobs.Resume", "Runs.List", "Runs.Cancel":
+        reply = call("io.takt." + method, more, jobs=["nosuch", "none", "none"])[-1]
+        assert reply["error"] == "io.takt.Jobs.NoSuchJob", reply
+        assert reply["parameters"] == {"job": "none", "unknown": ["none", "nosuch"]}, reply
+    reply = call("io.takt.Runs.Cancel", more, runs=[4711, 4712], jobs=["none"])[-1]
+    assert reply["error"] == "io.takt.Runs.NoSuchRun", reply
+    assert reply["parameters"] == {"run": 4711, "unknown": ["none"], "unknownRuns": [4711, 4712]}, reply
+    reply = call("io.takt.Runs.Wait", more, runs=[4711])[-1]
+    assert reply["error"] == "io.takt.Runs.NoSuchRun" and reply["parameters"]["run"] == 4711, reply
+
+# Of very many names, each is looked for; with those that are there, all that are not are told.
+names = ["n%d" % i for i in range(50000)]
+jobs, last = whole(call("io.takt.Jobs.List", True, jobs=names + ["short"]), "jobs")
+assert len(jobs) == 1 and last["unknown"] == sorted(names), len(last.get("unknown", []))
+
+reply = call("io.takt.Runs.Start", job="long")[0]
+run = reply["parameters"]["run"]["run"]
+reply = call("io.takt.Runs.Wait", runs=[run, 4711], timeoutUsec=0)[0]
+assert reply["error"] == "io.takt.Runs.TimedOut", reply
+assert reply["parameters"] == {"runs": [run], "unknownRuns": [4711]}, reply
+
+client.sendall(b'{"method":"io.takt.Runs.Watch","more":true,"parameters":{"jobs":["nosuch","short"],"events":["failed"]}}\0')
+seen = []
+while "live" not in seen:
+    while b"\0" not in data:
+        data += client.recv(65536) or sys.exit("closed")
+    message, data = data.split(b"\0", 1)
+    event = json.loads(message)["parameters"]["event"]
+    seen.append(event["event"])
+    assert event["event"] != "unknown" or event["job"] == "nosuch", event
+assert seen == ["unknown", "present", "live"], seen
+PYTHON
+check_end
