@@ -129,6 +129,8 @@ int api_find_run(Api *api, uint64_t id, bool omit_result, ApiRunText *ret)
         JsonWriter w;
         int r;
 
+        if (id == 0) /* to a query, this is any */
+                return 0;
         if (!run) {
                 store_query(api->context.store, &(StoreQuery){ .id = id, .limit = 1 },
                             &(StoreAnswer){ .found = on_found, .userdata = &find });

@@ -47,6 +47,8 @@ bool explain_with_run(Api *api, uint64_t id, void (*each)(Api *, const RunRecord
                 each(api, &record, userdata);
                 return true;
         }
+        if (id == 0) /* to a query, this is any */
+                return false;
         store_query(api->context.store, &(StoreQuery){ .id = id, .limit = 1 },
                     &(StoreAnswer){ .found = on_found, .userdata = &found });
         return found.n > 0;

@@ -192,6 +192,12 @@ for more in False, True:
     reply = call("io.takt.Runs.Wait", more, runs=[4711])[-1]
     assert reply["error"] == "io.takt.Runs.NoSuchRun" and reply["parameters"]["run"] == 4711, reply
 
+for method, parameters in ("Get", {"run": 0}), ("Get", {"run": -1}), ("Wait", {"runs": [0]}), ("Cancel", {"runs": [0]}):
+    reply = call("io.takt.Runs." + method, **parameters)[0]
+    assert reply["error"] == "io.takt.Runs.NoSuchRun", reply
+reply = call("io.takt.Jobs.Explain", job="short", run=0)[0]
+assert reply["error"] == "io.takt.Runs.NoSuchRun", reply
+
 # Of very many names, each is looked for; with those that are there, all that are not are told.
 names = ["n%d" % i for i in range(50000)]
 jobs, last = whole(call("io.takt.Jobs.List", True, jobs=names + ["short"]), "jobs")
