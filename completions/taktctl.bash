@@ -5,6 +5,11 @@ _taktctl_jobs () {
         taktctl "$@" list --names 2>/dev/null
 }
 
+# The ids of the last runs.
+_taktctl_runs () {
+        taktctl "$@" -q runs 2>/dev/null | awk '{ print $1 }'
+}
+
 # The parameters of a job, each as "--NAME TYPE".
 _taktctl_parameters () {
         taktctl "$@" --help 2>/dev/null | sed -n 's/^  \(--[^ ]*\) \([^ ]*\).*/\1 \2/p'
@@ -27,7 +32,7 @@ _taktctl_values () {
 
 _taktctl () {
         local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} verb='' i
-        local -a where=() arguments=()
+        local -a where=() arguments=() again=()
         local common='--env --system --user -j --json -q --quiet --timezone --no-pager -h --help --version'
         local job_states='removed disabled paused running waiting idle finished template'
         local run_states='queued running retrying succeeded failed timeout cancelled skipped missed lost'
@@ -39,7 +44,7 @@ _taktctl () {
                 [cat]=''
                 [next]='-n --lines'
                 [why]='-n --lines --run'
-                [run]='-w --wait -p --param'
+                [run]='-w --wait -p --param --again'
                 [gather]='-t --timeout --concurrency --errors --for --mode'
                 [wait]='-t --timeout --all --any'
                 [cancel]=''
@@ -71,6 +76,9 @@ _taktctl () {
                 --system|--user)
                         where=("${COMP_WORDS[i]}")
                         ;;
+                --again)
+                        again=(--again)
+                        ;;
                 --timezone|--concurrency|--duration|--errors|--event|--for|--from|--lines|--mode|--param|--run|--seed|--signal|--since|--state|--throw|--timeout|--until|-[enpst])
                         i=$((i + 1))
                         ;;
@@ -88,10 +96,10 @@ _taktctl () {
 
         if [[ $verb == run && ${arguments[0]-} ]]; then
                 if [[ $prev == --* ]]; then
-                        mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_values "$prev" "${where[@]}" run "${arguments[0]}")" -- "$cur")
+                        mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_values "$prev" "${where[@]}" run "${again[@]}" "${arguments[0]}")" -- "$cur")
                         return
                 fi
-                common+=" $(_taktctl_parameters "${where[@]}" run "${arguments[0]}" | sed 's/ .*//' | tr '\n' ' ')"
+                common+=" $(_taktctl_parameters "${where[@]}" run "${again[@]}" "${arguments[0]}" | sed 's/ .*//' | tr '\n' ' ')"
         fi
 
         case $prev in
@@ -135,8 +143,11 @@ _taktctl () {
                 mapfile -t COMPREPLY < <(compgen -W "${!verbs[*]}" -- "$cur")
                 ;;
         run)
-                [[ ${arguments[0]-} ]] ||
+                if [[ ${again[0]-} && ! ${arguments[0]-} ]]; then
+                        mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_runs "${where[@]}")" -- "$cur")
+                elif [[ ! ${arguments[0]-} ]]; then
                         mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
+                fi
                 ;;
         list|status|show|cat|next|why|gather|wait|cancel|send|runs|result|watch|logs|pause|resume)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")

@@ -69,6 +69,7 @@ complete -c taktctl -l no-pager -d 'Don'\''t pipe long output into a pager'
 complete -c taktctl -s h -l help -d 'Show this help, or that of a verb'
 complete -c taktctl -l version -d 'Show the version'
 
+complete -c taktctl -n '__fish_seen_subcommand_from run' -l again -d 'Name a run, to start one that is as it was'
 complete -c taktctl -n '__fish_seen_subcommand_from wait' -l all -d 'Wait until all have ended (the default)'
 complete -c taktctl -n '__fish_seen_subcommand_from wait' -l any -d 'Wait until the first has ended'
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l concurrency -x -d 'At most so many side by side'

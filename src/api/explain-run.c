@@ -87,7 +87,8 @@ static int append_origin(const RunRecord *r, Buffer *out)
 {
         switch (r->trigger) {
         case RUN_TRIGGER_MANUAL:
-                return buffer_append_string(out, "started by hand, but ");
+                return r->origin > 0 ? buffer_appendf(out, "started by hand as run %" PRIu64 " was, but ", r->origin) :
+                                       buffer_append_string(out, "started by hand, but ");
         case RUN_TRIGGER_EVENT:
                 return buffer_appendf(out, "started by an event of run %" PRIu64 " (%s), but ", r->origin, r->cause ?: "On=");
         case RUN_TRIGGER_GROUP:
@@ -120,7 +121,10 @@ static void explain_origin(const RunRecord *r, Decisions *d)
 
         switch (r->trigger) {
         case RUN_TRIGGER_MANUAL:
-                decide_by(d, due_time(r), r->id, "due", &r->started_by, "started by hand");
+                if (r->origin > 0)
+                        decide_by(d, due_time(r), r->id, "due", &r->started_by, "started by hand as run %" PRIu64 " was", r->origin);
+                else
+                        decide_by(d, due_time(r), r->id, "due", &r->started_by, "started by hand");
                 break;
         case RUN_TRIGGER_CATCH_UP:
                 decide(d, due_time(r), r->id, "due", "due by %s, missed at its time and caught up on %s later (Missed=)",

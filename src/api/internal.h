@@ -127,6 +127,17 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
 int api_reply_started(Api *api, VarlinkCall *call, uint64_t id);
 int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 
+/* again.c: the job and the parameters of a run, under way or ended. */
+typedef struct ApiAgain {
+        char *job;
+        JsonDoc *params;
+        int error;
+} ApiAgain;
+
+/* 1; 0 where there is no such run; -ENOMEM. RET is to be zeroed, and freed whatever comes of it. */
+int api_again_find(Api *api, uint64_t run, ApiAgain *ret);
+void api_again_deinit(ApiAgain *again);
+
 /* gather.c: groups that no file defines. */
 int api_runs_gather(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 /* cancel.c: the end of many runs. */

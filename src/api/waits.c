@@ -204,9 +204,13 @@ void api_waits_stop(Api *api)
                 wait_free(wait);
 }
 
-static int bind_parameters(Api *api, VarlinkCall *call, const Job *job, const JsonValue *parameters, Buffer *out)
+/* EARLIER are the parameters of a run that is to be repeated; NULL: there is none. */
+static int bind_parameters(Api *api, VarlinkCall *call, const Job *job, const JsonValue *parameters, const JsonValue *earlier, Buffer *out)
 {
-        const ParameterContext context = { .now_realtime = clock_realtime(api->context.services->clock) };
+        const ParameterContext context = {
+                .now_realtime = clock_realtime(api->context.services->clock),
+                .earlier = earlier,
+        };
         _cleanup_free_ const char **args = NULL;
         ParameterError error = {};
         JsonWriter *w;
@@ -229,10 +233,9 @@ static int bind_parameters(Api *api, VarlinkCall *call, const Job *job, const Js
         return r;
 }
 
-int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+/* Starts a run of job NAME, or of ID again. */
+static int start(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *name, const JsonValue *earlier, uint64_t again)
 {
-        Api *api = userdata;
-        const char *name = json_string_or_null(json_get(parameters, "job")) ?: "";
         Requester by = api_requester(call);
         Job *job;
         _cleanup_buffer_ Buffer params = BUFFER_NULL;
@@ -246,7 +249,7 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
                 return varlink_call_error(call, "io.takt.Runs.IsTemplate", "job", name);
         if (r < 0)
                 return r;
-        r = bind_parameters(api, call, job, parameters, &params);
+        r = bind_parameters(api, call, job, parameters, earlier, &params);
         if (r < 0) {
                 scheduler_release_job(api->context.scheduler, job);
                 return r == -EINVAL || r == -E2BIG ? 0 : r;
@@ -256,12 +259,38 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
                                   .trigger = RUN_TRIGGER_MANUAL,
                                   .params = buffer_string(&params),
                                   .by = &by,
+                                  .origin = again,
                           }, &id);
         if (r < 0) {
                 scheduler_release_job(api->context.scheduler, job);
                 return r;
         }
         return api_reply_started(api, call, id);
+}
+
+static int start_again(Api *api, VarlinkCall *call, const JsonValue *parameters, uint64_t run)
+{
+        const char *name = json_string_or_null(json_get(parameters, "job"));
+        _cleanup_(api_again_deinit) ApiAgain again = {};
+        int r = api_again_find(api, run, &again);
+
+        if (r < 0)
+                return r;
+        if (r == 0)
+                return api_no_such_run(call, run);
+        if (name && !streq(name, again.job))
+                return varlink_call_invalid_parameter(call, "job");
+        return start(api, call, parameters, again.job, json_root(again.params), run);
+}
+
+int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdata)
+{
+        const char *name = json_string_or_null(json_get(parameters, "job"));
+        const JsonValue *again = json_get(parameters, "again");
+
+        if (json_is(again, JSON_INT))
+                return start_again(userdata, call, parameters, (uint64_t)again->integer);
+        return name ? start(userdata, call, parameters, name, NULL, 0) : varlink_call_invalid_parameter(call, "job");
 }
 
 int api_reply_started(Api *api, VarlinkCall *call, uint64_t id)

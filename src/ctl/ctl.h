@@ -55,6 +55,7 @@ typedef struct CtlOptions {
         const char *mode;
         const char *errors;
         unsigned concurrency; /* 0: not said */
+        bool again;
         bool all;
         bool any;
         bool close;

@@ -18,6 +18,7 @@ const Option options[] = {
         { 0, "no-pager", NULL, 0, OPTION_FLAG, 0, AT(no_pager), "Don't pipe long output into a pager" },
         { 'h', "help", NULL, 0, OPTION_FLAG, 0, AT(help), "Show this help, or that of a verb" },
         { 0, "version", NULL, 0, OPTION_FLAG, 0, AT(version), "Show the version" },
+        { 0, "again", NULL, OPTION_AGAIN, OPTION_FLAG, 0, AT(again), "Name a run, to start one that is as it was" },
         { 0, "all", NULL, OPTION_ANY, OPTION_FLAG, 0, AT(all), "Wait until all have ended (the default)" },
         { 0, "any", NULL, OPTION_ANY, OPTION_FLAG, 0, AT(any), "Wait until the first has ended" },
         { 0, "close", NULL, OPTION_SEND, OPTION_FLAG, 0, AT(close), "Close its input, which asks it to return" },

@@ -44,7 +44,7 @@ static void add_span(Table *table, const JsonValue *run, const char *key)
 /* What started it, and the run that it did so for. */
 static void add_trigger(Table *table, const JsonValue *run)
 {
-        int64_t origin = json_get_int(run, "parent", json_get_int(run, "causeRun", 0));
+        int64_t origin = json_get_int(run, "parent", json_get_int(run, "causeRun", json_get_int(run, "againOf", 0)));
         const char *trigger = json_get_string(run, "trigger", NULL);
 
         if (origin > 0)

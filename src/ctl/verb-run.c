@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/string-util.h"
 #include "ctl/run-text.h"
 #include "ctl/verb.h"
 
@@ -203,6 +204,21 @@ static int run_only(Ctl *ctl, const char *parameters)
         return run_status(run);
 }
 
+/* What is run: a job or, with --again, a run. */
+static int write_subject(const Ctl *ctl, const char *subject, Params *params)
+{
+        int64_t run;
+
+        if (!ctl->options.again) {
+                params_string(params, "job", subject);
+                return 0;
+        }
+        if (parse_int64(subject, &run) < 0 || run < 1)
+                return ctl_error(STATUS_USAGE, "--again wants the id of a run, not \"%s\"; see: taktctl runs", subject);
+        params_int(params, "again", run);
+        return 0;
+}
+
 int verb_run(Ctl *ctl, char **args, size_t n)
 {
         _cleanup_params_ Params params = PARAMS_NULL;
@@ -210,8 +226,9 @@ int verb_run(Ctl *ctl, char **args, size_t n)
         int r;
 
         params_init(&params);
-        params_string(&params, "job", args[0]);
-        r = write_params(&ctl->options.params, &params);
+        r = write_subject(ctl, args[0], &params);
+        if (r == 0)
+                r = write_params(&ctl->options.params, &params);
         if (r != 0)
                 return r;
         params_strings(&params, "args", (const char *const *)args + 1, n - 1);
@@ -243,16 +260,40 @@ int verb_gather(Ctl *ctl, char **args, size_t n)
         return r != 0 ? r : run_and_wait(ctl, "io.takt.Runs.Gather", parameters);
 }
 
+/* The job of the run that --again names. RUN_REPLY holds the name. */
+static int ask_for_job(Ctl *ctl, const char *subject, VarlinkReply *run_reply, const char **ret_job)
+{
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const char *parameters;
+        int64_t run;
+        int r;
+
+        if (parse_int64(subject, &run) < 0)
+                return ctl_error(STATUS_NOT_FOUND, "no run %s", subject);
+        params_init(&params);
+        params_int(&params, "run", run);
+        r = params_end(&params, &parameters);
+        if (r == 0)
+                r = ctl_call(ctl, "io.takt.Runs.Get", parameters, run_reply);
+        if (r == 0)
+                *ret_job = json_get_string(json_get(run_reply->parameters, "run"), "job", "?");
+        return r;
+}
+
 /* taktctl run JOB --help */
 int verb_run_usage(Ctl *ctl, char **args, _unused_ size_t n)
 {
-        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL, run = VARLINK_REPLY_NULL;
         _cleanup_params_ Params params = PARAMS_NULL;
-        const char *parameters;
-        int r;
+        const char *parameters, *job = args[0];
+        int r = 0;
 
+        if (ctl->options.again)
+                r = ask_for_job(ctl, args[0], &run, &job);
+        if (r != 0)
+                return r;
         params_init(&params);
-        params_string(&params, "job", args[0]);
+        params_string(&params, "job", job);
         r = params_end(&params, &parameters);
         if (r == 0)
                 r = ctl_call(ctl, "io.takt.Jobs.Usage", parameters, &reply);

@@ -29,6 +29,7 @@ enum {
         OPTION_SEND = 1 << 17, /* --throw, --signal and --close */
         OPTION_SIMULATE = 1 << 18,
         OPTION_FAILED = 1 << 19,
+        OPTION_AGAIN = 1 << 20,
 };
 
 #define ARGS_UNLIMITED UINT32_MAX

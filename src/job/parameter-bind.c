@@ -122,15 +122,48 @@ static int take_arguments(Binding *b, const char *const *args, size_t n)
         return 0;
 }
 
+/* A parameter that an earlier run had and the job has no more is a mistake: it was there for something. */
+static int check_earlier(const Binding *b, const JsonValue *earlier)
+{
+        for (uint32_t k = 0; earlier && k < earlier->n; k++)
+                if (!parameter_set_find(b->set, earlier->members[k].key, NULL))
+                        return parameter_error(b->error, earlier->members[k].key,
+                                               "the earlier run had a parameter '%.63s', which the job has no more",
+                                               earlier->members[k].key);
+        return 0;
+}
+
+/* What the earlier run had; NULL: nothing. */
+static const JsonValue *earlier_value(const Parameter *p, const JsonValue *earlier)
+{
+        const JsonValue *value = json_get(earlier, p->name);
+
+        return value && (value->type != JSON_NULL || p->type == PARAMETER_JSON) ? value : NULL;
+}
+
+static int put_earlier(const Binding *b, const Parameter *p, const JsonValue *value, const ParameterContext *context, JsonWriter *w)
+{
+        ParameterError error = {};
+        int r = parameter_put_json(p, value, context, w, &error);
+
+        if (r == -EINVAL)
+                (void)parameter_error(b->error, p->name, "%.180s; this is what the earlier run had", error.message);
+        return r;
+}
+
 static int put_parameter(const Binding *b, size_t i, const ParameterContext *context, JsonWriter *w)
 {
         const Parameter *p = b->set->parameters + i;
+        const JsonValue *earlier;
 
         json_key(w, p->name);
         if (b->values[i])
                 return parameter_put_json(p, b->values[i], context, w, b->error);
         if (b->words[i])
                 return parameter_put_word(p, b->words[i], context, w, b->error);
+        earlier = earlier_value(p, context->earlier);
+        if (earlier)
+                return put_earlier(b, p, earlier, context, w);
         if (p->default_json) {
                 json_raw(w, p->default_json, strlen(p->default_json));
                 return 0;
@@ -170,6 +203,8 @@ int parameter_bind(const ParameterSet *set, const JsonValue *named, const char *
         r = take_named(&b, named);
         if (r >= 0)
                 r = take_arguments(&b, args, n);
+        if (r >= 0)
+                r = check_earlier(&b, context->earlier);
         if (r >= 0)
                 r = put_all(&b, context, out);
         if (r >= 0)

@@ -63,10 +63,12 @@ typedef struct ParameterError {
         char message[256];
 } ParameterError;
 
-/* What times that name no zone or are relative ("now", "tomorrow") are relative to. */
 typedef struct ParameterContext {
+        /* What times that name no zone or are relative ("now", "tomorrow") are relative to. */
         usec_t now_realtime;
         const char *time_zone; /* NULL: the machine's */
+        /* The object that was bound for an earlier run, with the values of what is not given now; NULL: none. */
+        const JsonValue *earlier;
 } ParameterContext;
 
 /*
@@ -75,6 +77,7 @@ typedef struct ParameterContext {
  * A word is `--NAME=VALUE`, `--NAME` with the value in the next word, or a value by position: of the first
  * parameter that is not named anywhere, and so on; `--` ends the names. A bool's `--NAME` is true where no
  * spelling of a bool follows. In NAMED a value has its JSON type, or is the text that a word would be.
+ * What the context's EARLIER run had counts less than what is given, and more than defaults.
  * -EINVAL with RET_ERROR (may be NULL) for one that is missing, unknown, surplus, given twice, or not of
  * its type or range; -E2BIG; -ENOMEM. OUT is as it was on failure.
  */

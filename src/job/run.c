@@ -481,9 +481,15 @@ static void write_reasons(const RunRecord *record, JsonWriter *w)
 /* The run that led to this one. */
 static void write_origin(const RunRecord *record, JsonWriter *w)
 {
-        if (record->origin == 0)
+        static const char *const keys[_RUN_TRIGGER_MAX] = {
+                [RUN_TRIGGER_GROUP] = "parent",
+                [RUN_TRIGGER_EVENT] = "causeRun",
+                [RUN_TRIGGER_MANUAL] = "againOf",
+        };
+
+        if (record->origin == 0 || !keys[record->trigger])
                 return;
-        json_key(w, record->trigger == RUN_TRIGGER_GROUP ? "parent" : "causeRun");
+        json_key(w, keys[record->trigger]);
         json_uint(w, record->origin);
 }
 

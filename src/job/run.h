@@ -124,7 +124,7 @@ struct Run {
         unsigned attempts;  /* those of the lost runs whose place it takes included */
         const char *cause;  /* the trigger as SPEC has it, "Every=1s"; lives as long as that; NULL: none */
 
-        uint64_t origin; /* the run whose event started it, or of whose group it is a member; 0: none */
+        uint64_t origin; /* whose event started it, of whose group it is a member, or that was started again by hand; 0: none */
         struct Member *member; /* in that group; NULL: it is in none */
         struct Guard *guard;   /* what it holds: sched/guard.h; NULL: nothing */
 

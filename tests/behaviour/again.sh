@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# run --again: a run with the parameters of an earlier one, but for those that are given; and what is said where the job
+# does not take them any more.
+# shellcheck source=tests/behaviour/lib.sh
+. "${TAKT_SRCDIR:?}/tests/behaviour/lib.sh"
+new_environment
+# define LINES: the job, with these as its parameters
+define() {
+        printf '[Job]\nType=exec\n%s\n[Exec]\nCommand=/bin/echo ${city} ${n} ${at} ${options} ${pause}\n' "$1" | job city
+        taktctl -q reload
+}
+parameters='Parameter=city:string
+Parameter=n:int(1..5)=2
+Parameter=at:time=now
+Parameter=options:json=null
+Parameter=pause:duration=1min'
+job many@ <<<$'[Job]\nType=exec\nParameter=span:duration\n[Schedule]\nOverlap=parallel\n[Exec]\nCommand=/bin/sleep ${span}'
+start_taktd
+define "$parameters"
+
+# refuses STATUS PATTERN ARG…: taktctl run exits so, and complains so
+refuses() {
+        local status=$1 pattern=$2 found=0
+        shift 2
+        taktctl run "$@" >"$dir/out" 2>"$dir/err" || found=$?
+        is "exit status of run $*" "$status" $found
+        like "run $*" "$pattern" "$(cat "$dir/err")"
+        is "what run $* prints" "" "$(cat "$dir/out")"
+}
+
+first=$(run_job 'r["run"]' city 'New York' 3 --options '{"a": 5}')
+result=$(taktctl result "$first")
+like "the first run" 'New York 3 20*Z {"a":5} 60' "$result"
+is "the same again, at the same time" "$result" "$(taktctl run --wait --again "$first")"
+is "what it tells" "$first manual $first" \
+        "$(runs 'str(rs[0]["againOf"]) + " " + rs[0]["trigger"] + " %d" % rs[1]["run"]' city)"
+is "of the first" None "$(runs 'rs[1].get("againOf")' city)"
+like "why" "*started by hand as run $first was*" "$(taktctl why city)"
+like "the list" "*manual $first *" "$(taktctl runs city)"
+like "by name" 'Oslo 3 20*Z {"a":5} 60' "$(taktctl run --again --wait "$first" --city Oslo)"
+like "by position" 'Oslo 3 20*Z {"a":5} 60' "$(taktctl run --again --wait "$first" Oslo)"
+like "by -p" 'New York 4 20*Z null 60' "$(taktctl run --wait "$first" --again -p n=4 -p options=null)"
+like "of one that was run again" 'New York 4 20*Z null 60' "$(taktctl run --wait --again $((first + 4)))"
+like "as JSON" "*\"againOf\":$first,*" "$(taktctl --json run --again "$first")"
+like "its parameters" "Usage: taktctl run city CITY *" "$(taktctl run --again "$first" --help)"
+
+refuses 3 '*no run 4711, *' --again 4711
+refuses 2 '*--again wants the id of a run, not "city"*' --again city
+refuses 2 "*city: parameter 'n': '9' is not *Usage: *" --again "$first" --n 9
+refuses 2 "*city: surplus argument 'f'*" --again "$first" a 1 now '{}' 1s f
+
+# While it is under way, and of an instance that is made for its runs alone.
+under_way=$(taktctl run many@x 1h)
+second=$(taktctl run --again "$under_way")
+is "both are under way" "[('many@x', 3600), ('many@x', 3600)]" \
+        "$(runs '[(r["job"], r["params"]["span"]) for r in rs if r["state"] == "running"]' many@x)"
+taktctl -q cancel "$under_way" "$second"
+instance_is_gone() {
+        is_gone=$(taktctl list --names)
+        [ "$is_gone" = "city
+many@" ]
+}
+eventually "the instance is gone" instance_is_gone
+third=$(taktctl run --again "$second" --span 0)
+is "it is made for another one" "many@x succeeded $second" \
+        "$(taktctl wait -q "$third"; runs 'rs[0]["job"] + " " + rs[0]["state"] + " %d" % rs[0]["againOf"]' 'many@*')"
+
+# What the job says now decides.
+define "$(sed 's/1\.\.5)=2/4..5)=5/' <<<"$parameters")"
+refuses 2 "*city: parameter 'n': '3' is not a whole number from 4 to 5; this is what the earlier run had*" --again "$first"
+like "another value" 'New York 4 *' "$(taktctl run --wait --again "$first" --n 4)"
+define "$parameters"$'\nParameter=zone:string=UTC\nParameter=key:string'
+refuses 2 "*city: parameter 'key' is missing*Usage: *" --again "$first"
+is "a new one that has a default" UTC "$(taktctl -q run --wait --again "$first" --key 1 >"$dir/out"; runs 'rs[0]["params"]["zone"]' city)"
+sed -i '/Parameter=pause/d; s/ ${pause}//' "$dir/env/jobs/city.job"
+taktctl -q reload
+refuses 2 "*city: the earlier run had a parameter 'pause', which the job has no more*" --again "$first" --n 1
+rm "$dir/env/jobs/city.job"
+taktctl -q reload
+refuses 3 "*no job city*" --again "$first"
+
+python3 - "$dir/env/run" "$third" <<'PYTHON' || fail "the answers, see above"
+import json, os, socket, sys
+
+os.chdir(sys.argv[1])
+third = int(sys.argv[2])
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(60)
+client.connect("takt.sock")
+
+
+def start(**parameters):
+    client.sendall(json.dumps({"method": "io.takt.Runs.Start", "parameters": parameters}).encode() + b"\0")
+    data = b""
+    while not data.endswith(b"\0"):
+        data += client.recv(65536) or sys.exit("closed")
+    return json.loads(data[:-1])
+
+
+run = start(again=third)["parameters"]["run"]
+assert run["job"] == "many@x" and run["params"] == {"span": 0} and run["againOf"] == third, run
+run = start(again=third, job="many@x", params={"span": "1ms"})["parameters"]["run"]
+assert run["params"] == {"span": 0.001}, run
+assert start(again=third, job="many@y")["error"] == "org.varlink.service.InvalidParameter"
+assert start()["error"] == "org.varlink.service.InvalidParameter"
+assert start(again=0)["error"] == "io.takt.Runs.NoSuchRun"
+assert start(again=-1)["error"] == "io.takt.Runs.NoSuchRun"
+PYTHON
+check_end
