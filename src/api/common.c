@@ -88,6 +88,12 @@ Requester api_requester(const VarlinkCall *call)
         return (Requester){ .uid = peer->uid, .pid = MAX(peer->pid, 0) };
 }
 
+void api_fail(VarlinkCall *call, int r)
+{
+        varlink_call_begin(call)->error = r;
+        (void)varlink_call_end(call, false);
+}
+
 int api_no_such_job(VarlinkCall *call, const char *job)
 {
         return varlink_call_error(call, "io.takt.Jobs.NoSuchJob", "job", job);

@@ -163,6 +163,8 @@ int api_copy_parameters(const JsonValue *parameters, JsonDoc **ret);
 /* Who makes CALL. */
 Requester api_requester(const VarlinkCall *call);
 
+/* Ends CALL with the service's error for R, or with its connection: nobody waits for an answer that does not come. */
+void api_fail(VarlinkCall *call, int r);
 int api_no_such_job(VarlinkCall *call, const char *job);
 int api_no_such_run(VarlinkCall *call, uint64_t run);
 

@@ -177,7 +177,8 @@ static void write_file(const Job *job, const char *path, JsonWriter *w)
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
 
         /* A file that is gone is shown as empty: what counts was read at load. */
-        (void)read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX_BYTES, &text);
+        if (read_file_at(AT_FDCWD, path, CONFIG_FILE_MAX_BYTES, &text) == -ENOMEM)
+                w->error = -ENOMEM;
         /* Who may read the file itself is for its mode to say. */
         if (text.data)
                 secret_set_redact(&job->spec->secrets, text.data, &text.len);

@@ -224,7 +224,7 @@ static int method_reload(VarlinkCall *call, _unused_ const JsonValue *parameters
         if (r >= 0)
                 return 0;
         varlink_call_unref(held);
-        return varlink_call_error(call, "io.takt.Manager.ReloadInProgress", NULL, NULL);
+        return r != -EBUSY ? r : varlink_call_error(call, "io.takt.Manager.ReloadInProgress", NULL, NULL);
 }
 
 const VarlinkMethod api_manager_methods[] = {

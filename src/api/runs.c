@@ -27,14 +27,21 @@ static int method_get(VarlinkCall *call, const JsonValue *parameters, void *user
         return r;
 }
 
+typedef struct FoundLast {
+        ApiRunText text;
+        int r; /* as of api_find_run() */
+} FoundLast;
+
 static bool on_last(const RunRecord *record, void *userdata)
 {
         JsonWriter w;
-        ApiRunText *text = userdata;
+        FoundLast *found = userdata;
 
-        json_writer_init(&w, &text->text, 0);
+        json_writer_init(&w, &found->text.text, 0);
         run_record_write(record, false, &w);
-        (void)json_writer_end(&w);
+        found->r = json_writer_end(&w);
+        if (found->r >= 0)
+                found->r = 1;
         return false;
 }
 
@@ -57,21 +64,23 @@ static int method_get_last(VarlinkCall *call, const JsonValue *parameters, void 
         Api *api = userdata;
         const char *job = json_string_or_null(json_get(parameters, "job")) ?: "";
         Run *run = find_yielding(api->context.scheduler, job);
-        ApiRunText text = {};
+        FoundLast found = {};
         int r;
 
         if (run)
-                (void)api_find_run(api, run->id, false, &text);
+                found.r = api_find_run(api, run->id, false, &found.text);
         else
                 store_query(api->context.store, &(StoreQuery){ .jobs = &job, .n_jobs = 1, .states = 1U << RUN_SUCCEEDED, .limit = 1 },
-                            &(StoreAnswer){ .found = on_last, .userdata = &text });
-        if (text.text.len > 0)
-                r = reply_run(call, &text);
+                            &(StoreAnswer){ .found = on_last, .userdata = &found });
+        if (found.r > 0)
+                r = reply_run(call, &found.text);
+        else if (found.r < 0)
+                r = found.r;
         else if (!scheduler_find_job(api->context.scheduler, job))
                 r = api_no_such_job(call, job);
         else
                 r = varlink_call_error(call, "io.takt.Runs.NoResult", "job", job);
-        buffer_deinit(&text.text);
+        buffer_deinit(&found.text.text);
         return r;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Start and Wait: calls that are answered when runs end. Each (call, run) is a slot in one tree by
- * run id, so that the end of a run finds those who wait for it, be they none or ten thousand.
+ * run id, so that the end of a run finds those who wait for it, be they none or ten thousand. The end comes once: where
+ * there is no memory to tell of it, the call is ended by an error or with its connection. A Wait whose call is over, by
+ * whatever came of its last reply, is freed at once.
  */
 #include "api/internal.h"
 
@@ -82,6 +84,12 @@ static void on_wait_timeout(Timer *timer, _unused_ usec_t now)
         wait_free(wait);
 }
 
+static void wait_fail(Wait *wait, int r)
+{
+        api_fail(wait->call, r);
+        wait_free(wait);
+}
+
 static Wait *wait_new(Api *api, VarlinkCall *call, size_t n)
 {
         Wait *wait = calloc(1, sizeof(Wait) + n * sizeof(WaitSlot));
@@ -158,14 +166,20 @@ static void slot_ended(Wait *wait, WaitSlot *slot, const Buffer *text)
                 reply_one(wait, text->data, text->len, !is_over(wait));
         } else {
                 slot->text = strndup(text->data, text->len);
-                if (!slot->text) {
-                        wait_free(wait);
-                        return;
-                }
-                if (is_over(wait))
+                if (!slot->text)
+                        api_fail(wait->call, -ENOMEM);
+                else if (is_over(wait))
                         reply_all(wait);
         }
-        if (is_over(wait))
+        if (is_over(wait) || varlink_call_is_dead(wait->call))
+                wait_free(wait);
+}
+
+/* A state on the way, of a call that wants every one of them. WAIT may be gone afterwards. */
+static void slot_changed(Wait *wait, const Buffer *text)
+{
+        reply_one(wait, text->data, text->len, true);
+        if (varlink_call_is_dead(wait->call))
                 wait_free(wait);
 }
 
@@ -174,6 +188,7 @@ void api_waits_notify(Api *api, const Event *event)
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
         WaitSlot first, *slot, *next;
         bool final;
+        int r = 0;
 
         if (!event->run || event_type_is_progress(event->type) || list_is_empty(&api->waits))
                 return;
@@ -183,15 +198,17 @@ void api_waits_notify(Api *api, const Event *event)
                 next = RB_NEXT(WaitTree, tree(api), slot);
                 if (!final && !slot->wait->every_state)
                         continue;
-                if (text.len == 0 && format_run(event->run, &text) < 0)
-                        return;
-                if (!final) {
-                        reply_one(slot->wait, text.data, text.len, true);
-                        continue;
-                }
-                slot_ended(slot->wait, slot, &text);
+                if (r == 0 && text.len == 0)
+                        r = format_run(event->run, &text);
+                if (r < 0)
+                        wait_fail(slot->wait, r);
+                else if (final)
+                        slot_ended(slot->wait, slot, &text);
+                else
+                        slot_changed(slot->wait, &text);
                 /* The call may be gone with other slots of it, and this one is out of the tree. */
-                next = RB_NFIND(WaitTree, tree(api), &first);
+                if (final)
+                        next = RB_NFIND(WaitTree, tree(api), &first);
         }
 }
 
@@ -316,7 +333,7 @@ int api_reply_started(Api *api, VarlinkCall *call, uint64_t id)
                 return 0;
         }
         slot_pend(wait, &wait->slots[0]);
-        reply_one(wait, text.data, text.len, true);
+        slot_changed(wait, &text);
         return 0;
 }
 
@@ -408,6 +425,8 @@ int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata
                 return 0;
         }
         if (json_is(timeout, JSON_INT))
-                return timer_arm_after(api->context.services->timers, &wait->timer, (usec_t)timeout->integer);
-        return 0;
+                r = timer_arm_after(api->context.services->timers, &wait->timer, (usec_t)timeout->integer);
+        if (r < 0 || varlink_call_is_dead(call))
+                wait_free(wait);
+        return MIN(r, 0);
 }

@@ -42,7 +42,7 @@ static void begin_piece(ApiWalk *walk)
 /* Whether nothing of what was named is there. The walk is at its end. */
 static bool found_nothing(const ApiWalk *walk)
 {
-        return walk->n_missing > 0 && walk->n_missing == walk->filter.n + walk->index;
+        return walk->writer.error >= 0 && walk->n_missing > 0 && walk->n_missing == walk->filter.n + walk->index;
 }
 
 /* The walk ends with an error of its own where there is too much to say. */

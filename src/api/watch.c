@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Watch: the stream of events. An event is formatted once, whoever watches. A watcher that does
- * not read as fast as things happen loses events above WATCH_QUEUE_MAX and is told how many. The
+ * not read as fast as things happen loses events above WATCH_QUEUE_MAX and is told how many, and
+ * so it is where there is no memory for an event. The
  * present state comes in turns of the loop, no faster than it is read; of that nothing is lost.
  */
 #include "api/internal.h"
@@ -111,10 +112,18 @@ static int format_event(const Event *event, VarlinkAnswer *answer)
         return varlink_answer_end(answer);
 }
 
+/* WATCH will not see an event; nothing need be on its way to it whose end would be the time to say so. */
+static void lose(Watch *watch)
+{
+        watch->n_lost++;
+        loop_defer(watch->api->context.loop, &watch->step);
+}
+
 void api_watches_notify(Api *api, const Event *event)
 {
         _cleanup_(varlink_answer_deinit) VarlinkAnswer answer = {};
         Watch *watch;
+        int r = 0;
 
         list_foreach(watch, &api->watches, Watch, link) {
                 if (!wants_event(watch, event))
@@ -123,8 +132,12 @@ void api_watches_notify(Api *api, const Event *event)
                         watch->n_lost++;
                         continue;
                 }
-                if (answer.text.len == 0 && format_event(event, &answer) < 0)
-                        return;
+                if (r == 0 && answer.text.len == 0)
+                        r = format_event(event, &answer);
+                if (r < 0) {
+                        lose(watch);
+                        continue;
+                }
                 (void)varlink_call_send(watch->call, &answer);
                 free_if_dead(watch);
         }
@@ -190,10 +203,21 @@ static void present_some(Watch *watch)
                varlink_call_queued(watch->call) <= PRESENT_QUEUE_MAX && clock_boottime(clock) < end);
 }
 
+static void tell_lost(Watch *watch)
+{
+        uint64_t lost = watch->n_lost;
+
+        watch->n_lost = 0;
+        if (lost > 0)
+                send_own(watch, "overflow", NULL, NULL, NULL, lost);
+}
+
 static void on_step(Deferred *deferred)
 {
         Watch *watch = container_of(deferred, Watch, step);
 
+        if (varlink_call_queued(watch->call) == 0)
+                tell_lost(watch);
         present_some(watch);
         if (varlink_call_is_dead(watch->call))
                 watch_free(watch);
@@ -204,14 +228,10 @@ static void on_step(Deferred *deferred)
 static void on_drained(_unused_ VarlinkCall *call, void *userdata)
 {
         Watch *watch = userdata;
-        uint64_t lost = watch->n_lost;
 
         if (watch->present != PRESENT_DONE)
                 loop_defer(watch->api->context.loop, &watch->step);
-        if (lost == 0)
-                return;
-        watch->n_lost = 0;
-        send_own(watch, "overflow", NULL, NULL, NULL, lost);
+        tell_lost(watch);
         free_if_dead(watch);
 }
 

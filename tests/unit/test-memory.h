@@ -11,8 +11,10 @@
 
 #define ALLOCATIONS_UNLIMITED UINT_MAX
 
-/* How many allocations still succeed. */
+/* How many allocations still succeed; then all fail, or only the next one. */
 static unsigned allocations_left = ALLOCATIONS_UNLIMITED;
+static bool allocations_fail_once;
+static bool allocation_failed; /* one did */
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
@@ -27,7 +29,15 @@ static bool may_allocate(void)
 {
         if (allocations_left == ALLOCATIONS_UNLIMITED)
                 return true;
-        return allocations_left > 0 && allocations_left-- > 0;
+        if (allocations_left > 0) {
+                allocations_left--;
+                return true;
+        }
+        allocation_failed = true;
+        if (allocations_fail_once)
+                allocations_left = ALLOCATIONS_UNLIMITED;
+        errno = ENOMEM;
+        return false;
 }
 
 void *__wrap_malloc(size_t n)
