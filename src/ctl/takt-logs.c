@@ -2,7 +2,8 @@
 /*
  * What the journal has of an environment's jobs, found by the fields TAKT_ENV and TAKT_JOB; taktctl
  * logs becomes this program. Names are left to the journal's index; where one is a pattern, all
- * entries of the environment are looked at, so that jobs that come later are followed, too.
+ * entries of the environment are looked at, so that jobs that come later are followed, too. An entry
+ * that stands for several jobs has as many of these fields.
  */
 #include <fnmatch.h>
 #include <stdio.h>
@@ -52,20 +53,47 @@ static bool is_pattern(const char *job)
         return job[strcspn(job, "*?[\\")] != '\0';
 }
 
+/* The next job that the current entry is about, which the caller frees; NULL: no other, or RET is -ENOMEM. */
+static char *next_job(const Logs *logs, int *ret)
+{
+        const void *data;
+        size_t n;
+
+        while (sd_journal_enumerate_data(logs->journal, &data, &n) > 0) {
+                const char *text = data;
+                size_t skip = strlen("TAKT_JOB=");
+                char *job;
+
+                if (n < skip || memcmp(text, "TAKT_JOB=", skip) != 0)
+                        continue;
+                job = strndup(text + skip, n - skip);
+                if (!job)
+                        *ret = -ENOMEM;
+                return job;
+        }
+        return NULL;
+}
+
+static bool matches(const Logs *logs, const char *job)
+{
+        for (size_t i = 0; i < logs->n_jobs; i++)
+                if (fnmatch(logs->jobs[i], job, 0) == 0)
+                        return true;
+        return false;
+}
+
 /* 1 if the current entry is wanted, 0 if not, -ENOMEM. */
 static int is_wanted(const Logs *logs)
 {
-        _cleanup_free_ char *job = NULL;
+        char *job;
+        int r = !logs->patterns;
 
-        if (!logs->patterns)
-                return 1;
-        job = get_field(logs, "TAKT_JOB");
-        if (!job)
-                return -ENOMEM;
-        for (size_t i = 0; i < logs->n_jobs; i++)
-                if (fnmatch(logs->jobs[i], job, 0) == 0)
-                        return 1;
-        return 0;
+        sd_journal_restart_data(logs->journal);
+        while (r == 0 && (job = next_job(logs, &r))) {
+                r = matches(logs, job);
+                free(job);
+        }
+        return r;
 }
 
 static int add_match(Logs *logs, const char *field, const char *value)
@@ -183,10 +211,37 @@ static const struct {
         const char *field;
         bool number;
 } members[] = {
-        { "job", "TAKT_JOB", false },   { "run", "TAKT_RUN", true },       { "kind", "TAKT_KIND", false },
+        { "run", "TAKT_RUN", true },    { "kind", "TAKT_KIND", false },
         { "state", "TAKT_STATE", false }, { "error", "TAKT_ERROR", false }, { "priority", "PRIORITY", true },
         { "messageId", "MESSAGE_ID", false }, { "message", "MESSAGE", false },
 };
+
+/* "job", or "jobs" where the entry stands for several. */
+static int write_jobs(const Logs *logs, JsonWriter *w)
+{
+        _cleanup_free_ char *first = NULL, *second = NULL;
+        char *job;
+        int r = 0;
+
+        sd_journal_restart_data(logs->journal);
+        first = next_job(logs, &r);
+        second = first ? next_job(logs, &r) : NULL;
+        if (!first)
+                return r;
+        json_key(w, second ? "jobs" : "job");
+        if (second)
+                json_begin_array(w);
+        json_string_lossy(w, first, strlen(first));
+        if (!second)
+                return r;
+        json_string_lossy(w, second, strlen(second));
+        while ((job = next_job(logs, &r))) {
+                json_string_lossy(w, job, strlen(job));
+                free(job);
+        }
+        json_end_array(w);
+        return r;
+}
 
 /* One object; what an entry does not have is left out. */
 static int print_json(const Logs *logs, usec_t realtime)
@@ -198,6 +253,8 @@ static int print_json(const Logs *logs, usec_t realtime)
         json_begin_object(&w);
         json_key(&w, "time");
         json_realtime(&w, realtime);
+        if (write_jobs(logs, &w) < 0)
+                return ctl_oom();
         for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
                 _cleanup_free_ char *text = get_field(logs, members[i].field);
                 uint64_t number;

@@ -1,4 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * A million instances of a template may fail each second; the journal must not be flooded by them, and still whoever
+ * looks for one of them has to find it. So events are counted in bursts, one for a type of event of a job or of a
+ * template with all of its instances, by stretches of EVENT_LOG_INTERVAL:
+ *
+ *     the first EVENT_LOG_BURST events of a burst have lines of their own, as long as there are fewer than
+ *     EVENT_LOG_LINES_MAX of all bursts together;
+ *     the others are folded into one message at the end of the stretch. It counts them, and names up to
+ *     EVENT_LOG_NAMES_MAX of the jobs they are about, in its text and each in a field TAKT_JOB.
+ *
+ * Who is named, and who has a line of its own, rotates (base/rotation.h): of N instances that fail in each stretch, every
+ * one is named within N / EVENT_LOG_NAMES_MAX stretches, and has a line of its own, with what went wrong, within
+ * N / EVENT_LOG_BURST, rounded up, and one more: those whose turn it is have their lines kept for them, whatever else is
+ * written. What is remembered for that is names, no more than these two numbers a burst. There are EVENT_LOG_BURSTS_MAX bursts. Where
+ * each of these has folded something, a further job is counted with all others, under no name.
+ */
 #include "daemon/event-log.h"
 
 #include <stdio.h>
@@ -48,18 +64,118 @@ static int event_level(const Event *event)
         return styles[event->type].level;
 }
 
+/* --- bursts --- */
+
+static bool burst_is_of_many(const EventBurst *burst)
+{
+        size_t n = strlen(burst->job);
+
+        return n == 0 || burst->job[n - 1] == '@';
+}
+
+static void append_names(const Rotation *names, Buffer *out)
+{
+        for (size_t i = 0; i < names->n; i++)
+                (void)buffer_appendf(out, "%s%s", i == 0 ? ", of " : ", ", names->names[i]);
+        if (names->full)
+                (void)buffer_append_string(out, " and others");
+}
+
+/* Each name is a field of its own, so that the journal has the message for every job that it names. */
+static void tell_folded(const EventBurst *burst)
+{
+        LogField fields[EVENT_LOG_NAMES_MAX + 3] = {
+                { "MESSAGE_ID", styles[burst->type].message_id },
+                { "TAKT_JOB", *burst->job ? burst->job : NULL },
+        };
+        _cleanup_buffer_ Buffer names = BUFFER_NULL;
+
+        for (size_t i = 0; i < burst->named.n; i++)
+                fields[i + 2] = (LogField){ "TAKT_JOB", burst->named.names[i] };
+        append_names(&burst->named, &names);
+        log_full(burst->level, fields, "%s: %s: … %u more like this%s", *burst->job ? burst->job : "other jobs",
+                 event_type_to_string(burst->type), burst->n_folded, buffer_string(&names));
+}
+
+static void forget_due(EventBurst *burst)
+{
+        for (unsigned i = 0; i < burst->n_due; i++)
+                free(burst->due[i]);
+        burst->n_due = 0;
+}
+
+/* A stretch is over: who was folded in it is told of, and has its turn in the next. */
+static void burst_turn(EventBurst *burst)
+{
+        forget_due(burst);
+        if (burst->n_folded > 0)
+                tell_folded(burst);
+        for (size_t i = 0; i < burst->next.n; i++) {
+                char *name = strdup(burst->next.names[i]);
+
+                if (name)
+                        burst->due[burst->n_due++] = name;
+        }
+        rotation_next(&burst->next);
+        rotation_next(&burst->named);
+        burst->began_realtime = 0;
+        burst->n = burst->n_folded = 0;
+}
+
 static void burst_end(EventBurst *burst)
 {
-        if (burst->n_folded > 0)
-                log_full(styles[burst->type].level,
-                         (const LogField[]){
-                                 { "MESSAGE_ID", styles[burst->type].message_id },
-                                 { "TAKT_JOB", burst->job },
-                                 {},
-                         },
-                         "%s: %s: … %u more like this", burst->job, event_type_to_string(burst->type), burst->n_folded);
+        if (!burst->job)
+                return;
+        burst_turn(burst);
+        forget_due(burst);
+        rotation_deinit(&burst->named);
+        rotation_deinit(&burst->next);
         free(burst->job);
         *burst = (EventBurst){};
+}
+
+/* NAME is copied. */
+static int burst_begin(EventBurst *burst, const char *name, size_t n, EventType type)
+{
+        char *job = strndup(name, n);
+
+        if (!job)
+                return -ENOMEM;
+        burst_end(burst);
+        *burst = (EventBurst){
+                .job = job,
+                .type = type,
+                .named = { .max = EVENT_LOG_NAMES_MAX, .max_bytes = EVENT_LOG_NAMES_BYTES },
+                .next = { .max = EVENT_LOG_BURST },
+        };
+        return 0;
+}
+
+static void end_if_over(EventLog *log, EventBurst *burst, usec_t now_realtime)
+{
+        usec_t began = burst->began_realtime;
+
+        if (began == 0)
+                return;
+        if (now_realtime < began || now_realtime - began >= EVENT_LOG_INTERVAL)
+                burst_turn(burst);
+        else
+                log->check_realtime = MIN(log->check_realtime, began + EVENT_LOG_INTERVAL);
+}
+
+/* Tells of what is over. A clock that was set back ends everything. */
+static void end_stretches(EventLog *log, usec_t now_realtime)
+{
+        bool set_back = now_realtime < log->last_realtime;
+
+        log->last_realtime = now_realtime;
+        if (now_realtime < log->check_realtime && !set_back)
+                return;
+        log->check_realtime = USEC_INFINITY;
+        for (size_t i = 0; i < EVENT_LOG_BURSTS_MAX; i++)
+                end_if_over(log, &log->bursts[i], now_realtime);
+        for (size_t i = 0; i < _EVENT_TYPE_MAX; i++)
+                end_if_over(log, &log->others[i], now_realtime);
 }
 
 /* Instances of a template count as one job: a million of them fail together when they fail. */
@@ -75,46 +191,114 @@ static bool burst_is_of(const EventBurst *burst, const Event *event, size_t n)
         return burst->job && burst->type == event->type && strncmp(burst->job, event->job, n) == 0 && !burst->job[n];
 }
 
-/* Whether EVENT is one too many. Bursts whose time is over are told of on the way: they are few. */
-static bool fold(EventLog *log, const Event *event)
+static EventBurst *burst_of_others(EventLog *log, const Event *event)
 {
-        EventBurst *found = NULL, *oldest = &log->bursts[0];
+        EventBurst *burst = &log->others[event->type];
+
+        return burst->job || burst_begin(burst, "", 0, event->type) >= 0 ? burst : NULL;
+}
+
+/* The one that counts EVENT; what has folded nothing makes room. NULL: no memory. */
+static EventBurst *burst_of(EventLog *log, const Event *event)
+{
         size_t n = burst_name_length(event->job);
+        EventBurst *room = NULL;
 
         for (size_t i = 0; i < EVENT_LOG_BURSTS_MAX; i++) {
                 EventBurst *burst = &log->bursts[i];
 
-                /* A clock that was set back ends them as well. */
-                if (burst->job && usec_sub(event->realtime, burst->began_realtime) >= EVENT_LOG_INTERVAL)
-                        burst_end(burst);
-                else if (burst->job && event->realtime < burst->began_realtime)
-                        burst_end(burst);
                 if (burst_is_of(burst, event, n))
-                        found = burst;
-                if (burst->began_realtime < oldest->began_realtime)
-                        oldest = burst;
+                        return burst;
+                if (burst->n_folded == 0 && (!room || burst->began_realtime < room->began_realtime))
+                        room = burst;
         }
-        if (!found) {
-                burst_end(oldest);
-                oldest->job = strndup(event->job, n);
-                if (!oldest->job)
-                        return false;
-                oldest->type = event->type;
-                oldest->began_realtime = event->realtime;
-                found = oldest;
-        }
-        if (++found->n <= EVENT_LOG_BURST)
-                return false;
-        found->n_folded++;
-        return true;
+        if (!room)
+                return burst_of_others(log, event);
+        return burst_begin(room, event->job, n, event->type) >= 0 ? room : NULL;
 }
+
+/* --- which event has a line of its own --- */
+
+/* Whether it is NAME's turn; it has one a stretch. */
+static bool take_due(EventBurst *burst, const char *name)
+{
+        for (unsigned i = 0; i < burst->n_due; i++)
+                if (burst->due[i] && streq(burst->due[i], name)) {
+                        free(burst->due[i]);
+                        burst->due[i] = NULL;
+                        return true;
+                }
+        return false;
+}
+
+/* What all lines together may be. */
+static bool take_line(EventLog *log, usec_t now_realtime)
+{
+        if (now_realtime < log->began_realtime || now_realtime - log->began_realtime >= EVENT_LOG_INTERVAL) {
+                log->began_realtime = now_realtime;
+                log->n_lines = 0;
+        }
+        return log->n_lines < EVENT_LOG_LINES_MAX && ++log->n_lines > 0;
+}
+
+static void on_timer(Timer *timer, _unused_ usec_t now_boottime)
+{
+        EventLog *log = container_of(timer, EventLog, timer);
+        bool folded = false;
+
+        end_stretches(log, clock_realtime(log->clock));
+        for (size_t i = 0; i < EVENT_LOG_BURSTS_MAX; i++)
+                folded = folded || log->bursts[i].n_folded > 0;
+        for (size_t i = 0; i < _EVENT_TYPE_MAX; i++)
+                folded = folded || log->others[i].n_folded > 0;
+        if (folded)
+                (void)timer_arm_after(log->timers, &log->timer, EVENT_LOG_INTERVAL);
+}
+
+static void fold_into(EventLog *log, EventBurst *burst, const Event *event, int level)
+{
+        burst->n_folded++;
+        burst->level = level;
+        if (burst_is_of_many(burst)) {
+                rotation_offer(&burst->named, event->job);
+                rotation_offer(&burst->next, event->job);
+        }
+        if (log->timers && !timer_is_armed(&log->timer))
+                (void)timer_arm_after(log->timers, &log->timer, EVENT_LOG_INTERVAL);
+}
+
+/* Whether EVENT has no line of its own. */
+static bool fold(EventLog *log, const Event *event, int level)
+{
+        EventBurst *burst;
+        bool has_line;
+
+        end_stretches(log, event->realtime);
+        burst = burst_of(log, event);
+        if (!burst)
+                return !take_line(log, event->realtime);
+        if (burst->began_realtime == 0) {
+                burst->began_realtime = event->realtime;
+                log->check_realtime = MIN(log->check_realtime, event->realtime + EVENT_LOG_INTERVAL);
+        }
+        if (take_due(burst, event->job))
+                return false;
+        has_line = burst->n + burst->n_due < EVENT_LOG_BURST && take_line(log, event->realtime);
+        if (has_line)
+                burst->n++;
+        else
+                fold_into(log, burst, event, level);
+        return !has_line;
+}
+
+/* --- messages --- */
 
 static _noinline_ void log_event(EventLog *log, const Event *event, int level)
 {
         _cleanup_buffer_ Buffer by = BUFFER_NULL;
         char id[24] = "";
 
-        if (fold(log, event))
+        if (fold(log, event, level))
                 return;
         if (event->run)
                 (void)snprintf(id, sizeof(id), "%llu", (unsigned long long)event->run->id);
@@ -189,11 +373,14 @@ static void on_event(EventObserver *observer, const Event *event)
                 log_event(log, event, level);
 }
 
-void event_log_init(EventLog *log, bool live)
+void event_log_init(EventLog *log, bool live, Clock *clock, TimerQueue *timers)
 {
         *log = (EventLog){
                 .observer.notify = on_event,
                 .live = live,
+                .clock = clock,
+                .timers = timers,
+                .timer.callback = on_timer,
                 .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR"),
         };
 }
@@ -201,6 +388,7 @@ void event_log_init(EventLog *log, bool live)
 void event_log_deinit(EventLog *log)
 {
         for (size_t i = 0; i < EVENT_LOG_BURSTS_MAX; i++)
-                if (log->bursts[i].job)
-                        burst_end(&log->bursts[i]);
+                burst_end(&log->bursts[i]);
+        for (size_t i = 0; i < _EVENT_TYPE_MAX; i++)
+                burst_end(&log->others[i]);
 }

@@ -83,7 +83,7 @@ static int daemon_start(Daemon *d, bool live)
         r = prepare_restarts(d);
         if (r < 0)
                 return r;
-        event_log_init(&d->event_log, live);
+        event_log_init(&d->event_log, live, d->engine.services.clock, d->engine.services.timers);
         event_bus_subscribe(&d->engine.events, &d->event_log.observer);
         r = daemon_catch_signals(d);
         if (r >= 0)
@@ -134,6 +134,7 @@ static void daemon_deinit(Daemon *d)
         active_runs_close(d->active_runs);
         engine_deinit(&d->engine);
         event_log_deinit(&d->event_log);
+        stall_log_deinit(&d->stall_log);
         if (d->lock_fd >= 0) {
                 (void)unlink(d->environment->socket);
                 safe_close(d->lock_fd);

@@ -51,6 +51,11 @@ entry() {
         entry 1 plant room 'room[1]: failed: one'
         entry 2 plant room-2 'room-2[2]: failed: two'
         entry 3 other room 'room[3]: failed: of another'
+        # One that stands for several.
+        printf '__REALTIME_TIMESTAMP=%s000000\n__MONOTONIC_TIMESTAMP=3500000\n' $((1795341600 + 3))
+        printf '_BOOT_ID=1dbf1e3c6d0f4a5f8a9e1b2c3d4e5f60\nPRIORITY=4\nMESSAGE=dev@: failed: 9 more\nTAKT_ENV=plant\n'
+        printf 'TAKT_JOB=%s\n' dev@ dev@1 dev@150 dev@2
+        echo
         entry 4 plant room 'room[4]: failed: four'
         entry 5 plant hall $'hall[5]: failed: \e[2J five'
 } >"$dir/export"
@@ -69,6 +74,12 @@ expect 0 "$two$nl$four" -n 2 'room*'
 expect 0 "$four" --since '2026-11-22 10:00:02' room
 expect 0 "$two$nl$four" --since '2026-11-22 10:00:02' 'r*'
 expect 0 "$four" --since '2026-11-22 10:00:02' -n 5 room
+more='2026-11-22 10:00:03.000 dev@: failed: 9 more'
+expect 0 "$more" dev@150
+expect 0 "$more" 'dev@15*'
+expect 0 "$more$nl$five" hall 'dev@*0'
+expect 0 "taktctl: the journal has nothing of this" 'dev@3*'
+expect 0 '{"time":"2026-11-22T10:00:03.000000Z","jobs":\["dev@","dev@1","dev@150","dev@2"\],"priority":4,"message":*}' --json dev@2
 expect 0 'taktctl: the journal has nothing of this' none
 expect 0 '' -q none
 expect 0 '{"time":"2026-11-22T10:00:04.000000Z","job":"room","run":4,"state":"failed","priority":3,"message":"room\[4\]: failed: four"}' \
