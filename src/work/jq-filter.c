@@ -30,8 +30,8 @@ static void out_of_memory(_unused_ void *data)
 
 void filter_init(void (*handler)(void))
 {
-        /* 0, 1 and 2 are there; who may open one (see work_read()) raises it. */
-        const struct rlimit none = { 3, 4 };
+        /* 0, 1 and 2 are there; who may open more (see WorkFiles) raises it. Databases of users take some at a time. */
+        const struct rlimit none = { 3, 16 };
 
         on_out_of_memory = handler;
         tzset();

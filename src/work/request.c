@@ -14,7 +14,7 @@ typedef struct WorkRequest {
         const JsonValue *header;
         const char *text; /* the document */
         size_t n;
-        WorkOpen open_file;
+        const WorkFiles *files;
 } WorkRequest;
 
 /* What went wrong: one of the stable words of takt.job(5), and a sentence. */
@@ -126,7 +126,7 @@ static int work_read(const WorkRequest *request, _unused_ JsonWriter *header, Bu
         bool limited = json_is(max, JSON_INT) && max->integer >= 0 && max->integer < WORK_MAX_ANSWER;
         size_t limit = limited ? (size_t)max->integer : WORK_MAX_ANSWER;
         _cleanup_buffer_ Buffer contents = BUFFER_NULL;
-        _cleanup_close_ int fd = request->open_file(json_string_or_null(json_get(request->header, "path")) ?: "");
+        _cleanup_close_ int fd = request->files->open(json_string_or_null(json_get(request->header, "path")) ?: "");
         JsonWriter w;
         int r = fd < 0 ? fd : read_fd(fd, limit, &contents);
 
@@ -141,6 +141,82 @@ static int work_read(const WorkRequest *request, _unused_ JsonWriter *header, Bu
         return r;
 }
 
+/* --- look: whether what is named is there --- */
+
+/* Directories are read for so many names of one request, unless it says fewer. */
+#define LOOK_SUGGESTIONS_MAX 16U
+
+static unsigned suggestions_of(const JsonValue *header)
+{
+        const JsonValue *n = json_get(header, "suggestions");
+        bool limited = json_is(n, JSON_INT) && n->integer >= 0 && n->integer < LOOK_SUGGESTIONS_MAX;
+
+        return limited ? (unsigned)n->integer : LOOK_SUGGESTIONS_MAX;
+}
+
+static const char *string_of(const JsonValue *object, const char *key)
+{
+        return json_string_or_null(json_get(object, key));
+}
+
+static bool read_look(const JsonValue *value, Look *ret)
+{
+        const JsonValue *type = json_get(value, "type"), *by_another = json_get(value, "byAnother");
+
+        *ret = (Look){
+                .name = string_of(value, "name"),
+                .directory = string_of(value, "directory"),
+                .path = string_of(value, "path"),
+                .by_another = json_is(by_another, JSON_BOOL) && by_another->boolean,
+        };
+        if (!json_is(type, JSON_INT) || type->integer < 0 || type->integer >= _LOOK_TYPE_MAX || !ret->name || !ret->directory)
+                return false;
+        ret->type = (LookType)type->integer;
+        return ret->path || ret->type != LOOK_PROGRAM || strchr(ret->name, '/');
+}
+
+/* A path that is no UTF-8 is no suggestion. */
+static void write_found(JsonWriter *w, int error, const char *nearest)
+{
+        json_begin_object(w);
+        json_key(w, "error");
+        json_int(w, -error);
+        if (nearest && utf8_check(nearest, strlen(nearest)) == strlen(nearest)) {
+                json_key(w, "nearest");
+                json_string(w, nearest);
+        }
+        json_end_object(w);
+}
+
+/* The document is an array of objects as of base/look.h, the answer's one of {"error":ERRNO,"nearest":NAME} for each. */
+static int work_look(const WorkRequest *request, _unused_ JsonWriter *header, Buffer *out, WorkError *error)
+{
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        unsigned n_suggestions = 0, max_suggestions = suggestions_of(request->header);
+        JsonWriter w;
+        int r = json_parse(request->text, request->n, NULL, &doc, NULL);
+
+        if (r < 0 || !json_is(json_root(doc), JSON_ARRAY))
+                return r < 0 ? r : -EINVAL;
+        json_writer_init(&w, out, 0);
+        json_begin_array(&w);
+        for (uint32_t i = 0; i < json_root(doc)->n; i++) {
+                _cleanup_free_ char *nearest = NULL;
+                Look look;
+                int k;
+
+                if (!read_look(&json_root(doc)->items[i], &look)) {
+                        set_error(error, "request", strdup("this can't be looked for"));
+                        return -EINVAL;
+                }
+                k = request->files->look(&look, n_suggestions < max_suggestions ? &nearest : NULL);
+                n_suggestions += k == -ENOENT;
+                write_found(&w, k, nearest);
+        }
+        json_end_array(&w);
+        return json_writer_end(&w);
+}
+
 /* --- lines --- */
 
 static const struct {
@@ -148,6 +224,7 @@ static const struct {
         int (*work)(const WorkRequest *request, JsonWriter *header, Buffer *out, WorkError *error);
 } works[] = {
         { "check", work_check },
+        { "look", work_look },
         { "read", work_read },
         { "result", work_result },
 };
@@ -181,12 +258,12 @@ static void write_error(Buffer *header, const WorkError *error, int r)
         json_end_object(&w);
 }
 
-int work_answer(WorkOpen open_file, char *line, size_t n, Buffer *header, Buffer *out)
+int work_answer(const WorkFiles *files, char *line, size_t n, Buffer *header, Buffer *out)
 {
         _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
         WorkError error = {};
         char *tab = memchr(line, '\t', n), *document = tab ? tab + 1 : line + n, *p;
-        WorkRequest request = { .text = document, .n = n - (size_t)(document - line), .open_file = open_file };
+        WorkRequest request = { .text = document, .n = n - (size_t)(document - line), .files = files };
         JsonWriter w;
         int r = json_parse(line, tab ? (size_t)(tab - line) : n, NULL, &doc, NULL);
 

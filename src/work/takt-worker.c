@@ -31,21 +31,36 @@ const char *__asan_default_options(void)
 }
 #endif
 
-/* Programs can open no file, as there is no descriptor left for one. */
-static int open_file(const char *path)
+/* Programs can open no file, as there is no descriptor left for one. Returns the limit to go back to. */
+static struct rlimit allow_files(void)
 {
-        struct rlimit limit, one_more;
-        int fd;
+        struct rlimit limit, more;
 
         if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-                return negative_errno();
-        one_more = (struct rlimit){ limit.rlim_max, limit.rlim_max };
-        (void)setrlimit(RLIMIT_NOFILE, &one_more);
-        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+                return (struct rlimit){};
+        more = (struct rlimit){ limit.rlim_max, limit.rlim_max };
+        (void)setrlimit(RLIMIT_NOFILE, &more);
+        return limit;
+}
+
+static int open_file(const char *path)
+{
+        struct rlimit limit = allow_files();
+        int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
         if (fd < 0)
                 fd = negative_errno();
         (void)setrlimit(RLIMIT_NOFILE, &limit);
         return fd;
+}
+
+static int look(const Look *look, char **ret_nearest)
+{
+        struct rlimit limit = allow_files();
+        int r = look_for(look, ret_nearest);
+
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        return r;
 }
 
 _noreturn_ static void out_of_memory(void)
@@ -84,6 +99,7 @@ static void renew_cpu_limit(void)
 
 int main(void)
 {
+        static const WorkFiles files = { .open = open_file, .look = look };
         char *empty[] = { NULL }; /* libjq can't do without one at all */
         _cleanup_free_ char *line = NULL;
         size_t allocated = 0;
@@ -97,7 +113,7 @@ int main(void)
                 _cleanup_buffer_ Buffer header = BUFFER_NULL, out = BUFFER_WITH_MAX(WORK_MAX_ANSWER);
 
                 renew_cpu_limit();
-                r = work_answer(open_file, line, (size_t)n - (line[n - 1] == '\n'), &header, &out);
+                r = work_answer(&files, line, (size_t)n - (line[n - 1] == '\n'), &header, &out);
                 if (r >= 0)
                         r = write_all(STDOUT_FILENO, header.data, header.len);
                 if (r >= 0)

@@ -19,13 +19,15 @@ static int open_file(const char *path)
         return fd < 0 ? -errno : fd;
 }
 
+static const WorkFiles files = { .open = open_file, .look = look_for };
+
 /* The answer to a header and, where TEXT is not NULL, a document: as it goes over the pipe, but for its newline. */
 static char *ask(const char *request, const char *text)
 {
         _cleanup_buffer_ Buffer header = BUFFER_NULL, out = BUFFER_WITH_MAX(WORK_MAX_ANSWER), line = BUFFER_NULL;
 
         assert_ok(buffer_appendf(&line, "%s%s%s", request, text ? "\t" : "", text ?: ""));
-        assert_ok(work_answer(open_file, line.data, line.len, &header, &out));
+        assert_ok(work_answer(&files, line.data, line.len, &header, &out));
         assert_ok(buffer_append(&header, buffer_string(&out), out.len));
         assert_int_equal(header.data[header.len - 1], '\n');
         header.data[--header.len] = '\0';
@@ -72,6 +74,50 @@ static void test_result(_unused_ void **state)
                       "{\"error\":{\"kind\":\"output-missing\",\"message\":\"output 'n': $.n names nothing in the result; 'n?: …' would allow that\"}}\t{\"m\":1}");
         assert_error("{\"do\":\"result\",\"outputs\":[7]}", "1", "bad-json", "");
         assert_error("{\"do\":\"result\",\"outputs\":[\"n: $.n\"]}", "no JSON", "bad-json", "");
+}
+
+static void test_look(_unused_ void **state)
+{
+        static const char request[] = "{\"do\":\"look\"}";
+        char directory[] = "/tmp/takt-look-XXXXXX";
+        _cleanup_free_ char *program = NULL, *text = NULL;
+        int fd;
+
+        assert_non_null(mkdtemp(directory));
+        assert_true(asprintf(&program, "%s/program", directory) > 0);
+        fd = open(program, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+        assert_true(fd >= 0);
+        close(fd);
+        /* LOOK_PROGRAM 0, LOOK_DIRECTORY 1, LOOK_FILE 2, LOOK_USER 3 */
+        assert_true(asprintf(&text,
+                             "[{\"type\":0,\"name\":\"program\",\"directory\":\"/\",\"path\":\"/nonexistent:%s\"},"
+                             "{\"type\":0,\"name\":\"progam\",\"directory\":\"/\",\"path\":\"/nonexistent:%s\"},"
+                             "{\"type\":0,\"name\":\"./porgram\",\"directory\":\"%s\"},"
+                             "{\"type\":0,\"name\":\"program\",\"directory\":\"%s\",\"path\":\"\"},"
+                             "{\"type\":0,\"name\":\"%s\",\"directory\":\"/\"},"
+                             "{\"type\":1,\"name\":\"program\",\"directory\":\"%s\"},"
+                             "{\"type\":2,\"name\":\"program/x\",\"directory\":\"%s\"},"
+                             "{\"type\":2,\"name\":\"program\",\"directory\":\"%s\"},"
+                             "{\"type\":3,\"name\":\"root\",\"directory\":\"/\"},{\"type\":3,\"name\":\"77\",\"directory\":\"/\"}]",
+                             directory, directory, directory, directory, directory, directory, directory, directory) > 0);
+        assert_answer(request, text,
+                      "{}\t[{\"error\":0},{\"error\":2,\"nearest\":\"program\"},{\"error\":2,\"nearest\":\"./program\"},{\"error\":0},"
+                      "{\"error\":21},{\"error\":20},{\"error\":20},{\"error\":0},{\"error\":0},{\"error\":0}]");
+        assert_ok(chmod(program, 0644));
+        free(text);
+        /* Directories are read for as many names as may be. */
+        assert_true(asprintf(&text, "[{\"type\":2,\"name\":\"progam\",\"directory\":\"%s\"},{\"type\":2,\"name\":\"progam\",\"directory\":\"%s\"}]",
+                             directory, directory) > 0);
+        assert_answer("{\"do\":\"look\",\"suggestions\":1}", text, "{}\t[{\"error\":2,\"nearest\":\"program\"},{\"error\":2}]");
+        free(text);
+        assert_true(asprintf(&text, "[{\"type\":0,\"name\":\"program\",\"directory\":\"/\",\"path\":\"%s:/usr/bin\"}]", directory) > 0);
+        assert_answer(request, text, "{}\t[{\"error\":13}]");
+        assert_error(request, "[{\"type\":9,\"name\":\"x\",\"directory\":\"/\"}]", "request", "can't be looked for");
+        assert_error(request, "[{\"type\":0,\"name\":\"x\",\"directory\":\"/\"}]", "request", "can't be looked for");
+        assert_error(request, "{}", "request", "");
+        assert_error(request, NULL, "request", "");
+        assert_ok(unlink(program));
+        assert_ok(rmdir(directory));
 }
 
 static void test_check(_unused_ void **state)
@@ -130,7 +176,7 @@ static void test_nonsense(_unused_ void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { RUN(test_result), RUN(test_check), RUN(test_read), RUN(test_nonsense) };
+        const struct CMUnitTest tests[] = { RUN(test_result), RUN(test_look), RUN(test_check), RUN(test_read), RUN(test_nonsense) };
         int r = cmocka_run_group_tests(tests, NULL, NULL);
 
         filter_deinit();
