@@ -344,7 +344,7 @@ int config_parse_file_with_dropins(const char *path, ConfigItems *items, ConfigR
         return r;
 }
 
-static void item_place(const ConfigItem *item, size_t offset, unsigned *line, unsigned *column)
+void config_item_place(const ConfigItem *item, size_t offset, unsigned *line, unsigned *column)
 {
         const char *from = item->value;
 
@@ -368,8 +368,21 @@ int config_item_error(const ConfigItem *item, ConfigReport *report, size_t offse
         va_start(ap, format);
         (void)buffer_appendv(&message, format, ap);
         va_end(ap);
-        item_place(item, offset, &line, &column);
+        config_item_place(item, offset, &line, &column);
         return config_report_add(report, item->file, line, column, "%s=: %s", item->key, buffer_string(&message));
+}
+
+void config_item_warning(const ConfigItem *item, ConfigReport *report, size_t offset, const char *format, ...)
+{
+        _cleanup_buffer_ Buffer message = BUFFER_NULL;
+        unsigned line, column;
+        va_list ap;
+
+        va_start(ap, format);
+        (void)buffer_appendv(&message, format, ap);
+        va_end(ap);
+        config_item_place(item, offset, &line, &column);
+        config_report_warn(report, item->file, line, column, "%s=: %s", item->key, buffer_string(&message));
 }
 
 int config_item_key_error(const ConfigItem *item, ConfigReport *report, const char *format, ...)
@@ -387,6 +400,24 @@ const ConfigItem *config_items_find(const ConfigItems *items, const char *sectio
 {
         for (size_t i = items->n; i-- > 0;)
                 if (streq(items->items[i].section, section) && streq(items->items[i].key, key))
+                        return &items->items[i];
+        return NULL;
+}
+
+static bool is_assignment_of(const ConfigItem *item, const char *section, const char *key)
+{
+        return streq(item->section, section) && streq(item->key, key);
+}
+
+const ConfigItem *config_items_next(const ConfigItems *items, const char *section, const char *key, const ConfigItem *after)
+{
+        size_t i = after ? (size_t)(after - items->items) + 1 : items->n;
+
+        if (!after)
+                while (i > 0 && !(is_assignment_of(&items->items[i - 1], section, key) && items->items[i - 1].value[0] == '\0'))
+                        i--;
+        for (; i < items->n; i++)
+                if (is_assignment_of(&items->items[i], section, key))
                         return &items->items[i];
         return NULL;
 }

@@ -53,8 +53,18 @@ int config_parse_file_with_dropins(const char *path, ConfigItems *items, ConfigR
 /* Adds a problem at OFFSET bytes into the item's value. Returns -EBADMSG. */
 int config_item_error(const ConfigItem *item, ConfigReport *report, size_t offset, const char *format, ...)
         _printf_(4, 5);
+/* Adds a warning at OFFSET bytes into the item's value. */
+void config_item_warning(const ConfigItem *item, ConfigReport *report, size_t offset, const char *format, ...)
+        _printf_(4, 5);
+/* Where the byte at OFFSET of the item's value stands in its file. */
+void config_item_place(const ConfigItem *item, size_t offset, unsigned *ret_line, unsigned *ret_column);
 /* The last assignment of KEY in SECTION, which may be an empty one; NULL: none. */
 const ConfigItem *config_items_find(const ConfigItems *items, const char *section, const char *key);
+/*
+ * Of a key that may be repeated, the assignments that count, which are those behind the last empty one: the first
+ * (AFTER NULL) and then the one behind AFTER. NULL: there is none.
+ */
+const ConfigItem *config_items_next(const ConfigItems *items, const char *section, const char *key, const ConfigItem *after);
 /*
  * Adds a problem with the value of KEY in SECTION, at OFFSET into it; where no file sets it, with
  * the first file as a whole. Returns -EBADMSG.
