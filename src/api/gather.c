@@ -7,8 +7,6 @@
 #include "base/string-util.h"
 #include "job/spec.h"
 
-#define GATHER_NAME "gather" /* of the job, in the history and elsewhere */
-
 /* Adds "[SECTION] KEY=VALUE", as if a file said so. */
 static int add_item(ConfigItems *items, const char *section, const char *key, const char *value)
 {
@@ -56,7 +54,7 @@ static int make_items(const JsonValue *parameters, ConfigItems *items)
         items->texts = new0(char *, 1);
         if (!items->files || !items->texts)
                 return -ENOMEM;
-        items->files[0] = strdup(GATHER_NAME);
+        items->files[0] = strdup(JOB_NAME_GATHER);
         items->n_files = 1;
         if (!items->files[0])
                 return -ENOMEM;
@@ -79,7 +77,7 @@ static int make_spec(const JsonValue *parameters, ConfigReport *report, JobSpec 
         _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
         int r = make_items(parameters, &items);
 
-        return r < 0 ? r : job_spec_load_items(GATHER_NAME, &items, report, ret);
+        return r < 0 ? r : job_spec_load_items(JOB_NAME_GATHER, &items, report, ret);
 }
 
 static int start(Api *api, VarlinkCall *call, JobSpec *spec, uint64_t *ret_id)

@@ -48,6 +48,9 @@ struct JobKind {
         /* Its runs only wait for other runs: they take no place under MaxRuns=, which those may need. */
         bool only_waits;
 
+        /* The events between start and end, of progress, that its runs may have with CONFIG, as EVENT_BIT(). NULL: none. */
+        unsigned (*events)(const void *config);
+
         /* Placeholders that its section knows beside the job's parameters, ended by NULL; NULL: none. */
         const char *const *placeholders;
 

@@ -43,6 +43,7 @@ void resource_set_deinit(ResourceSet *set)
         for (size_t i = 0; i < set->n; i++)
                 resource_spec_unref(set->resources[i]);
         free(set->resources);
+        mention_list_deinit(&set->mentions);
         *set = (ResourceSet){};
 }
 
@@ -119,6 +120,22 @@ static int add_resource(ResourceSet *set, const ConfigItem *head, ConfigReport *
         return r == -E2BIG ? config_item_key_error(head, report, "there are at most %u resources", RESOURCES_MAX) : r;
 }
 
+/* Where a later assignment counts, the program of an earlier one is told of as well. */
+static int note_program(ResourceSet *set, const ConfigItem *item, const char *key, const CommandLine *line)
+{
+        const char *program = line ? template_constant(command_line_word(line, 0)) : NULL;
+        const Mention mention = { .type = MENTION_PROGRAM, .key = key, .name = (char *)program };
+
+        return program ? mention_list_add(&set->mentions, &mention, item, 0) : 0;
+}
+
+static int apply_command(ResourceSet *set, const ConfigItem *item, const char *key, const CommandLine *line, ConfigReport *report)
+{
+        int r = streq(item->key, key) ? check_command(line, item, report) : 0;
+
+        return r < 0 || !streq(item->key, key) ? r : note_program(set, item, key, line);
+}
+
 static int apply_item(ResourceSet *set, const ConfigItem *item, ConfigReport *report)
 {
         const char *name = item->section + strlen(SETTINGS_RESOURCE_PREFIX);
@@ -127,10 +144,10 @@ static int apply_item(ResourceSet *set, const ConfigItem *item, ConfigReport *re
 
         if (r >= 0)
                 r = config_section_apply(&resource_section, item, spec, report);
-        if (r >= 0 && streq(item->key, "Enter"))
-                r = check_command(spec->enter, item, report);
-        if (r >= 0 && streq(item->key, "Exit"))
-                r = check_command(spec->exit, item, report);
+        if (r >= 0)
+                r = apply_command(set, item, "Enter", spec->enter, report);
+        if (r >= 0)
+                r = apply_command(set, item, "Exit", spec->exit, report);
         return r;
 }
 
@@ -173,11 +190,17 @@ int resource_set_check(const ResourceSet *set, const JobSpec *spec, ConfigReport
 
         for (size_t i = 0; i < spec->job.uses.n; i++) {
                 const JobUse *use = &spec->job.uses.uses[i];
+                Nearest nearest = { .name = use->name };
 
                 if (set->n > 0 && bsearch(use->name, set->resources, set->n, sizeof(*set->resources), compare_name))
                         continue;
-                r = config_report_add(report, use->file, use->line, use->column,
-                                      "[Job] Use=: there is no resource %s; takt.conf would say [Resource:%s]", use->name, use->name);
+                for (size_t k = 0; k < set->n; k++)
+                        nearest_look(&nearest, set->resources[k]->name);
+                r = nearest.found ? config_report_add(report, use->file, use->line, use->column,
+                                                      "[Job] Use=: there is no resource %s; did you mean %s?", use->name, nearest.found) :
+                                    config_report_add(report, use->file, use->line, use->column,
+                                                      "[Job] Use=: there is no resource %s; takt.conf would say [Resource:%s]",
+                                                      use->name, use->name);
         }
         return r;
 }

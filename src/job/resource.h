@@ -7,6 +7,7 @@
  */
 
 #include "config/key.h"
+#include "job/mention.h"
 #include "job/words.h"
 
 typedef struct JobSpec JobSpec;
@@ -30,6 +31,7 @@ DEFINE_CLEANUP(ResourceSpec *, resource_spec_unref);
 typedef struct ResourceSet {
         ResourceSpec **resources;
         size_t n;
+        MentionList mentions; /* the programs of their Enter= and Exit= */
 } ResourceSet;
 
 void resource_set_deinit(ResourceSet *set);

@@ -258,27 +258,82 @@ static int read_key(const struct ScheduleReader *reader, ScheduleSettings *setti
         return bad ? -EBADMSG : 0;
 }
 
-static int check(const ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report)
+/* Which of several triggers and limits is to blame no one can tell: the last trigger is shown. NULL: there is none. */
+static const ConfigItem *last_trigger(const ConfigItems *items)
+{
+        for (size_t i = items->n; i-- > 0;)
+                if (streq(items->items[i].section, "Schedule") && is_trigger(items->items[i].key) && items->items[i].value[0])
+                        return &items->items[i];
+        return NULL;
+}
+
+/* Whether a time that passed may still be made up for. */
+static bool may_catch_up(const ScheduleSettings *settings, usec_t realtime, usec_t now_realtime)
+{
+        return settings->missed != MISSED_SKIP && now_realtime - realtime <= settings->missed_window;
+}
+
+/* Each At= that has passed by itself. Returns how many there are. */
+static size_t warn_of_past_times(const ScheduleSettings *settings, const ConfigItems *items, usec_t now_realtime,
+                                 ConfigReport *warnings)
+{
+        const Schedule *schedule = &settings->schedule;
+        const ConfigItem *item = NULL;
+        size_t n = 0;
+
+        for (size_t i = 0; i < schedule->n_triggers; i++) {
+                usec_t at = schedule->triggers[i].at_realtime;
+
+                if (schedule->triggers[i].type != TRIGGER_AT)
+                        continue;
+                item = config_items_next(items, "Schedule", "At", item);
+                if (!item || at > now_realtime || may_catch_up(settings, at, now_realtime))
+                        continue;
+                config_item_warning(item, warnings, 0, "this time has gone by");
+                n++;
+        }
+        return n;
+}
+
+/* Keys that limit or move what triggers of time name. */
+static void warn_of_idle_keys(const ScheduleSettings *settings, const ConfigItems *items, ConfigReport *warnings)
+{
+        static const char *const keys[] = { "Exclude", "Align", "Until", "Count" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(keys) && settings->schedule.n_triggers == 0; i++) {
+                const ConfigItem *item = config_items_find(items, "Schedule", keys[i]);
+
+                if (item && item->value[0] && !streq(item->value, "0"))
+                        config_item_warning(item, warnings, 0, "does nothing, as no key of [Schedule] says at which times the job runs");
+        }
+}
+
+static int check(const ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report, ConfigReport *warnings)
 {
         const ScheduleNow now = {
                 .boottime = clock_boottime(clock_system()),
                 .realtime = clock_realtime(clock_system()),
         };
+        const ConfigItem *item = last_trigger(items);
         WhenError error = {};
+        int r = schedule_check(&settings->schedule, &now, &error);
+        size_t n_past;
 
+        if (r == -EINVAL)
+                return item ? config_item_error(item, report, 0, "%s", error.message) :
+                              config_report_add(report, items->files[0], 0, 0, "%s", error.message);
+        n_past = warn_of_past_times(settings, items, now.realtime, warnings);
+        warn_of_idle_keys(settings, items, warnings);
+        if (now.realtime > settings->schedule.until_realtime)
+                item = config_items_find(items, "Schedule", "Until");
         /* Times that have all passed are no fault of the file: the job is finished. */
-        if (schedule_check(&settings->schedule, &now, &error) != -EINVAL)
-                return 0;
-        /* Which of several triggers and limits is to blame no one can tell: the last trigger is shown. */
-        for (size_t i = items->n; i-- > 0;)
-                if (streq(items->items[i].section, "Schedule") && is_trigger(items->items[i].key) &&
-                    items->items[i].value[0])
-                        return config_item_error(&items->items[i], report, 0, "%s", error.message);
-        return config_report_add(report, items->files[0], 0, 0, "%s", error.message);
+        if (r == -ETIME && item && settings->missed == MISSED_SKIP && n_past < settings->schedule.n_triggers)
+                config_item_warning(item, warnings, 0, "%s", error.message);
+        return 0;
 }
 
 int schedule_settings_finish(ScheduleSettings *settings, StringList *triggers, const ConfigItems *items,
-                             ConfigReport *report)
+                             ConfigReport *report, ConfigReport *warnings)
 {
         bool bad = false;
         int r;
@@ -303,5 +358,5 @@ int schedule_settings_finish(ScheduleSettings *settings, StringList *triggers, c
                 if (r < 0)
                         return r;
         }
-        return bad ? -EBADMSG : check(settings, items, report);
+        return bad ? -EBADMSG : check(settings, items, report, warnings);
 }

@@ -11,3 +11,6 @@ typedef struct SpecSection {
 } SpecSection;
 
 SpecSection spec_find_section(JobSpec *spec, const char *name);
+
+/* spec-mentions.c: notes what ITEMS name beside what the job's kind notes by itself. -ENOMEM. */
+int spec_note_mentions(JobSpec *spec, const ConfigItems *items);

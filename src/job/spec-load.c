@@ -236,6 +236,18 @@ static int check_section(JobSpec *spec, const ConfigSection *section, const Conf
         return config_section_check_templates(section, structure, items, names, report);
 }
 
+static int finish_schedule(JobSpec *spec, const ConfigItems *items, ConfigReport *report)
+{
+        _cleanup_(config_report_deinit) ConfigReport warnings = CONFIG_REPORT_NULL;
+        int r = schedule_settings_finish(&spec->schedule, &spec->triggers, items, report, &warnings);
+
+        if (r >= 0 && warnings.n > 0)
+                r = job_spec_hold_warnings(spec);
+        for (size_t i = 0; i < warnings.n && r >= 0; i++)
+                (void)job_warnings_add_copy(spec->warnings, &warnings.problems[i]);
+        return r;
+}
+
 /* All that is wrong is told in one go: -EBADMSG of one step hides nothing of the next. */
 static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *report)
 {
@@ -245,7 +257,7 @@ static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *re
         const char *file = spec->files.n > 0 ? spec->files.strings[0] : NULL;
         int r, k;
 
-        r = schedule_settings_finish(&spec->schedule, &spec->triggers, items, report);
+        r = finish_schedule(spec, items, report);
         for (size_t i = 0; job_sections[i].name && r != -ENOMEM; i++) {
                 k = check_section(spec, &job_sections[i], items, report, &names);
                 r = k < 0 ? k : r;
@@ -265,7 +277,7 @@ static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *re
                 k = spec->kind->load(spec, spec->config, items, report);
                 r = k < 0 ? k : r;
         }
-        return r;
+        return r < 0 ? r : spec_note_mentions(spec, items);
 }
 
 static int new_spec(const char *name, const JobKind *kind, const ConfigItems *items, JobSpec **ret)
@@ -323,7 +335,7 @@ int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *repo
                 r = finish_spec(spec, items, report);
         else if (r == -EBADMSG)
                 /* What is wrong with the schedule as well is told in the same go. */
-                (void)schedule_settings_finish(&spec->schedule, &spec->triggers, items, report);
+                (void)finish_schedule(spec, items, report);
         if (r >= 0)
                 r = known < 0 ? known : make_identities(spec, items);
         if (r < 0)

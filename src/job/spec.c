@@ -261,7 +261,8 @@ int job_spec_add_reference(JobSpec *spec, const char *name, const ConfigItem *it
                 spec->references = grown;
         }
         reference = &spec->references[spec->n_references];
-        *reference = (JobReference){ .job = strdup(name), .line = item->line, .column = item->column };
+        *reference = (JobReference){ .job = strdup(name) };
+        config_item_place(item, 0, &reference->line, &reference->column);
         if (!reference->job)
                 return -ENOMEM;
         for (size_t i = 0; i < spec->files.n; i++)
@@ -269,6 +270,31 @@ int job_spec_add_reference(JobSpec *spec, const char *name, const ConfigItem *it
                         reference->file = spec->files.strings[i];
         spec->n_references++;
         return 0;
+}
+
+int job_spec_mention(JobSpec *spec, const Mention *mention, const ConfigItem *item, size_t offset)
+{
+        return mention_list_add(&spec->mentions, mention, item, offset);
+}
+
+void job_spec_forget_mentions(JobSpec *spec)
+{
+        mention_list_deinit(&spec->mentions);
+}
+
+int job_spec_hold_warnings(JobSpec *spec)
+{
+        if (!spec->warnings)
+                spec->warnings = job_warnings_new();
+        return spec->warnings ? 0 : -ENOMEM;
+}
+
+void job_spec_share_warnings(JobSpec *spec, const JobSpec *from)
+{
+        JobWarnings *warnings = from && from->warnings ? job_warnings_ref(from->warnings) : NULL;
+
+        job_warnings_unref(spec->warnings);
+        spec->warnings = warnings;
 }
 
 JobSpec *job_spec_ref(JobSpec *spec)
@@ -293,6 +319,8 @@ JobSpec *job_spec_unref(JobSpec *spec)
         for (size_t i = 0; i < spec->n_references; i++)
                 free(spec->references[i].job);
         free(spec->references);
+        mention_list_deinit(&spec->mentions);
+        job_warnings_unref(spec->warnings);
         string_list_deinit(&spec->files);
         string_list_deinit(&spec->triggers);
         free(spec->identity);

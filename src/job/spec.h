@@ -10,15 +10,18 @@
 #include "job/event-trigger.h"
 #include "job/instance.h"
 #include "job/kind.h"
+#include "job/mention.h"
 #include "job/parameter.h"
 #include "job/publish.h"
 #include "job/result-schema.h"
 #include "job/secret.h"
+#include "job/warnings.h"
 #include "job/words.h"
 #include "result/output.h"
 #include "when/schedule.h"
 
 #define JOB_NAME_MAX 255U
+#define JOB_NAME_GATHER "gather" /* of groups that no file defines, in the history and elsewhere */
 #define JOB_USES_MAX 64U /* resources of one job */
 
 typedef struct JobSpec JobSpec;
@@ -127,6 +130,8 @@ struct JobSpec {
         SecretSet secrets; /* that the files hold as they are */
         JobReference *references;
         size_t n_references;
+        MentionList mentions; /* until job_spec_forget_mentions() */
+        JobWarnings *warnings; /* NULL: none. Each load finds them anew */
         uint64_t visit; /* of job/references.c */
 };
 
@@ -162,6 +167,18 @@ int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *repo
 
 /* For kind->load(): this job runs the job NAME (copied), as ITEM says. -ENOMEM. */
 int job_spec_add_reference(JobSpec *spec, const char *name, const ConfigItem *item);
+
+/* For kind->load(): the file names what may not be there; see mention_list_add(). */
+int job_spec_mention(JobSpec *spec, const Mention *mention, const ConfigItem *item, size_t offset);
+/* All that is mentioned was looked up. */
+void job_spec_forget_mentions(JobSpec *spec);
+/* Makes SPEC->warnings where there is none. -ENOMEM. */
+int job_spec_hold_warnings(JobSpec *spec);
+/*
+ * SPEC has the warnings of FROM from now on, also those that come later where FROM holds its warnings already. FROM may
+ * be NULL: there are none.
+ */
+void job_spec_share_warnings(JobSpec *spec, const JobSpec *from);
 
 JobSpec *job_spec_ref(JobSpec *spec);
 JobSpec *job_spec_unref(JobSpec *spec);

@@ -394,6 +394,19 @@ bool template_uses(const Template *t, const char *name)
         return false;
 }
 
+bool template_next_need(const Template *t, size_t *i, TemplateNeed *ret)
+{
+        while (*i < t->n_parts) {
+                const TemplatePart *part = &t->parts[(*i)++];
+
+                if ((part->type != PART_CREDENTIAL && part->type != PART_ENVIRONMENT) || part->has_fallback)
+                        continue;
+                *ret = (TemplateNeed){ part->type == PART_CREDENTIAL, part->name, part->text };
+                return true;
+        }
+        return false;
+}
+
 static int check_part(const TemplatePart *part, const TemplateNames *names, TextError *ret_error)
 {
         bool is_time = true;

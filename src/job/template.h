@@ -99,6 +99,16 @@ bool template_varies(const Template *t);
 /* Whether it has a placeholder of the parameter NAME. */
 bool template_uses(const Template *t, const char *name);
 
+/* What a template can't be expanded without. */
+typedef struct TemplateNeed {
+        bool is_credential; /* else it is a variable of the environment */
+        const char *name;
+        const char *text;   /* the placeholder as it was written */
+} TemplateNeed;
+
+/* The next need at or behind *I, which begins as 0; false: there is none. What has a text to stand in is none. */
+bool template_next_need(const Template *t, size_t *i, TemplateNeed *ret);
+
 /* What a template may refer to, asked at load. A NULL function knows every name. */
 typedef struct TemplateNames {
         bool (*parameter)(const char *name, bool *ret_is_time, void *userdata);

@@ -229,6 +229,46 @@ int config_section_check_templates(const ConfigSection *section, const void *str
         return r;
 }
 
+/* The values of a key and its assignments, side by side. */
+typedef struct EachTemplate {
+        const ConfigSection *section;
+        const ConfigKey *key;
+        const ConfigItems *items;
+        const ConfigItem *item;
+        ConfigTemplateVisit visit;
+        void *userdata;
+} EachTemplate;
+
+static int visit_with_item(const Template *t, const CommandLine *line, void *userdata)
+{
+        EachTemplate *each = userdata;
+        int r = 0;
+
+        each->item = each->key->type->repeatable ?
+                             config_items_next(each->items, each->section->name, each->key->name, each->item) :
+                             config_items_find(each->items, each->section->name, each->key->name);
+        if (!each->item)
+                return 0;
+        if (t)
+                return each->visit(each->item, t, each->userdata);
+        for (size_t i = 0; i < command_line_size(line) && r == 0; i++)
+                r = each->visit(each->item, command_line_word(line, i), each->userdata);
+        return r;
+}
+
+int config_section_each_template(const ConfigSection *section, const void *structure, const ConfigItems *items,
+                                 ConfigTemplateVisit visit, void *userdata)
+{
+        int r = 0;
+
+        for (const ConfigKey *key = section->keys; key->name && r == 0; key++) {
+                EachTemplate each = { section, key, items, NULL, visit, userdata };
+
+                r = visit_templates(key, (const char *)structure + key->offset, visit_with_item, &each);
+        }
+        return r;
+}
+
 static int is_secret(const Template *t, const CommandLine *line, _unused_ void *userdata)
 {
         return t ? template_has_credential(t) : command_line_has_credential(line);

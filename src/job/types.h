@@ -33,5 +33,9 @@ bool config_type_is_expanded(const ConfigType *type);
 /* Checks that all templates of STRUCTURE name what NAMES knows; problems are placed at the last item of their key. */
 int config_section_check_templates(const ConfigSection *section, const void *structure, const ConfigItems *items,
                                    const TemplateNames *names, ConfigReport *report);
+/* Calls VISIT for each template of STRUCTURE that ITEMS gave it, with its assignment, until it returns other than 0. */
+typedef int (*ConfigTemplateVisit)(const ConfigItem *item, const Template *t, void *userdata);
+int config_section_each_template(const ConfigSection *section, const void *structure, const ConfigItems *items,
+                                 ConfigTemplateVisit visit, void *userdata);
 /* A secret is put in somewhere in STRUCTURE. */
 bool config_section_has_credential(const ConfigSection *section, const void *structure);

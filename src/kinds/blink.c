@@ -60,7 +60,19 @@ static const ConfigKey blink_keys[] = {
 
 static const ConfigSection blink_section = { "Blink", blink_keys, sizeof(BlinkConfig) };
 
-static int blink_load(_unused_ JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
+static int note_led(JobSpec *spec, const BlinkConfig *c, const ConfigItems *items)
+{
+        const ConfigItem *item = config_items_find(items, "Blink", "Led");
+
+        return c->led && item ? job_spec_mention(spec, &(Mention){ .type = MENTION_LED, .key = "Led", .name = c->led }, item, 0) : 0;
+}
+
+static unsigned blink_events(_unused_ const void *config)
+{
+        return EVENT_BIT(EVENT_PROGRESS);
+}
+
+static int blink_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         BlinkConfig *c = config;
         int r, k, l = 0;
@@ -69,7 +81,8 @@ static int blink_load(_unused_ JobSpec *spec, void *config, const ConfigItems *i
         k = template_check_span(c->duration, USEC_PER_MSEC, 100 * USEC_PER_YEAR, "Blink", "Duration", items, report);
         if (c->led && !led_name_is_valid(c->led))
                 l = config_items_error(items, report, "Blink", "Led", 0, "'%s' is no name of a LED", c->led);
-        return r < 0 ? r : k < 0 ? k : l;
+        r = r < 0 ? r : k < 0 ? k : l;
+        return r < 0 ? r : note_led(spec, c, items);
 }
 
 static void blink_done(Run *run)
@@ -197,6 +210,7 @@ const JobKind blink_kind = {
         .help = "Flashes a message, and a LED where there is one.",
         .section = &blink_section,
         .load = blink_load,
+        .events = blink_events,
         .run_size = sizeof(BlinkRun),
         .start = blink_start,
         .cancel = blink_cancel,

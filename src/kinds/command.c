@@ -31,6 +31,93 @@ int command_check_environment(JobSpec *spec, const TemplateList *variables, cons
         return 0;
 }
 
+/* --- what is looked up at load --- */
+
+/*
+ * Where the program is looked for, as far as Environment= says it: *RET is NULL where it does not. False: that can't be
+ * said before a run.
+ */
+static bool find_search_path(const CommandMentions *command, const ConfigItems *items, const char **ret)
+{
+        const ConfigItem *item = NULL;
+
+        *ret = NULL;
+        for (size_t i = 0; i < command->environment->n; i++) {
+                const char *text = template_constant(command->environment->templates[i]);
+
+                item = config_items_next(items, command->section, "Environment", item);
+                if (text && startswith(text, "PATH="))
+                        *ret = startswith(text, "PATH=");
+                else if (!text && item && (startswith(item->value, "PATH=") || item->value[0] == '$'))
+                        return false;
+        }
+        /* A file counts over Environment=. */
+        return command->environment_files->n == 0;
+}
+
+static int note_program(JobSpec *spec, const CommandMentions *command, const ConfigItems *items)
+{
+        const char *program = template_constant(command_line_word(command->command, 0)), *path = NULL;
+        const char *directory = command->directory ? template_constant(command->directory) : NULL;
+        const ConfigItem *item = config_items_find(items, command->section, "Command");
+
+        if (!program || !item)
+                return 0;
+        if (!strchr(program, '/') ? !find_search_path(command, items, &path) : program[0] != '/' && command->directory && !directory)
+                return 0;
+        return job_spec_mention(spec, &(Mention){
+                .type = MENTION_PROGRAM,
+                .key = "Command",
+                .name = (char *)program,
+                .directory = (char *)directory,
+                .path = (char *)path,
+                .foreign = command->foreign,
+        }, item, 0);
+}
+
+static int note_directory(JobSpec *spec, const CommandMentions *command, const ConfigItems *items)
+{
+        const char *directory = command->directory ? template_constant(command->directory) : NULL;
+        const ConfigItem *item = config_items_find(items, command->section, "WorkingDirectory");
+        const Mention mention = {
+                .type = MENTION_DIRECTORY, .key = "WorkingDirectory", .name = (char *)directory, .foreign = command->foreign,
+        };
+
+        return directory && item ? job_spec_mention(spec, &mention, item, 0) : 0;
+}
+
+static int note_files(JobSpec *spec, const CommandMentions *command, const ConfigItems *items)
+{
+        const ConfigItem *item = NULL;
+        int r = 0;
+
+        for (size_t i = 0; i < command->environment_files->n && r >= 0; i++) {
+                char *file = command->environment_files->strings[i];
+                const Mention mention = { .type = MENTION_FILE, .key = "EnvironmentFile", .name = file };
+
+                item = config_items_next(items, command->section, "EnvironmentFile", item);
+                if (item && file[0] != '-')
+                        r = job_spec_mention(spec, &mention, item, 0);
+        }
+        return r;
+}
+
+int command_note_mentions(JobSpec *spec, const CommandMentions *command, const ConfigItems *items)
+{
+        int r = note_program(spec, command, items);
+
+        if (r >= 0)
+                r = note_directory(spec, command, items);
+        return r < 0 ? r : note_files(spec, command, items);
+}
+
+/* --- what a run is given --- */
+
+char *command_default_path(const Environment *environment)
+{
+        return environment ? string_join(environment->bin, ":", COMMAND_PATH) : strdup(COMMAND_PATH);
+}
+
 static int add_variable(StringList *list, const char *name, const char *value)
 {
         return value ? string_list_take(list, string_join(name, "=", value)) : 0;

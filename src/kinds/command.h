@@ -15,7 +15,23 @@
 int command_check_environment(JobSpec *spec, const TemplateList *variables, const char *section, const ConfigItems *items,
                               ConfigReport *report);
 
+/* What a command's section names, for command_note_mentions(). */
+typedef struct CommandMentions {
+        const char *section;
+        const CommandLine *command;
+        const Template *directory;           /* NULL: not said */
+        const TemplateList *environment;
+        const StringList *environment_files; /* a "-" first: it may be missing */
+        bool foreign;                        /* the service manager starts it */
+} CommandMentions;
+
+/* For load(): notes the program, the directory and the files, as far as they are the same for all runs. -ENOMEM. */
+int command_note_mentions(JobSpec *spec, const CommandMentions *command, const ConfigItems *items);
+
 struct Environment;
+
+/* PATH of commands that say nothing else. ENVIRONMENT may be NULL. The caller frees it; NULL: no memory. */
+char *command_default_path(const struct Environment *environment);
 
 /* As command_environment() without variables. -ENOMEM. */
 int command_base_environment(Run *run, const char *shared, StringList *ret);

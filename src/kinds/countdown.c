@@ -122,11 +122,17 @@ static void countdown_reset(Run *run)
         buffer_deinit(&state->name);
 }
 
+static unsigned countdown_events(_unused_ const void *config)
+{
+        return EVENT_BIT(EVENT_PROGRESS);
+}
+
 const JobKind countdown_kind = {
         .name = "countdown",
         .help = "Counts down, an event a step.",
         .section = &countdown_section,
         .load = countdown_load,
+        .events = countdown_events,
         .run_size = sizeof(CountdownRun),
         .start = countdown_start,
         .cancel = countdown_cancel,

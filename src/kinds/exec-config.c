@@ -317,6 +317,41 @@ static int load_pool(const JobSpec *spec, ExecConfig *c, const ConfigItems *item
         return check_pool_constant(c, items, report);
 }
 
+/* User= and Group=; with DynamicUser= the service manager makes them. */
+static int note_users(JobSpec *spec, const ExecConfig *c, const ConfigItems *items)
+{
+        static const struct {
+                const char *key;
+                MentionType type;
+        } keys[] = { { "User", MENTION_USER }, { "Group", MENTION_GROUP } };
+        int r = 0;
+
+        for (size_t i = 0; i < c->properties.n; i++)
+                if (startswith(c->properties.strings[i], "DynamicUser="))
+                        return 0;
+        for (size_t i = 0; i < ARRAY_SIZE(keys) && r >= 0; i++) {
+                const ConfigItem *item = config_items_find(items, "Exec", keys[i].key);
+
+                if (item && item->value[0])
+                        r = job_spec_mention(spec, &(Mention){ .type = keys[i].type, .key = keys[i].key, .name = item->value }, item, 0);
+        }
+        return r;
+}
+
+static int note_mentions(JobSpec *spec, const ExecConfig *c, const ConfigItems *items)
+{
+        int r = note_users(spec, c, items);
+
+        return r < 0 ? r : command_note_mentions(spec, &(CommandMentions){
+                .section = "Exec",
+                .command = c->command,
+                .directory = c->working_directory,
+                .environment = &c->environment,
+                .environment_files = &c->environment_files,
+                .foreign = c->start_method == EXEC_UNIT,
+        }, items);
+}
+
 int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         ExecConfig *c = config;
@@ -334,7 +369,7 @@ int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
         r = check_foreign_keys(c, items, report);
         if (r >= 0 && c->start_method == EXEC_POOL)
                 r = load_pool(spec, c, items, report);
-        return r;
+        return r < 0 ? r : note_mentions(spec, c, items);
 }
 
 void exec_config_unload(void *config)

@@ -261,6 +261,24 @@ static int note_secrets(SecretSet *secrets, const HttpConfig *c)
         return r == -E2BIG ? 0 : r;
 }
 
+/* Files that curl reads at each request. A socket or interface may come with what it belongs to. */
+static int note_files(JobSpec *spec, const HttpConfig *c, const ConfigItems *items)
+{
+        const struct {
+                const char *key;
+                char *path;
+        } files[] = { { "CaFile", c->ca_file }, { "CertFile", c->cert_file }, { "KeyFile", c->key_file } };
+        int r = 0;
+
+        for (size_t i = 0; i < ARRAY_SIZE(files) && r >= 0; i++) {
+                const ConfigItem *item = config_items_find(items, "Http", files[i].key);
+
+                if (files[i].path && item)
+                        r = job_spec_mention(spec, &(Mention){ .type = MENTION_FILE, .key = files[i].key, .name = files[i].path }, item, 0);
+        }
+        return r;
+}
+
 int http_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         HttpConfig *c = config;
@@ -276,6 +294,8 @@ int http_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
                 r = make_constant_url(c);
         if (r >= 0)
                 r = note_secrets(&spec->secrets, c);
+        if (r >= 0)
+                r = note_files(spec, c, items);
         if (r < 0)
                 return r;
         make_constant_body(c, &body);

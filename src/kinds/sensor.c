@@ -115,7 +115,22 @@ static const struct {
         { "Path", SENSOR_FILE },     { "Scale", SENSOR_FILE },  { "Offset", SENSOR_FILE },     { "Unit", SENSOR_FILE },
 };
 
-static int sensor_load(_unused_ JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
+static int note_path(JobSpec *spec, const SensorConfig *c, const ConfigItems *items)
+{
+        const char *path = c->driver == SENSOR_FILE && c->path ? template_constant(c->path) : NULL;
+        const ConfigItem *item = config_items_find(items, "Sensor", "Path");
+
+        return path && item ? job_spec_mention(spec, &(Mention){ .type = MENTION_FILE, .key = "Path", .name = (char *)path }, item, 0) : 0;
+}
+
+static unsigned sensor_events(const void *config)
+{
+        const SensorConfig *c = config;
+
+        return c->driver == SENSOR_SIM ? EVENT_BIT(EVENT_PROGRESS) | EVENT_BIT(EVENT_YIELD) : 0;
+}
+
+static int sensor_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         const SensorConfig *c = config;
         int r = 0;
@@ -133,7 +148,7 @@ static int sensor_load(_unused_ JobSpec *spec, void *config, const ConfigItems *
         if (c->driver == SENSOR_FILE && !c->path)
                 r = config_items_error(items, report, "Sensor", "Path", 0,
                                        "Driver=file needs Path=, such as Path=/sys/class/thermal/thermal_zone0/temp");
-        return r;
+        return r < 0 ? r : note_path(spec, c, items);
 }
 
 static void sensor_start(Run *run)
@@ -166,6 +181,7 @@ const JobKind sensor_kind = {
         .help = "Reads a device.",
         .section = &sensor_section,
         .load = sensor_load,
+        .events = sensor_events,
         .run_size = sizeof(SensorRun),
         .start = sensor_start,
         .cancel = sensor_cancel,

@@ -38,6 +38,7 @@ const ConfigSection worker_section = { "Worker", worker_keys, sizeof(WorkerConfi
 int worker_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         WorkerConfig *c = config;
+        int r;
 
         if (!c->command)
                 return config_items_error(items, report, "Worker", "Command", 0, "is missing");
@@ -46,5 +47,21 @@ int worker_config_load(JobSpec *spec, void *config, const ConfigItems *items, Co
         if (spec->result.filter.program)
                 return config_items_error(items, report, "Result", "Filter", 0,
                                           "is not for a worker's values, which come before its end; let it give what is wanted");
-        return command_check_environment(spec, &c->environment, "Worker", items, report);
+        r = command_check_environment(spec, &c->environment, "Worker", items, report);
+        return r < 0 ? r : command_note_mentions(spec, &(CommandMentions){
+                .section = "Worker",
+                .command = c->command,
+                .directory = c->working_directory,
+                .environment = &c->environment,
+                .environment_files = &c->environment_files,
+        }, items);
+}
+
+unsigned worker_events(const void *config)
+{
+        const WorkerConfig *c = config;
+        bool becomes_stale = c->stale > 0 && c->stale != USEC_INFINITY;
+
+        return EVENT_BIT(EVENT_PROGRESS) | EVENT_BIT(EVENT_YIELD) |
+               (becomes_stale ? EVENT_BIT(EVENT_STALE) | EVENT_BIT(EVENT_FRESH) : 0);
 }

@@ -23,4 +23,7 @@ typedef struct WorkerConfig {
 
 extern const ConfigSection worker_section;
 
+/* As events() of a kind. */
+unsigned worker_events(const void *config);
+
 int worker_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report);
