@@ -56,7 +56,7 @@ _taktctl () {
                 [pause]=''
                 [resume]=''
                 [reload]=''
-                [verify]=''
+                [verify]='--strict'
                 [simulate]='--from --duration --list --seed --until -t --timeout'
                 [calendar]='--cron --from -n --lines'
                 [path]=''

@@ -93,6 +93,7 @@ complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l seed -x -d 'Dra
 complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l until -x -d 'End before this time, or so long after --from'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -s s -l state -xa "$job_states" -d 'Only those in this state, or these (A,B)'
 complete -c taktctl -n '__fish_seen_subcommand_from runs' -s s -l state -xa "$run_states" -d 'Only those in this state, or these (A,B)'
+complete -c taktctl -n '__fish_seen_subcommand_from verify' -l strict -d 'Fail where there are warnings as well'
 complete -c taktctl -n '__fish_seen_subcommand_from gather wait send simulate' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
 complete -c taktctl -n '__fish_seen_subcommand_from run send' -s w -l wait -d 'Wait for the end, or the next value, and print it'
 

@@ -25,7 +25,9 @@ typedef enum ApiAuthority {
 typedef struct ApiReload {
         int r;
         unsigned added, changed, removed, unchanged;
-        const ConfigReport *report;
+        const ConfigReport *report;   /* errors; may be NULL */
+        const ConfigReport *warnings; /* those that are listed, of N_WARNINGS; may be NULL */
+        unsigned n_warnings;
 } ApiReload;
 
 typedef void (*ApiReloadDone)(const ApiReload *result, void *userdata);
@@ -44,6 +46,8 @@ typedef struct ApiContext {
         const Settings *(*settings)(void *userdata);
         /* How many job files are broken, as they were read last. */
         unsigned (*refused_files)(void *userdata);
+        /* How many warnings there are about what was loaded last. */
+        unsigned (*n_warnings)(void *userdata);
         /* Begins a reload; DONE is called once. -EBUSY: one is under way. */
         int (*reload)(ApiReloadDone done, void *done_userdata, void *userdata);
         void *userdata;

@@ -142,6 +142,24 @@ static void explain_file(Explanation *e, const char *path)
         }
 }
 
+/* What its file says and can't mean, as of the last load. */
+static void explain_warnings(Explanation *e)
+{
+        const JobWarnings *warnings = e->job->spec->warnings;
+
+        for (size_t i = 0; warnings && i < warnings->report.n; i++) {
+                const ConfigProblem *p = &warnings->report.problems[i];
+                const ConfigProblem plain = { CONFIG_ERROR, p->file, p->line, p->column, p->message };
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+                /* The word says already that it is a warning. */
+                if (config_problem_format(&plain, &text) < 0)
+                        e->decisions.error = -ENOMEM;
+                else
+                        decide_now(&e->decisions, "warning", "%s", text.data);
+        }
+}
+
 /* What becomes of the next one if the run under way lasts. */
 static const char *overlap_prospect(const Job *job)
 {
@@ -187,6 +205,7 @@ static void explain_job(Explanation *e)
         }
         if (job->spec->files.n > 0)
                 explain_file(e, job->spec->files.strings[0]);
+        explain_warnings(e);
         if (job->is_template)
                 decide_now(&e->decisions, "never", "it is a template; its instances run");
         else if (job->on_demand)

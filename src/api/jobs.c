@@ -86,6 +86,20 @@ static void write_pause(Api *api, const Job *job, JsonWriter *w)
         change_log_query(api->context.changes, job->name, on_change, w);
 }
 
+static void write_warnings(const JobWarnings *warnings, JsonWriter *w)
+{
+        if (!warnings || warnings->report.n == 0)
+                return;
+        json_key(w, "warnings");
+        json_begin_array(w);
+        for (size_t i = 0; i < warnings->report.n; i++) {
+                json_begin_object(w);
+                api_write_problem(&warnings->report.problems[i], w);
+                json_end_object(w);
+        }
+        json_end_array(w);
+}
+
 static void write_job(Api *api, const Job *job, JsonWriter *w)
 {
         static const char *const overlaps[] = { "skip", "queue", "replace", "parallel" };
@@ -111,6 +125,7 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
                 write_pause(api, job, w);
         json_key(w, "refused");
         json_bool(w, job->refused);
+        write_warnings(spec->warnings, w);
         write_strings(w, "files", &spec->files);
         write_strings(w, "schedule", &spec->triggers);
         json_key(w, "overlap");

@@ -139,6 +139,7 @@ static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, 
         json_key(w, "jobs");
         write_job_counts(api, w);
         write_count(w, "refusedFiles", api->context.refused_files(api->context.userdata));
+        write_count(w, "warnings", api->context.n_warnings(api->context.userdata));
         json_key(w, "runs");
         write_run_counts(api, w);
         json_key(w, "limits");
@@ -163,35 +164,28 @@ static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, 
         return varlink_call_end(call, false);
 }
 
-/* The job that a file is about, by its name. */
+/* The job that a file is about, by its name or, of a drop-in, that of its directory. */
 static void write_problem_job(const char *file, JsonWriter *w)
 {
+        const char *slash = strrchr(file, '/'), *dropins = strstr(file, ".job.d/");
+        _cleanup_free_ char *path = dropins && dropins + 6 == slash ? strndup(file, (size_t)(dropins + 4 - file)) : NULL;
         _cleanup_free_ char *name = NULL;
 
         json_key(w, "job");
-        if (job_name_from_path(file, &name) >= 0 && !streq(name, "takt.conf"))
+        if (job_name_from_path(path ?: file, &name) >= 0 && !streq(name, "takt.conf"))
                 json_string(w, name);
         else
                 json_null(w);
 }
 
-static void write_problems(const ConfigReport *report, JsonWriter *w)
+static void write_problems(const char *key, const ConfigReport *report, JsonWriter *w)
 {
-        json_key(w, "problems");
+        json_key(w, key);
         json_begin_array(w);
         for (size_t i = 0; report && i < report->n; i++) {
-                const ConfigProblem *p = &report->problems[i];
-
                 json_begin_object(w);
-                write_problem_job(p->file, w);
-                json_key(w, "file");
-                json_string_lossy(w, p->file, strlen(p->file));
-                json_key(w, "line");
-                json_uint(w, p->line);
-                json_key(w, "column");
-                json_uint(w, p->column);
-                json_key(w, "message");
-                json_string_lossy(w, p->message, strlen(p->message));
+                write_problem_job(report->problems[i].file, w);
+                api_write_problem(&report->problems[i], w);
                 json_end_object(w);
         }
         json_end_array(w);
@@ -210,8 +204,10 @@ static void on_reloaded(const ApiReload *result, void *userdata)
                 write_count(w, "changed", result->changed);
                 write_count(w, "removed", result->removed);
                 write_count(w, "unchanged", result->unchanged);
+                write_count(w, "nWarnings", result->n_warnings);
+                write_problems("warnings", result->warnings, w);
         }
-        write_problems(result->report, w);
+        write_problems("problems", result->report, w);
         (void)varlink_call_end(call, false);
 }
 

@@ -86,7 +86,8 @@ void ctl_print_problems(const JsonValue *problems)
                         fprintf(stderr, ":%" PRIi64, line);
                 if (column > 0)
                         fprintf(stderr, ":%" PRIi64, column);
-                fprintf(stderr, ": %s\n", json_get_string(p, "message", "?"));
+                fprintf(stderr, ": %s%s\n", streq(json_get_string(p, "severity", ""), "warning") ? "warning: " : "",
+                        json_get_string(p, "message", "?"));
         }
 }
 

@@ -61,6 +61,7 @@ typedef struct CtlOptions {
         bool close;
         bool cron;
         bool failed;
+        bool strict;
         bool list;
         bool follow;
         bool json;

@@ -42,6 +42,7 @@ const Option options[] = {
         { 0, "signal", "SIGNAL", OPTION_SEND, OPTION_STRING, 0, AT(signal), "Send it a signal, such as USR1" },
         { 0, "since", "TIME", OPTION_SINCE, OPTION_STRING, 0, AT(since), "Begin at this time, or at -SPAN before now" },
         { 's', "state", "STATE", OPTION_STATE, OPTION_LIST, 0, AT(states), "Only those in this state, or these (A,B)" },
+        { 0, "strict", NULL, OPTION_STRICT, OPTION_FLAG, 0, AT(strict), "Fail where there are warnings as well" },
         { 0, "throw", "MESSAGE", OPTION_SEND, OPTION_STRING, 0, AT(throw), "Throw an error into it" },
         { 't', "timeout", "SPAN", OPTION_TIMEOUT, OPTION_SPAN, 0, AT(timeout), "Wait no longer than this (10s, 2min)" },
         { 0, "until", "TIME|+SPAN", OPTION_SIMULATE, OPTION_STRING, 0, AT(until), "End before this time, or so long after --from" },

@@ -18,6 +18,7 @@ typedef struct Trouble {
         Table *table;
         size_t n_failed; /* whose last run did not do its work */
         int64_t n_refused; /* files, also those of jobs that were never loaded */
+        int64_t n_warnings; /* about what can't be meant; jobs run all the same */
         usec_t now;
 } Trouble;
 
@@ -64,6 +65,8 @@ static void print_state(const Ctl *ctl, const Trouble *trouble)
         if (trouble->n_refused > 0)
                 printf("; %" PRIi64 " file%s refused, see: taktctl verify", trouble->n_refused,
                        trouble->n_refused == 1 ? " is" : "s are");
+        if (trouble->n_warnings > 0)
+                printf("; %" PRIi64 " warning%s, see: taktctl verify", trouble->n_warnings, trouble->n_warnings == 1 ? "" : "s");
         putchar('\n');
 }
 
@@ -134,6 +137,7 @@ int overview_print(Ctl *ctl)
         if (r != 0)
                 return r;
         trouble.n_refused = json_get_int(reply.parameters, "refusedFiles", 0);
+        trouble.n_warnings = json_get_int(reply.parameters, "warnings", 0);
         ctl_pager(ctl);
         print_daemon(ctl, reply.parameters, &trouble);
         r = print_under_way(ctl);

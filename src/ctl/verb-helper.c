@@ -9,11 +9,11 @@
 #include "ctl/verb.h"
 #include "process/helper.h"
 
-/* Becomes "HELPER [WORD] [--json] [--quiet] -- ARG…"; an exit status where that fails. */
+/* Becomes "HELPER [WORD] [--json] [--quiet] [--strict] -- ARG…"; an exit status where that fails. */
 static int become(Ctl *ctl, const char *helper, const char *word, char **args, size_t n)
 {
         _cleanup_free_ char *path = NULL;
-        _cleanup_free_ char **argv = new0(char *, n + 6);
+        _cleanup_free_ char **argv = new0(char *, n + 7);
         size_t k = 0;
         int r;
 
@@ -31,6 +31,8 @@ static int become(Ctl *ctl, const char *helper, const char *word, char **args, s
                 argv[k++] = (char *)"--json";
         if (ctl->options.quiet)
                 argv[k++] = (char *)"--quiet";
+        if (ctl->options.strict)
+                argv[k++] = (char *)"--strict";
         argv[k++] = (char *)"--";
         memcpy(argv + k, args, n * sizeof(*args));
         r = ctl_flush();

@@ -75,6 +75,18 @@ int verb_info(Ctl *ctl, _unused_ char **args, _unused_ size_t n)
         return r;
 }
 
+static void print_warnings(const Ctl *ctl, const JsonValue *reply)
+{
+        const JsonValue *warnings = json_get(reply, "warnings");
+        int64_t n = json_get_int(reply, "nWarnings", 0), n_listed = json_is(warnings, JSON_ARRAY) ? warnings->n : 0;
+
+        ctl_print_problems(warnings);
+        if (n > n_listed)
+                fprintf(stderr, "and %" PRIi64 " warnings more\n", n - n_listed);
+        if (n > 0 && !ctl->options.quiet)
+                printf("Warnings: %" PRIi64 ".\n", n);
+}
+
 int verb_reload(Ctl *ctl, _unused_ char **args, _unused_ size_t n)
 {
         static const char *const counts[] = { "added", "changed", "removed", "unchanged" };
@@ -90,6 +102,7 @@ int verb_reload(Ctl *ctl, _unused_ char **args, _unused_ size_t n)
                 r = ctl_print_json(ctl, reply.parameters);
         } else {
                 ctl_print_problems(problems);
+                print_warnings(ctl, reply.parameters);
                 for (size_t i = 0; i < ARRAY_SIZE(counts) && !ctl->options.quiet; i++)
                         printf("%s%" PRIi64 " %s%s", i == 0 ? "Jobs: " : ", ",
                                json_get_int(reply.parameters, counts[i], 0), counts[i],

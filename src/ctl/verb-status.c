@@ -150,6 +150,26 @@ static int print_last_error(Ctl *ctl, const JsonValue *job)
         return r == 0 ? ctl_each(ctl, "io.takt.Runs.List", parameters, "runs", print_failed, NULL) : r;
 }
 
+/* What is legal in its files and surely not meant, with the place. */
+static void print_warnings(const JsonValue *warnings)
+{
+        for (uint32_t i = 0; json_is(warnings, JSON_ARRAY) && i < warnings->n; i++) {
+                const JsonValue *p = &warnings->items[i];
+                int64_t line = json_get_int(p, "line", 0), column = json_get_int(p, "column", 0);
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+                int r = buffer_append_string(&text, json_get_string(p, "file", "?"));
+
+                if (r >= 0 && line > 0)
+                        r = buffer_appendf(&text, ":%" PRIi64, line);
+                if (r >= 0 && line > 0 && column > 0)
+                        r = buffer_appendf(&text, ":%" PRIi64, column);
+                if (r >= 0)
+                        r = buffer_appendf(&text, ": %s", json_get_string(p, "message", "?"));
+                if (r >= 0)
+                        label_print_text("Warning", text.data);
+        }
+}
+
 static int print_job(Ctl *ctl, const JsonValue *job)
 {
         const char *state = json_get_string(job, "state", "?");
@@ -168,6 +188,7 @@ static int print_job(Ctl *ctl, const JsonValue *job)
         putchar('\n');
         if (json_get_bool(job, "refused"))
                 label_print_text("Refused", "its file is broken, and what was loaded before goes on; see: taktctl verify FILE");
+        print_warnings(json_get(job, "warnings"));
         label_print_strings("Schedule", json_get(job, "schedule"));
         r = print_next(ctl, job);
         if (r != 0)

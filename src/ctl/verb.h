@@ -30,6 +30,7 @@ enum {
         OPTION_SIMULATE = 1 << 18,
         OPTION_FAILED = 1 << 19,
         OPTION_AGAIN = 1 << 20,
+        OPTION_STRICT = 1 << 21,
 };
 
 #define ARGS_UNLIMITED UINT32_MAX

@@ -74,11 +74,14 @@ const Verb verbs[] = {
         { "reload", "", 0, 0, 0, verb_reload,
           "Read takt.conf and the job files again",
           "Jobs whose definition is unchanged go on as if nothing had happened. The exit\n"
-          "status is 1 where a file is broken; the job then keeps its old definition." },
-        { "verify", "[FILE…]", 0, ARGS_UNLIMITED, 0, verb_verify,
+          "status is 1 where a file is broken; the job then keeps its old definition. For\n"
+          "warnings, about what is surely not meant, it is 0." },
+        { "verify", "[FILE…]", 0, ARGS_UNLIMITED, OPTION_STRICT, verb_verify,
           "Check job files or takt.conf, without a daemon",
           "FILE may be a directory of job files, or an environment: its takt.conf and all\n"
-          "its jobs. Without FILE, that is the environment that other verbs would talk to." },
+          "its jobs. Without FILE, that is the environment that other verbs would talk to.\n"
+          "What is legal and surely not meant, such as the name of a job or program that is\n"
+          "not there, is a warning; the exit status is 1 for those only with --strict." },
         { "simulate", "[JOB|FILE…]", 0, ARGS_UNLIMITED, OPTION_FROM | OPTION_SIMULATE | OPTION_TIMEOUT, verb_simulate,
           "Show what would run, and where runs pile up",
           "Runs the scheduler on the environment's job files, or on FILEs (with a \"/\" or\n"

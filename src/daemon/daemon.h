@@ -12,6 +12,7 @@
 #include "daemon/engine.h"
 #include "daemon/event-log.h"
 #include "daemon/loader.h"
+#include "daemon/lookout.h"
 #include "daemon/service-manager.h"
 #include "daemon/stall-log.h"
 #include "daemon/stop-reason.h"
@@ -45,9 +46,13 @@ typedef struct Daemon {
         bool log_level_fixed; /* by --log-level */
         Deferred announce;
         const char *remark; /* what STATUS= adds to the number of jobs */
-        unsigned n_refused; /* files that were broken when the jobs were read last */
+        unsigned n_refused; /* files that were broken when the jobs were read last … */
+        unsigned n_warnings; /* … and what was found in them that can't be meant */
 
-        Loader *loader; /* of the reload under way */
+        Loader *loader; /* of the reload under way, or of the start while the lookout is there */
+        Lookout *lookout; /* looks for what was loaded last */
+        bool reloading;
+        LoaderCounts reload_counts;
         Settings *new_settings;
         ResourceSet new_resources;
         ConfigReport settings_report;
@@ -74,8 +79,8 @@ int daemon_load_settings(Daemon *d);
 int daemon_load_jobs(Daemon *d);
 /* As in ApiContext. */
 int daemon_reload(ApiReloadDone done, void *done_userdata, void *daemon);
-/* Gives up on a reload under way. */
-void daemon_end_reload(Daemon *d);
+/* Gives up on what is under way of a load, be it the start's or a reload. */
+void daemon_end_load(Daemon *d);
 /* Daemon.reload_step */
 void daemon_on_reload_step(Deferred *deferred);
 /* Tells the service manager that the daemon is ready, and what there is to remark. */

@@ -5,10 +5,15 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "job/name-check.h"
 #include "job/references.h"
 
 /* Names or jobs between two looks at the clock. */
 #define CLOCK_EVERY 64U
+/* Bytes of the names of a template's instances that are searched for one that is named. */
+#define INSTANCES_LOOKED_MAX (1024U * 1024)
+/* Files between two turns that are passed over, as they mention nothing. */
+#define PASSED_OVER_MAX 4096U
 
 typedef struct LoaderFile {
         char *name; /* of the job, or of the file where that is no job's name */
@@ -28,6 +33,14 @@ struct Loader {
         size_t n_read;
         InstanceReader *reader; /* of the last file that was read, whose names are */
         ConfigReport report;
+
+        /* of what they name */
+        bool cycles_known; /* refuse_references() was here */
+        JobNames names;
+        NameCheck check;
+        size_t n_checked;
+        ConfigReport warnings;
+        unsigned n_warnings;
 
         /* of loader_apply() */
         uint32_t generation;
@@ -125,11 +138,14 @@ Loader *loader_free(Loader *loader)
                 free(loader->files[i].name);
                 free(loader->files[i].path);
                 free(loader->files[i].problem);
+                if (loader->files[i].spec)
+                        job_spec_forget_mentions(loader->files[i].spec);
                 job_spec_unref(loader->files[i].spec);
                 buffer_deinit(&loader->files[i].instances);
         }
         instance_reader_free(loader->reader);
         config_report_deinit(&loader->report);
+        config_report_deinit(&loader->warnings);
         free(loader->files);
         free(loader->directory);
         free(loader->base);
@@ -142,11 +158,8 @@ static int keep_problems(Loader *loader, LoaderFile *file, const ConfigReport *r
 {
         _cleanup_buffer_ Buffer first = BUFFER_NULL;
 
-        for (size_t i = 0; i < report->n; i++) {
-                const ConfigProblem *p = &report->problems[i];
-
-                (void)config_report_add(&loader->report, p->file, p->line, p->column, "%s", p->message);
-        }
+        for (size_t i = 0; i < report->n; i++)
+                config_report_add_copy(&loader->report, &report->problems[i]);
         loader->report.n_dropped += report->n_dropped;
         if (report->n > 0 && config_problem_format(&report->problems[0], &first) < 0)
                 return -ENOMEM;
@@ -237,10 +250,134 @@ static int refuse_references(Loader *loader)
         return r;
 }
 
+/* --- what is named and not there --- */
+
+static const char *name_of(size_t i, void *userdata)
+{
+        const Loader *loader = userdata;
+
+        return loader->files[i].name;
+}
+
+static JobSpec *spec_of(size_t i, bool *ret_only_links, void *userdata)
+{
+        const Loader *loader = userdata;
+
+        *ret_only_links = loader->files[i].vanished;
+        return loader->files[i].spec;
+}
+
+static bool lists(size_t i, const char *name, void *userdata)
+{
+        const Loader *loader = userdata;
+        const Buffer *names = &loader->files[i].instances;
+        size_t n = strlen(name) + 1;
+        const char *found = names->data;
+
+        if (names->len > INSTANCES_LOOKED_MAX)
+                return true;
+        /* Each has its NUL; the one before ends what comes before. */
+        while (found && (found = memmem(found, (size_t)(names->data + names->len - found), name, n))) {
+                if (found == names->data || found[-1] == '\0')
+                        return true;
+                found++;
+        }
+        return false;
+}
+
+/* The warnings of one definition go into those of all. */
+static void keep_warnings(Loader *loader, const JobSpec *spec)
+{
+        const ConfigReport *report = spec->warnings ? &spec->warnings->report : NULL;
+
+        for (size_t i = 0; report && i < report->n; i++)
+                config_report_add_copy(&loader->warnings, &report->problems[i]);
+        if (report)
+                loader->n_warnings += (unsigned)(report->n + report->n_dropped_warnings);
+}
+
+/* Looks on for the jobs that one file names. 1: these are all. */
+static int check_file(Loader *loader, JobSpec *spec)
+{
+        int r;
+
+        if (loader->check.spec != spec)
+                name_check_begin(&loader->check, spec);
+        r = name_check_step(&loader->check);
+        if (r <= 0)
+                return r;
+        loader->check.spec = NULL;
+        keep_warnings(loader, spec);
+        /* What is found later, when the definition may have been put into another's place, is for both. */
+        if (spec->mentions.n > 0)
+                r = job_spec_hold_warnings(spec);
+        return r < 0 ? r : 1;
+}
+
+static int check_names(Loader *loader, Clock *clock, usec_t end)
+{
+        loader->names = (JobNames){ .n = loader->n, .name = name_of, .spec = spec_of, .lists = lists, .userdata = loader };
+        loader->check.names = &loader->names;
+        while (loader->n_checked < loader->n) {
+                JobSpec *spec = loader->files[loader->n_checked].spec;
+                int r = spec ? check_file(loader, spec) : 1;
+
+                if (r < 0)
+                        return r;
+                loader->n_checked += r > 0;
+                if (clock_boottime(clock) >= end)
+                        break;
+        }
+        return loader->n_checked == loader->n;
+}
+
+const ConfigReport *loader_warnings(Loader *loader)
+{
+        config_report_sort(&loader->warnings);
+        return &loader->warnings;
+}
+
+unsigned loader_n_warnings(const Loader *loader)
+{
+        return loader->n_warnings;
+}
+
+JobSpec *loader_next_mentions(const Loader *loader, size_t *i)
+{
+        for (unsigned n = 0; n < PASSED_OVER_MAX && *i < loader->n; n++) {
+                JobSpec *spec = loader->files[(*i)++].spec;
+
+                if (spec && spec->mentions.n > 0)
+                        return spec;
+        }
+        return NULL;
+}
+
+size_t loader_n_files(const Loader *loader)
+{
+        return loader->n;
+}
+
+void loader_warn(Loader *loader, JobSpec *spec, const Mention *mention, const char *message)
+{
+        loader->n_warnings++;
+        config_report_warn(&loader->warnings, mention->file, mention->line, mention->column, "%s=: %s", mention->key, message);
+        if (spec && job_spec_hold_warnings(spec) >= 0)
+                (void)job_warnings_add(spec->warnings, mention->file, mention->line, mention->column, mention->key, message);
+}
+
+void loader_warn_of_load(Loader *loader, const char *message)
+{
+        loader->n_warnings++;
+        config_report_warn(&loader->warnings, loader->base, 0, 0, "%s", message);
+}
+
+/* --- steps --- */
+
 int loader_step(Loader *loader, Clock *clock, usec_t budget)
 {
         usec_t end = usec_add(clock_boottime(clock), budget);
-        int r;
+        int r = 0;
 
         while (loader->reader || loader->n_read < loader->n) {
                 r = loader->reader ? read_instances(loader, &loader->files[loader->n_read - 1]) :
@@ -253,8 +390,10 @@ int loader_step(Loader *loader, Clock *clock, usec_t budget)
         }
         if (loader->reader || loader->n_read < loader->n)
                 return 0;
-        r = refuse_references(loader);
-        return r < 0 ? r : 1;
+        if (!loader->cycles_known)
+                r = refuse_references(loader);
+        loader->cycles_known = true;
+        return r < 0 ? r : check_names(loader, clock, end);
 }
 
 bool loader_is_applying(const Loader *loader)
@@ -271,8 +410,11 @@ static void refuse(EventBus *events, Job *job, const LoaderFile *file)
 {
         Event event = { .type = EVENT_REFUSED, .job = file->name, .message = file->problem };
 
-        if (job && !job->removed)
+        if (job && !job->removed) {
                 job->refused = true;
+                /* They were about what the file said before. */
+                job_spec_share_warnings(job->spec, NULL);
+        }
         event_bus_emit(events, &event);
 }
 
@@ -291,6 +433,8 @@ static int apply_spec(Loader *loader, const char *name, JobSpec *spec, Scheduler
                 return 0;
         } else if (!job->on_demand && (job->spec == spec || streq(job->spec->identity, spec->identity))) {
                 loader->counts.unchanged++;
+                if (job->spec != spec)
+                        job_spec_share_warnings(job->spec, spec);
         } else {
                 loader->counts.changed++;
                 scheduler_change_job(scheduler, job, spec);

@@ -23,7 +23,10 @@ int loader_new(const char *directory, bool may_be_missing, const ResourceSet *re
 Loader *loader_free(Loader *loader);
 DEFINE_CLEANUP(Loader *, loader_free);
 
-/* Reads files, and the names of instances, for about BUDGET (USEC_INFINITY: all). 1 all are read, 0 there are more, -ENOMEM. */
+/*
+ * Reads files and the names of instances, then looks for the jobs that they name, for about BUDGET (USEC_INFINITY: all).
+ * 1 all is read, 0 there is more, -ENOMEM.
+ */
 int loader_step(Loader *loader, Clock *clock, usec_t budget);
 
 /* Whether loader_apply() has begun. */
@@ -31,6 +34,24 @@ bool loader_is_applying(const Loader *loader);
 
 /* What was wrong; lives as long as LOADER. */
 const ConfigReport *loader_report(const Loader *loader);
+/* What is legal and surely not meant, in the order of its places. Of names it is known once all files are read. */
+const ConfigReport *loader_warnings(Loader *loader);
+/* How many there are, also of those that are not kept. */
+unsigned loader_n_warnings(const Loader *loader);
+
+/*
+ * For who looks for what files mention beside jobs: a definition at or behind number *I that mentions anything; *I is
+ * behind it then. NULL: there was none among as many as may be looked at in a turn; at loader_n_files() is the end.
+ */
+JobSpec *loader_next_mentions(const Loader *loader, size_t *i);
+size_t loader_n_files(const Loader *loader);
+/*
+ * Adds a warning about MENTION of SPEC, also for the definition that stays in force in its place. SPEC may be NULL: it
+ * is of takt.conf.
+ */
+void loader_warn(Loader *loader, JobSpec *spec, const Mention *mention, const char *message);
+/* Adds one about the load as a whole. */
+void loader_warn_of_load(Loader *loader, const char *message);
 
 /*
  * Once all is read: adds, changes and then removes jobs, for about BUDGET (USEC_INFINITY: all). One whose file,

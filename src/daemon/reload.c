@@ -21,6 +21,43 @@ static void log_report(const ConfigReport *report)
                 log_error("… and %zu problems more", report->n_dropped);
 }
 
+/* With the job that it is about, so that its log has it. */
+static void log_warning_of_job(const ConfigProblem *problem)
+{
+        const char *slash = strrchr(problem->file, '/');
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        _cleanup_free_ char *job = NULL;
+
+        if (slash && job_file_name_is_valid(slash + 1))
+                (void)job_name_from_path(problem->file, &job);
+        if (config_problem_format(problem, &text) >= 0)
+                log_at(LOG_WARNING, ((const LogField[]){ { "TAKT_JOB", job }, {} }), "%s", text.data);
+}
+
+static void log_warnings(Loader *loader)
+{
+        const ConfigReport *report = loader_warnings(loader);
+        unsigned n_more = loader_n_warnings(loader) - (unsigned)report->n;
+
+        for (size_t i = 0; i < report->n; i++)
+                log_warning_of_job(&report->problems[i]);
+        if (n_more > 0)
+                log_warning("… and %u warnings more", n_more);
+}
+
+/* All that can be known of what was loaded is known. */
+static void end_lookout(Daemon *d)
+{
+        d->lookout = lookout_free(d->lookout);
+        d->n_warnings = loader_n_warnings(d->loader);
+        log_warnings(d->loader);
+}
+
+static int begin_lookout(Daemon *d, LookoutDone done)
+{
+        return lookout_new(&d->engine, d->environment, d->settings, d->loader, &d->resources, done, d, &d->lookout);
+}
+
 /* What is the first in its file was told as it was refused. */
 static void log_other_problems(const ConfigReport *report)
 {
@@ -54,6 +91,14 @@ int daemon_load_settings(Daemon *d)
         return r;
 }
 
+static void on_start_looked(void *userdata)
+{
+        Daemon *d = userdata;
+
+        end_lookout(d);
+        d->loader = loader_free(d->loader);
+}
+
 int daemon_load_jobs(Daemon *d)
 {
         _cleanup_(loader_freep) Loader *loader = NULL;
@@ -74,7 +119,9 @@ int daemon_load_jobs(Daemon *d)
         d->n_refused = counts.refused;
         log_info("Loaded %u jobs from %s%s", counts.added, d->environment->jobs,
                  counts.refused > 0 ? "; others were refused, see above" : "");
-        return 0;
+        d->loader = TAKE_PTR(loader);
+        r = begin_lookout(d, on_start_looked);
+        return r < 0 ? log_errno(LOG_ERR, r, "Looking for what jobs name failed: %m") : 0;
 }
 
 void daemon_notify_ready(const Daemon *d)
@@ -90,14 +137,17 @@ static void reload_finish(Daemon *d, const ApiReload *result)
         size_t n_problems = result->report ? result->report->n : 0;
 
         if (result->r >= 0)
-                log_info("Reloaded: %u jobs added, %u changed, %u removed, %u unchanged, %zu problem%s", result->added,
-                         result->changed, result->removed, result->unchanged, n_problems, n_problems == 1 ? "" : "s");
+                log_info("Reloaded: %u jobs added, %u changed, %u removed, %u unchanged, %zu problem%s, %u warning%s",
+                         result->added, result->changed, result->removed, result->unchanged,
+                         n_problems, n_problems == 1 ? "" : "s",
+                         result->n_warnings, result->n_warnings == 1 ? "" : "s");
         else
                 log_error("Reload failed, nothing was changed: %s", strerror(-result->r));
         d->remark = result->r < 0 ? "; the last reload failed" : remark_of(result->report);
         if (!d->stopping)
                 daemon_notify_ready(d);
         d->reload_done = NULL;
+        d->reloading = false;
         if (done)
                 done(result, d->reload_userdata);
         d->loader = loader_free(d->loader);
@@ -127,10 +177,25 @@ static void adopt_settings(Daemon *d)
         (void)daemon_listen_status(d);
 }
 
+static void on_reload_looked(void *userdata)
+{
+        Daemon *d = userdata;
+
+        end_lookout(d);
+        reload_finish(d, &(ApiReload){
+                                 .added = d->reload_counts.added,
+                                 .changed = d->reload_counts.changed,
+                                 .removed = d->reload_counts.removed,
+                                 .unchanged = d->reload_counts.unchanged,
+                                 .report = loader_report(d->loader),
+                                 .warnings = loader_warnings(d->loader),
+                                 .n_warnings = loader_n_warnings(d->loader),
+                         });
+}
+
 void daemon_on_reload_step(Deferred *deferred)
 {
         Daemon *d = container_of(deferred, Daemon, reload_step);
-        LoaderCounts counts;
         int r;
 
         activity_note("reading jobs", NULL);
@@ -139,7 +204,7 @@ void daemon_on_reload_step(Deferred *deferred)
         if (r > 0 && !loader_is_applying(d->loader))
                 r = scheduler_set_resources(d->engine.scheduler, &d->new_resources) < 0 ? -ENOMEM : 1;
         if (r > 0)
-                r = loader_apply(d->loader, d->engine.scheduler, &d->engine.events, RELOAD_TURN_USEC, &counts);
+                r = loader_apply(d->loader, d->engine.scheduler, &d->engine.events, RELOAD_TURN_USEC, &d->reload_counts);
         if (r == 0) {
                 loop_defer(d->engine.loop, deferred);
                 return;
@@ -148,16 +213,11 @@ void daemon_on_reload_step(Deferred *deferred)
                 reload_finish(d, &(ApiReload){ .r = r });
                 return;
         }
-        d->n_refused = counts.refused;
+        d->n_refused = d->reload_counts.refused;
         adopt_settings(d);
         scheduler_zones_changed(d->engine.scheduler);
-        reload_finish(d, &(ApiReload){
-                                 .added = counts.added,
-                                 .changed = counts.changed,
-                                 .removed = counts.removed,
-                                 .unchanged = counts.unchanged,
-                                 .report = loader_report(d->loader),
-                         });
+        if (begin_lookout(d, on_reload_looked) < 0)
+                on_reload_looked(d);
 }
 
 int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata)
@@ -165,10 +225,11 @@ int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata)
         Daemon *d = userdata;
         int r;
 
-        if (d->loader)
+        if (d->reloading || d->stopping)
                 return -EBUSY;
-        if (d->stopping)
-                return -EBUSY;
+        /* What the start still looks for is looked for anew. */
+        daemon_end_load(d);
+        d->reloading = true;
         service_manager_reloading(d->manager);
         d->reload_done = done;
         d->reload_userdata = done_userdata;
@@ -192,8 +253,10 @@ int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata)
         return 0;
 }
 
-void daemon_end_reload(Daemon *d)
+void daemon_end_load(Daemon *d)
 {
-        if (d->loader)
+        d->lookout = lookout_free(d->lookout);
+        if (d->reloading)
                 reload_finish(d, &(ApiReload){ .r = -ECANCELED });
+        d->loader = loader_free(d->loader);
 }

@@ -40,6 +40,13 @@ void daemon_apply_control_settings(Daemon *d)
         apply_authority(d);
 }
 
+static unsigned n_warnings(void *userdata)
+{
+        const Daemon *d = userdata;
+
+        return d->n_warnings;
+}
+
 static unsigned refused_files(void *userdata)
 {
         const Daemon *d = userdata;
@@ -88,6 +95,7 @@ int daemon_listen_control(Daemon *d)
                 .started_realtime = d->engine.started_realtime,
                 .settings = current_settings,
                 .refused_files = refused_files,
+                .n_warnings = n_warnings,
                 .reload = daemon_reload,
                 .userdata = d,
         };

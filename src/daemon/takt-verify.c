@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Checks job files and takt.conf, those of a directory or environment as well; taktctl verify becomes this
- * program. Problems go to standard error, with --json to standard output.
+ * program. Problems go to standard error, with --json to standard output. Warnings come last, when all files are read.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -11,6 +11,8 @@
 #include "base/file.h"
 #include "base/string-util.h"
 #include "config/settings.h"
+#include "daemon/neighbourhood.h"
+#include "job/name-check.h"
 #include "job/references.h"
 #include "job/resource.h"
 #include "job/spec.h"
@@ -40,6 +42,8 @@ static void write_problem(const ConfigProblem *problem, JsonWriter *w)
         json_uint(w, problem->line);
         json_key(w, "column");
         json_uint(w, problem->column);
+        json_key(w, "severity");
+        json_string(w, config_severity_to_string(problem->severity));
         json_key(w, "message");
         json_string_lossy(w, problem->message, strlen(problem->message));
         json_end_object(w);
@@ -56,6 +60,8 @@ static int print_problems(const ConfigReport *report)
         }
         if (report->n_dropped > 0)
                 fprintf(stderr, "and %zu more\n", report->n_dropped);
+        if (report->n_dropped_warnings > 0)
+                fprintf(stderr, "and %zu warnings more\n", report->n_dropped_warnings);
         return 0;
 }
 
@@ -123,53 +129,173 @@ static int check_instances(const char *path, const JobSpec *spec, ConfigReport *
         return r;
 }
 
-/* The jobs that were given, for what they say of each other. */
-typedef struct Jobs {
-        JobSpec **specs;
-        size_t n, allocated;
-} Jobs;
+/* A file that was given. */
+typedef struct Checked {
+        char *path;
+        JobSpec *spec;  /* NULL: takt.conf, a broken job, or a template for links */
+        MentionList mentions; /* of takt.conf */
+        int status;
+        size_t n_warnings;
+} Checked;
 
-static int jobs_add(Jobs *jobs, JobSpec *spec)
+typedef struct Checkup {
+        Checked *files;
+        size_t n, allocated;
+        Neighbourhood *neighbourhoods;
+        bool quiet;
+} Checkup;
+
+/* NULL: no memory. */
+static Checked *checkup_add(Checkup *checkup, const char *path)
 {
-        if (jobs->n == jobs->allocated) {
-                size_t allocated = MAX(2 * jobs->allocated, (size_t)16);
-                JobSpec **grown = reallocarray(jobs->specs, allocated, sizeof(*grown));
+        Checked *file;
+
+        if (checkup->n == checkup->allocated) {
+                size_t allocated = MAX(2 * checkup->allocated, (size_t)16);
+                Checked *grown = reallocarray(checkup->files, allocated, sizeof(*grown));
 
                 if (!grown)
-                        return -ENOMEM;
-                jobs->specs = grown;
-                jobs->allocated = allocated;
+                        return NULL;
+                checkup->files = grown;
+                checkup->allocated = allocated;
         }
-        jobs->specs[jobs->n++] = spec;
-        return 0;
+        file = &checkup->files[checkup->n];
+        *file = (Checked){ .path = strdup(path) };
+        if (!file->path)
+                return NULL;
+        checkup->n++;
+        return file;
+}
+
+static void checkup_deinit(Checkup *checkup)
+{
+        for (size_t i = 0; i < checkup->n; i++) {
+                free(checkup->files[i].path);
+                mention_list_deinit(&checkup->files[i].mentions);
+                job_spec_unref(checkup->files[i].spec);
+        }
+        free(checkup->files);
+        neighbourhood_free_all(checkup->neighbourhoods);
 }
 
 static JobSpec *lookup(const char *name, void *userdata)
 {
-        const Jobs *jobs = userdata;
+        const Checkup *checkup = userdata;
         char template[JOB_NAME_MAX + 1] = "";
 
         (void)job_name_template(name, template);
-        for (size_t i = 0; i < jobs->n; i++)
-                if (streq(jobs->specs[i]->name, name) || streq(jobs->specs[i]->name, template))
-                        return jobs->specs[i];
+        for (size_t i = 0; i < checkup->n; i++) {
+                JobSpec *spec = checkup->files[i].spec;
+
+                if (spec && (streq(spec->name, name) || streq(spec->name, template)))
+                        return spec;
+        }
         return NULL;
 }
 
-static int check_references(Jobs *jobs, ConfigReport *report)
+static void check_references(Checkup *checkup, ConfigReport *report)
 {
-        int status = STATUS_OK;
-
-        for (size_t i = 0; i < jobs->n; i++) {
-                int r = job_references_check(jobs->specs[i], lookup, jobs, report);
+        for (size_t i = 0; i < checkup->n; i++) {
+                Checked *file = &checkup->files[i];
+                int r = file->spec ? job_references_check(file->spec, lookup, checkup, report) : 0;
 
                 if (r == -EBADMSG)
-                        status = STATUS_BROKEN;
+                        file->status = STATUS_BROKEN;
                 else if (r < 0)
-                        return complain(jobs->specs[i]->name, r);
+                        file->status = complain(file->path, r);
         }
-        return status;
 }
+
+/* --- warnings --- */
+
+/* The directory of the jobs beside which the file at PATH stands. NULL: no memory. */
+static char *find_jobs(const char *path, bool is_job)
+{
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *directory = slash ? strndup(path, MAX((size_t)(slash - path), (size_t)1)) : strdup(".");
+
+        if (is_job || !directory)
+                return TAKE_PTR(directory);
+        return path_join(directory, "jobs");
+}
+
+static int check_names(const Neighbourhood *neighbourhood, JobSpec *spec)
+{
+        NameCheck check = { .names = neighbourhood_names(neighbourhood) };
+        int r = 0;
+
+        if (!check.names)
+                return 0;
+        name_check_begin(&check, spec);
+        while (r == 0)
+                r = name_check_step(&check);
+        return r;
+}
+
+static int look_around(const Neighbourhood *neighbourhood, const MentionList *mentions, JobWarnings *warnings)
+{
+        const Surroundings *s = neighbourhood_surroundings(neighbourhood);
+
+        for (size_t i = 0; i < mentions->n; i++) {
+                const Mention *mention = &mentions->mentions[i];
+                _cleanup_free_ char *directory = NULL, *nearest = NULL, *message = NULL;
+                Look look;
+                int r = mention_to_look(mention, s, &look, &directory);
+
+                if (r > 0)
+                        r = look_for(&look, &nearest);
+                if (r == -ENOMEM)
+                        return r;
+                message = r < 0 ? mention_describe(mention, s, r, nearest) : NULL;
+                if (message)
+                        (void)job_warnings_add(warnings, mention->file, mention->line, mention->column, mention->key, message);
+        }
+        return 0;
+}
+
+static void take_warnings(Checked *file, JobWarnings *warnings, ConfigReport *report)
+{
+        config_report_sort(&warnings->report);
+        for (size_t i = 0; i < warnings->report.n; i++)
+                config_report_add_copy(report, &warnings->report.problems[i]);
+        report->n_dropped_warnings += warnings->report.n_dropped_warnings;
+        file->n_warnings = warnings->report.n + warnings->report.n_dropped_warnings;
+}
+
+static int warn_of_file(Checkup *checkup, Checked *file, ConfigReport *report)
+{
+        JobSpec *spec = file->spec;
+        _cleanup_free_ char *jobs = find_jobs(file->path, spec);
+        JobWarnings *warnings;
+        const Neighbourhood *neighbourhood = jobs ? neighbourhood_get(&checkup->neighbourhoods, jobs) : NULL;
+        int r = neighbourhood ? 0 : -ENOMEM;
+
+        if (r >= 0 && spec)
+                r = check_names(neighbourhood, spec);
+        if (r >= 0 && spec)
+                r = job_spec_hold_warnings(spec);
+        if (r < 0)
+                return r;
+        warnings = spec ? job_warnings_ref(spec->warnings) : job_warnings_new();
+        r = warnings ? look_around(neighbourhood, spec ? &spec->mentions : &file->mentions, warnings) : -ENOMEM;
+        if (r >= 0)
+                take_warnings(file, warnings, report);
+        job_warnings_unref(warnings);
+        return r;
+}
+
+static void warn(Checkup *checkup, ConfigReport *report)
+{
+        for (size_t i = 0; i < checkup->n; i++) {
+                Checked *file = &checkup->files[i];
+                int r = file->status == STATUS_OK ? warn_of_file(checkup, file, report) : 0;
+
+                if (r < 0)
+                        file->status = complain(file->path, r);
+        }
+}
+
+/* --- files --- */
 
 /* What a daemon sees only when it runs: compiling a program takes too long for thousands of jobs. */
 static int check_filter(const ResultFilter *filter, ConfigReport *report)
@@ -180,27 +306,14 @@ static int check_filter(const ResultFilter *filter, ConfigReport *report)
         return r == -EBADMSG ? config_report_add(report, filter->file, filter->line, filter->column, "Filter=: %s", error) : r;
 }
 
-static int load(const char *path, Jobs *jobs, ConfigReport *report)
+static int load_job(const char *path, Checked *file, ConfigReport *report)
 {
-        _cleanup_(settings_freep) Settings *settings = NULL;
-        _cleanup_(resource_set_deinit) ResourceSet resources = {};
-        const char *slash = strrchr(path, '/');
-        JobSpec *spec;
-        int r;
+        int r = job_spec_load_file(path, report, &file->spec);
+        const JobSpec *spec = file->spec;
 
-        if (streq(slash ? slash + 1 : path, "takt.conf")) {
-                r = settings_load(path, report, &settings);
-                return r < 0 ? r : resource_set_load(path, report, &resources);
-        }
-        r = job_spec_load_file(path, report, &spec);
         /* What is wrong in a template for links only shows in its links. */
         if (r < 0)
                 return r == -ENOTSUP ? 0 : r;
-        r = jobs_add(jobs, spec);
-        if (r < 0) {
-                job_spec_unref(spec);
-                return r;
-        }
         r = check_filter(&spec->result.filter, report);
         if (r >= 0 && spec->job.uses.n > 0)
                 r = check_uses(path, spec, report);
@@ -209,21 +322,37 @@ static int load(const char *path, Jobs *jobs, ConfigReport *report)
         return spec->job.instances && job_name_is_template(spec->name) ? check_instances(path, spec, report) : 0;
 }
 
-/* STATUS_…; problems are added to REPORT. */
-static int verify(const char *path, Jobs *jobs, ConfigReport *report, bool quiet)
+static int load_settings(const char *path, Checked *file, ConfigReport *report)
 {
+        _cleanup_(settings_freep) Settings *settings = NULL;
+        _cleanup_(resource_set_deinit) ResourceSet resources = {};
+        int r = settings_load(path, report, &settings);
+
+        if (r >= 0)
+                r = resource_set_load(path, report, &resources);
+        if (r < 0)
+                return r;
+        file->mentions = resources.mentions;
+        resources.mentions = (MentionList){};
+        return 0;
+}
+
+/* STATUS_…; problems are added to REPORT. */
+static int verify(const char *path, Checkup *checkup, ConfigReport *report)
+{
+        const char *slash = strrchr(path, '/');
+        bool is_settings = streq(slash ? slash + 1 : path, "takt.conf");
+        Checked *file;
         int r;
 
         if (access(path, R_OK) < 0)
                 return complain(path, negative_errno());
-        r = load(path, jobs, report);
-        if (r == -EBADMSG)
-                return STATUS_BROKEN;
-        if (r < 0)
-                return complain(path, r);
-        if (!quiet)
-                printf("%s: ok\n", path);
-        return STATUS_OK;
+        file = checkup_add(checkup, path);
+        if (!file)
+                return complain(path, -ENOMEM);
+        r = is_settings ? load_settings(path, file, report) : load_job(path, file, report);
+        file->status = r == -EBADMSG ? STATUS_BROKEN : r < 0 ? complain(path, r) : STATUS_OK;
+        return file->status;
 }
 
 static int select_job(const struct dirent *entry)
@@ -231,17 +360,19 @@ static int select_job(const struct dirent *entry)
         return job_file_name_is_valid(entry->d_name);
 }
 
-/* All job files of DIRECTORY. */
-static int verify_jobs(const char *directory, Jobs *jobs, ConfigReport *report, bool quiet)
+/* All job files of DIRECTORY, which may name each other. */
+static int verify_jobs(const char *directory, Checkup *checkup, ConfigReport *report)
 {
         struct dirent **entries;
         int n = scandir(directory, &entries, select_job, alphasort), status = STATUS_OK;
 
         if (n < 0)
                 return complain(directory, negative_errno());
+        if (neighbourhood_add(&checkup->neighbourhoods, directory) < 0)
+                status = complain(directory, -ENOMEM);
         for (int i = 0; i < n; i++) {
                 _cleanup_free_ char *path = path_join(directory, entries[i]->d_name);
-                int r = path ? verify(path, jobs, report, quiet) : complain(directory, -ENOMEM);
+                int r = path ? verify(path, checkup, report) : complain(directory, -ENOMEM);
 
                 status = MAX(status, r);
                 free(entries[i]);
@@ -258,23 +389,44 @@ static bool is_directory(const char *path)
 }
 
 /* An environment, or a directory of job files. */
-static int verify_directory(const char *directory, Jobs *jobs, ConfigReport *report, bool quiet)
+static int verify_directory(const char *directory, Checkup *checkup, ConfigReport *report)
 {
         _cleanup_free_ char *conf = path_join(directory, "takt.conf"), *files = path_join(directory, "jobs");
         int status, r;
 
         if (!conf || !files)
                 return complain(directory, -ENOMEM);
-        status = access(conf, F_OK) < 0 ? STATUS_OK : verify(conf, jobs, report, quiet);
-        r = verify_jobs(is_directory(files) ? files : directory, jobs, report, quiet);
+        status = access(conf, F_OK) < 0 ? STATUS_OK : verify(conf, checkup, report);
+        r = verify_jobs(is_directory(files) ? files : directory, checkup, report);
         return MAX(status, r);
+}
+
+/* What became of each file; the worst status of all. */
+static int print_verdicts(const Checkup *checkup, bool strict)
+{
+        int status = STATUS_OK;
+
+        for (size_t i = 0; i < checkup->n; i++) {
+                const Checked *file = &checkup->files[i];
+
+                status = MAX(status, file->status);
+                if (file->n_warnings > 0 && strict)
+                        status = MAX(status, (int)STATUS_BROKEN);
+                if (checkup->quiet || file->status != STATUS_OK)
+                        continue;
+                if (file->n_warnings > 0)
+                        printf("%s: ok, with %zu warning%s\n", file->path, file->n_warnings, file->n_warnings == 1 ? "" : "s");
+                else
+                        printf("%s: ok\n", file->path);
+        }
+        return status;
 }
 
 int main(int argc, char **argv)
 {
         _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
-        bool json = false, quiet = false;
-        Jobs jobs = {};
+        _cleanup_(checkup_deinit) Checkup checkup = {};
+        bool json = false, strict = false;
         int status = STATUS_OK, r, i;
 
         for (i = 1; i < argc && startswith(argv[i], "--"); i++) {
@@ -283,18 +435,17 @@ int main(int argc, char **argv)
                         break;
                 }
                 json = json || streq(argv[i], "--json");
-                quiet = quiet || streq(argv[i], "--quiet");
+                strict = strict || streq(argv[i], "--strict");
+                checkup.quiet = checkup.quiet || streq(argv[i], "--quiet") || streq(argv[i], "--json");
         }
         for (; i < argc; i++) {
-                r = is_directory(argv[i]) ? verify_directory(argv[i], &jobs, &report, quiet || json) :
-                                            verify(argv[i], &jobs, &report, quiet || json);
+                r = is_directory(argv[i]) ? verify_directory(argv[i], &checkup, &report) : verify(argv[i], &checkup, &report);
                 status = MAX(status, r);
         }
-        r = check_references(&jobs, &report);
+        check_references(&checkup, &report);
+        warn(&checkup, &report);
+        r = print_verdicts(&checkup, strict);
         status = MAX(status, r);
-        for (size_t k = 0; k < jobs.n; k++)
-                job_spec_unref(jobs.specs[k]);
-        free(jobs.specs);
         r = json ? print_json(&report) : print_problems(&report);
         if (r < 0)
                 return complain("can't tell what is wrong", r);

@@ -115,7 +115,7 @@ static void daemon_deinit(Daemon *d)
                 deferred_cancel(d->engine.loop, &d->exit_step);
                 deferred_cancel(d->engine.loop, &d->announce);
         }
-        daemon_end_reload(d);
+        daemon_end_load(d);
         file_watch_free(d->zone_watch);
         daemon_stop_status(d);
         varlink_server_free(d->server);
