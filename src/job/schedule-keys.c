@@ -65,8 +65,10 @@ const ConfigKey schedule_keys[] = {
           .default_value = "skip", .help = "What becomes of times that passed without a run, as the machine slept or the daemon was stopped." },
         { "MissedWindowSec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, missed_window), .min = 1,
           .default_value = "infinity", .help = "With Missed=latest and all: how old a missed time may be to be caught up on." },
-        { "Persistent", .type = &config_type_bool, .offset = offsetof(ScheduleSettings, persistent), .default_value = "yes",
+        { "Resume", .type = &config_type_bool, .offset = offsetof(ScheduleSettings, resume), .default_value = "yes",
           .help = "Whether the schedule goes on where it was when the daemon is started again, or begins anew." },
+        { "Persistent", .type = &config_type_bool, .offset = offsetof(ScheduleSettings, persistent), .default_value = "no",
+          .help = "With yes the same as Missed=latest and Resume=yes, which is what systemd.timer(5) means by it." },
         { "RandomizedDelaySec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, random_delay), .max = SPREAD_MAX,
           .default_value = "0", .help = "Puts each run off by a random time up to this one, but not beyond the next." },
         { "FixedRandomDelay", .type = &config_type_bool, .offset = offsetof(ScheduleSettings, fixed_random_delay),
@@ -332,6 +334,35 @@ static int check(const ScheduleSettings *settings, const ConfigItems *items, Con
         return 0;
 }
 
+/* What KEY is set to in the file, as written; NULL where it is left to its default. */
+static const char *written(const ConfigItems *items, const char *key)
+{
+        const ConfigItem *item = config_items_find(items, "Schedule", key);
+
+        return item && item->value[0] ? item->value : NULL;
+}
+
+/* Persistent=yes stands for two keys. A file that says something else in one of these contradicts itself. */
+static int apply_persistent(ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report)
+{
+        bool bad = false;
+
+        if (!settings->persistent)
+                return 0;
+        if (written(items, "Missed") && settings->missed != MISSED_LATEST) {
+                config_items_error(items, report, "Schedule", "Missed", 0,
+                                   "Persistent=yes stands for Missed=latest: leave one of the two keys out");
+                bad = true;
+        }
+        if (!settings->resume) {
+                config_items_error(items, report, "Schedule", "Resume", 0,
+                                   "Persistent=yes stands for Resume=yes: leave one of the two keys out");
+                bad = true;
+        }
+        settings->missed = MISSED_LATEST;
+        return bad ? -EBADMSG : 0;
+}
+
 int schedule_settings_finish(ScheduleSettings *settings, StringList *triggers, const ConfigItems *items,
                              ConfigReport *report, ConfigReport *warnings)
 {
@@ -351,6 +382,7 @@ int schedule_settings_finish(ScheduleSettings *settings, StringList *triggers, c
                         return r;
                 bad = bad || r < 0;
         }
+        bad = apply_persistent(settings, items, report) < 0 || bad;
         for (size_t i = 0; i < settings->schedule.n_triggers; i++)
                 settings->counts_from_end = settings->counts_from_end || settings->schedule.triggers[i].type == TRIGGER_AFTER;
         for (size_t i = 0; i < settings->on.n; i++) {

@@ -85,7 +85,8 @@ struct ScheduleSettings {
         usec_t accuracy;       /* how much later a run may begin, to begin together with others */
         usec_t random_delay;   /* up to which each is put off */
         bool fixed_random_delay;
-        bool persistent;       /* its times survive the daemon */
+        bool resume;           /* its times survive the daemon */
+        bool persistent;       /* as written; it has settled missed and resume */
 };
 
 /* A jq program. */

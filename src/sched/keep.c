@@ -7,7 +7,7 @@ void keep_open(Scheduler *s, Job *job)
 {
         StampStore *stamps = s->services->stamps;
 
-        if (!job_has_schedule(job) || !job->spec->schedule.persistent || job->spec->schedule.schedule.n_triggers == 0)
+        if (!job_has_schedule(job) || !job->spec->schedule.resume || job->spec->schedule.schedule.n_triggers == 0)
                 keep_drop(s, job);
         else if (!job->stamp && stamps)
                 job->stamp = stamp_store_get(stamps, job->name);

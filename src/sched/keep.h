@@ -20,7 +20,7 @@
  */
 #define KEEP_EPOCH (UINT64_C(1767225600) * USEC_PER_SEC)
 
-/* Finds the stamp of a new job, or of one whose Persistent= is another. */
+/* Finds the stamp of a new job, or of one whose Resume= is another. */
 void keep_open(Scheduler *s, Job *job);
 /* Goes on, where there is something to go on from; JOB's state is that of one that begins at NOW. */
 void keep_restore(Scheduler *s, Job *job, const ScheduleNow *now);

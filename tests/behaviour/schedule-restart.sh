@@ -38,10 +38,38 @@ job anew <<'END'
 Type=sleep
 [Schedule]
 Every=1h
-Persistent=no
+Resume=no
 [Sleep]
 Duration=0
 END
+# Daily jobs whose time was two minutes ago.
+for key in Persistent=yes Persistent=no; do
+        job "backup-${key#*=}" <<END
+[Job]
+Type=sleep
+[Schedule]
+OnCalendar=*-*-* $(date -d '-2 minutes' +%H:%M):00
+$key
+[Sleep]
+Duration=0
+END
+done
+
+# stopped_for SECONDS: as if the daemon, which is not there, had been stopped that much earlier
+stopped_for() {
+        python3 - "$dir/env/state/schedule-times" "$1" <<'END'
+import struct, sys
+with open(sys.argv[1], "r+b") as f:
+    data = f.read()
+    # Behind a page, slots of 64 bytes: the name's hash, the schedule's, three times of the boot clock, one of the wall clock.
+    for slot in range(4096, len(data), 64):
+        name, = struct.unpack_from("=Q", data, slot)
+        last, = struct.unpack_from("=Q", data, slot + 40)
+        if name and last:
+            f.seek(slot + 40)
+            f.write(struct.pack("=Q", last - int(sys.argv[2]) * 1000000))
+END
+}
 
 has_lines() {
         [ "$(wc -l <"$dir/all")" -ge "$1" ]
@@ -108,4 +136,14 @@ let_pass 3
 start_taktd
 eventually "what was missed is caught up on after a SIGKILL" has_lines $((n + 3))
 eventually "no time is double after a SIGKILL, and none missing but of runs that were lost" few_missing
+
+# A time that passed an hour into a stop of some hours: systemd's Persistent= makes up for it, once.
+stop_taktd
+rm "$dir/env/jobs/all.job"
+stopped_for 3600
+start_taktd
+eventually "a backup is made up for" has_run 'r["trigger"] == "catch-up" and r["state"] == "succeeded"' backup-yes
+eventually "a backup is missed" has_run 'r["state"] == "missed" and r["error"]["kind"] == "stopped"' backup-no
+is "runs of backup-yes" 1 "$(runs 'len(rs)' backup-yes)"
+is "runs of backup-no" 1 "$(runs 'len(rs)' backup-no)"
 check_end

@@ -161,16 +161,25 @@ static void random_schedule(Definition *d, Random *random, LocalZone *machine_zo
         }
 }
 
-static void random_spread(Definition *d, Random *random)
+/* Persistent=yes is another way to write two of these. */
+static void say_missed(Definition *d, Random *random)
 {
         static const char *const names[] = { "skip", "latest", "all" };
 
+        if (d->missed == MISSED_LATEST && d->resume && chance(random, 50))
+                say(d, "Persistent=yes\n");
+        else
+                say(d, "Missed=%s\n%s", names[d->missed], d->resume ? "" : "Resume=no\n");
+}
+
+static void random_spread(Definition *d, Random *random)
+{
         d->missed = (JobMissed)draw(random, 3);
         d->missed_window = chance(random, 50) ? USEC_INFINITY : (usec_t)draw_range(random, SEC, 3 * DAY);
         d->accuracy = chance(random, 90) ? 1000 : (usec_t)draw_range(random, 1, 600 * SEC);
         d->random_delay = chance(random, 90) ? 0 : (usec_t)draw_range(random, 1, 3600 * SEC);
-        d->persistent = chance(random, 80);
-        say(d, "Missed=%s\n%s", names[d->missed], d->persistent ? "" : "Persistent=no\n");
+        d->resume = chance(random, 80);
+        say_missed(d, random);
         if (d->missed_window != USEC_INFINITY)
                 say(d, "MissedWindowSec=%lluus\n", (unsigned long long)d->missed_window);
         if (d->accuracy != 1000)

@@ -70,7 +70,7 @@ static void go_on_by_wall(Model *m)
         int64_t now = world_boottime(m->world) + world_offset(m->world);
 
         m->wall_taken = m->wall_last = now;
-        if (m->definition->persistent && world_trusts_clock(m->world) && m->wall_kept >= CLOCK_IS_SET &&
+        if (m->definition->resume && world_trusts_clock(m->world) && m->wall_kept >= CLOCK_IS_SET &&
             m->wall_kept <= now + STEP_BACK_MAX)
                 m->wall_taken = m->wall_last = m->wall_kept;
 }
@@ -78,7 +78,7 @@ static void go_on_by_wall(Model *m)
 /* takt.job(5) under "Restarts". */
 void model_restart(Model *m, bool boot)
 {
-        bool anew = !m->definition->persistent || !m->definition->enabled || m->edited;
+        bool anew = !m->definition->resume || !m->definition->enabled || m->edited;
         int64_t now = world_boottime(m->world);
 
         m->edited = false;

@@ -41,7 +41,7 @@ typedef struct Definition {
         usec_t random_delay, accuracy;
         unsigned daily;   /* occurrences, on a day that has any */
         int64_t patience; /* see model_patience() */
-        bool persistent;
+        bool resume;
 
         JobOverlap overlap;
         unsigned max_parallel, max_queued, retries;

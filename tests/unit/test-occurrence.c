@@ -890,7 +890,9 @@ static void add_all(Fixture *f, const char *changed)
         add(f, "f-startup", "OnStartup=1min\n");
         add(f, "g-at", "TimeZone=UTC\nAt=2027-01-15 08:05\nAt=2027-01-15 09:15\n");
         add(f, "h-changed", changed);
-        add(f, "i-not-kept", "Every=7min\nPersistent=no\n");
+        add(f, "b-persistent", "TimeZone=UTC\nOnCalendar=*:0/10\nPersistent=yes\n");
+        add(f, "b-persistent-no", "TimeZone=UTC\nOnCalendar=*:0/10\nPersistent=no\n");
+        add(f, "i-not-kept", "Every=7min\nResume=no\n");
 }
 
 static void assert_found(const Fixture *f, const char *job, size_t i, RunState state, RunTrigger trigger, usec_t scheduled, uint64_t n)
@@ -918,6 +920,11 @@ static void restart(bool clean)
         assert_string_equal(find_record(f, "a-cal", 0)->error, "stopped");
         assert_found(f, "b-latest", 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 50 * MIN_, 3);
         assert_found(f, "b-latest", 1, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 60 * MIN_, 1);
+        assert_found(f, "b-persistent", 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 50 * MIN_, 3);
+        assert_found(f, "b-persistent", 1, RUN_SUCCEEDED, RUN_TRIGGER_CATCH_UP, 60 * MIN_, 1);
+        assert_null(find_record(f, "b-persistent", 2));
+        assert_found(f, "b-persistent-no", 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 60 * MIN_, 4);
+        assert_null(find_record(f, "b-persistent-no", 1));
         /* 28, 35, 42, 49, 56 and, just late, 63. */
         assert_found(f, "c-every", 0, RUN_MISSED, RUN_TRIGGER_SCHEDULE, 56 * MIN_, 5);
         assert_found(f, "c-every", 1, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, 63 * MIN_, 1);
@@ -1149,7 +1156,7 @@ static void test_bad_keys(_unused_ void **state)
 {
         static const char *const bad[] = {
                 "Missed=some", "MissedWindowSec=0", "MissedWindowSec=soon", "RandomizedDelaySec=infinity", "RandomizedDelaySec=-1s",
-                "AccuracySec=0", "AccuracySec=2y", "FixedRandomDelay=perhaps", "Persistent=2",
+                "AccuracySec=0", "AccuracySec=2y", "FixedRandomDelay=perhaps", "Persistent=2", "Resume=2",
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
@@ -1163,6 +1170,50 @@ static void test_bad_keys(_unused_ void **state)
                 assert_int_equal(report.n, 1);
                 assert_int_equal(report.problems[0].line, 5);
                 assert_int_equal(report.problems[0].column, strchr(bad[i], '=') - bad[i] + 2);
+        }
+}
+
+/* Persistent=yes is the same as two other keys, which say the same or nothing beside it. */
+static void test_persistent(_unused_ void **state)
+{
+        static const struct {
+                const char *text;
+                unsigned bad_line; /* 0: it is good */
+                JobMissed missed;
+                bool resume;
+        } cases[] = {
+                { "Persistent=yes", 0, MISSED_LATEST, true },
+                { "Persistent=yes\nMissed=latest\nResume=yes", 0, MISSED_LATEST, true },
+                { "Missed=all\nMissed=\nPersistent=yes", 0, MISSED_LATEST, true },
+                { "Persistent=yes\nPersistent=\nMissed=all", 0, MISSED_ALL, true },
+                { "Persistent=no", 0, MISSED_SKIP, true },
+                { "Persistent=no\nMissed=all\nResume=no", 0, MISSED_ALL, false },
+                { "Persistent=no\nMissed=latest", 0, MISSED_LATEST, true },
+                { "Persistent=yes\nMissed=all", 6, 0, false },
+                { "Missed=skip\nPersistent=yes", 5, 0, false },
+                { "Resume=yes\nPersistent=yes\nResume=no", 7, 0, false },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+                _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+                _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n[Schedule]\nEvery=1s\n%s\n", cases[i].text);
+                JobSpec *spec = NULL;
+                int r;
+
+                assert_ok(config_parse_text("j", text, strlen(text), &items, &report));
+                r = job_spec_load_items("j", &items, &report, &spec);
+                if (cases[i].bad_line > 0) {
+                        assert_int_equal(r, -EBADMSG);
+                        assert_int_equal(report.n, 1);
+                        assert_int_equal(report.problems[0].line, cases[i].bad_line);
+                        assert_non_null(strstr(report.problems[0].message, "Persistent=yes stands for "));
+                        continue;
+                }
+                assert_ok(r);
+                assert_int_equal(spec->schedule.missed, cases[i].missed);
+                assert_int_equal(spec->schedule.resume, cases[i].resume);
+                job_spec_unref(spec);
         }
 }
 
@@ -1204,6 +1255,7 @@ int main(void)
                 RUN(test_long_exclusion),
                 RUN(test_end_is_told_once),
                 RUN(test_bad_keys),
+                RUN(test_persistent),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
