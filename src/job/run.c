@@ -69,6 +69,7 @@ static _noinline_ void free_extra(Run *run)
         free(extra->error_kind);
         free(extra->error_message);
         story_free(extra->story);
+        causes_unref(extra->causes);
         secret_set_deinit(&extra->secrets);
         free(extra);
 }

@@ -10,6 +10,7 @@
 #include "base/tree.h"
 
 #include "base/list.h"
+#include "job/causes.h"
 #include "job/event.h"
 #include "job/requester.h"
 #include "job/secret.h"
@@ -97,6 +98,7 @@ typedef struct RunExtra {
         uint64_t hold_run;    /* of RUN_HOLD_RUN; 0: none */
         usec_t jitter, slack; /* how much later it was put off to, by RandomizedDelaySec= and AccuracySec= */
         RunStory *story;      /* NULL: nothing of that; see run_story() */
+        Causes *causes;       /* the jobs whose events led here; NULL: none did */
         SecretSet secrets;    /* that were put in for it, beside those of its definition */
 } RunExtra;
 

@@ -257,6 +257,7 @@ static int new_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *
         run->origin = request->origin;
         run->event_depth = request->event_depth;
         run->attempts = request->attempts;
+        triggers_note_causes(run, request->causes);
         run->member = request->member;
         if (run->member)
                 run->member->run = run;

@@ -290,6 +290,8 @@ int triggers_set(Scheduler *s, Job *job);
 /* JOB listens no more; what waits for it is recorded as cancelled. */
 void triggers_remove(Scheduler *s, Job *job);
 void triggers_shutdown(Scheduler *s);
+/* The jobs whose events led to RUN (a reference is taken; NULL: none). Without memory for it a loop is longer. */
+void triggers_note_causes(Run *run, Causes *causes);
 void triggers_offer(Scheduler *s, const Run *run, unsigned bit, const char *message, const char *data);
 
 /* Something happened to RUN: BIT is as in an EventTrigger. */

@@ -36,6 +36,7 @@ int record_refused(Scheduler *s, Job *job, const RunRequest *request, RunState s
         run->cause = request->cause;
         run->origin = request->origin;
         run->event_depth = request->event_depth;
+        triggers_note_causes(run, request->causes);
         run_set_error(run, kind, message);
         execute_finish(s, run, state);
         return 0;

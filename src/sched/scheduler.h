@@ -146,6 +146,7 @@ typedef struct RunRequest {
         const Requester *by;       /* who asks for it; NULL: nobody does, or it is not known */
         uint64_t origin;           /* the run that led to it, as in a Run; 0: none */
         uint8_t event_depth;       /* as in a Run */
+        Causes *causes;            /* as in a RunExtra (borrowed); NULL: none */
         Member *member;            /* what it is in its group; NULL: in none */
         uint64_t replaces;         /* the lost run whose place it takes; 0: none … */
         unsigned attempts;         /* … and how many attempts there were of that: they count */

@@ -5,6 +5,11 @@
  * a job at a time has its next one, so that a flood of events for one job holds up neither others nor the
  * loop. An event counts for the definitions that are in force when it happens; one that waits survives a
  * change of the job that it is for.
+ *
+ * A pattern is written without knowing all that it matches. So it never starts a job by what that job's own runs
+ * do, nor by what they have led to: an alert job for "*.failed" that fails itself, or two that tell of each
+ * other's failures, would go round until TRIGGER_DEPTH_MAX, with several of them at a power of their number. A
+ * name is meant: there a loop is an error, and is told as one.
  */
 #include "sched/trigger-index.h"
 
@@ -24,6 +29,7 @@ typedef struct Input {
         uint64_t run;
         uint8_t depth;
         char *text; /* JSON object */
+        Causes *causes; /* of the runs that it starts */
 } Input;
 
 typedef struct Pending {
@@ -48,6 +54,7 @@ static void input_unref(Input *input)
 {
         if (!input || --input->n_ref > 0)
                 return;
+        causes_unref(input->causes);
         free(input->text);
         free(input);
 }
@@ -89,6 +96,7 @@ static void refuse(Scheduler *s, Job *job, const Pending *pending, RunState stat
                                      .cause = find_cause(job, pending->cause),
                                      .origin = pending->input->run,
                                      .event_depth = pending->input->depth,
+                                     .causes = pending->input->causes,
                              },
                              state, kind, message);
 }
@@ -120,6 +128,36 @@ void triggers_shutdown(Scheduler *s)
         timer_disarm(s->services->timers, &s->triggers.turn);
         while ((target = list_first(&s->triggers.ring, TriggerTarget, ring)))
                 drop_pending(s, target->job, "shutdown", "the daemon was stopped");
+}
+
+/* --- what led to a run --- */
+
+void triggers_note_causes(Run *run, Causes *causes)
+{
+        RunExtra *extra = causes ? run_make_extra(run) : NULL;
+
+        if (extra)
+                extra->causes = causes_ref(causes);
+}
+
+/* Of what RUN's events start. A member's run is of its group, which has begun it. NULL: no memory. */
+static Causes *make_causes(const Run *run)
+{
+        _cleanup_(causes_unrefp) Causes *before = NULL;
+
+        before = run->member ? make_causes(run->member->group) : causes_ref(run->extra->causes);
+        return run->member && !before ? NULL : causes_new(before, run->job->name);
+}
+
+/* Whether what RUN does is JOB's own doing: it is a run of JOB, or one that JOB's events or members led to. */
+static bool led_to(const Job *job, const Run *run)
+{
+        if (streq(run->job->name, job->name))
+                return true;
+        for (; run->member; run = run->member->group)
+                if (causes_are_same(run->member->group->job->name, job->name))
+                        return true;
+        return causes_have(run->extra->causes, job->name);
 }
 
 /* --- an event --- */
@@ -173,9 +211,17 @@ static Input *make_input(Scheduler *s, const Run *run, unsigned bit, const char 
 
         if (!input || format_event(run, event_bit_to_string(bit), scheduler_realtime(s), message, data, &text) < 0)
                 goto failed;
-        *input = (Input){ .n_ref = 1, .run = run->id, .depth = (uint8_t)(run->event_depth + 1), .text = buffer_steal(&text) };
-        if (input->text)
+        *input = (Input){
+                .n_ref = 1,
+                .run = run->id,
+                .depth = (uint8_t)(run->event_depth + 1),
+                .text = buffer_steal(&text),
+                .causes = make_causes(run),
+        };
+        if (input->text && input->causes)
                 return input;
+        causes_unref(input->causes);
+        free(input->text);
 failed:
         free(input);
         return NULL;
@@ -242,7 +288,8 @@ void triggers_offer(Scheduler *s, const Run *run, unsigned bit, const char *mess
                 list_foreach(listener, &source->listeners, Listener, link)
                         offer(s, &notice, listener);
         list_foreach(listener, &s->triggers.patterns, Listener, link)
-                if ((listener->trigger->events & bit) && fnmatch(listener->trigger->job, run->job->name, 0) == 0)
+                if ((listener->trigger->events & bit) && fnmatch(listener->trigger->job, run->job->name, 0) == 0 &&
+                    !led_to(listener->target->job, run))
                         offer(s, &notice, listener);
         input_unref(notice.input);
 }
@@ -287,6 +334,7 @@ static int start(Scheduler *s, Job *job, const Pending *pending)
                                      .cause = find_cause(job, pending->cause),
                                      .origin = pending->input->run,
                                      .event_depth = pending->input->depth,
+                                     .causes = pending->input->causes,
                              },
                              NULL);
 }

@@ -113,12 +113,12 @@ static void test_fan_in_and_out(_unused_ void **state)
         fixture_free(f);
 }
 
-/* Each of y's runs is an event for y as well: 16 of them, and a failure. */
+/* Each of y's runs is an event for y as well, as it is named: 16 of them, and a failure. */
 static void test_loop(_unused_ void **state)
 {
         Fixture *f = fixture_new();
 
-        add_zero(f, "y", "On=*.ended");
+        add_zero(f, "y", "On=[a].ended\nOn=y.ended");
         engine_run(&f->engine, add_zero(f, "a", ""));
         engine_pass(&f->engine, SEC);
         assert_int_equal(count(f, "y", RUN_SUCCEEDED, ""), TRIGGER_DEPTH_MAX);
@@ -263,6 +263,105 @@ static void test_defaults(_unused_ void **state)
         fixture_free(f);
 }
 
+/* A job that comes to a bad end after a second, and listens as SCHEDULE says. */
+static Job *add_bad(Fixture *f, const char *name, const char *schedule)
+{
+        _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\nTimeoutSec=1s\n[Schedule]\n%s\n[Sleep]\nDuration=1h\n", schedule);
+
+        assert_non_null(text);
+        return add(f, name, text);
+}
+
+/* An alert that fails itself is not told of that, by a pattern that nobody wrote for it. */
+static void test_own_events(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+
+        add_bad(f, "alert", "On=*.failed|timeout");
+        engine_run(&f->engine, add_bad(f, "a", ""));
+        engine_pass(&f->engine, 60 * SEC);
+        assert_int_equal(count(f, "alert", RUN_TIMEOUT, "timeout"), 1);
+        assert_int_equal(f->n, 2);
+        /* What was never begun is an event of the job as well. */
+        add(f, "needs", "[Job]\nType=sleep\nParameter=required:string\n[Schedule]\nOn=*.failed\n");
+        engine_run(&f->engine, add(f, "needs-too", "[Job]\nType=sleep\nParameter=required:string\n"));
+        engine_pass(&f->engine, 60 * SEC);
+        assert_int_equal(count(f, "needs", RUN_FAILED, "bad-parameter"), 1);
+        fixture_free(f);
+}
+
+/* Each tells of the other's failure, and that is where it ends. */
+static void test_two_alerts(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+
+        add_bad(f, "mail", "On=*.timeout");
+        add_bad(f, "sms", "On=*.timeout");
+        engine_run(&f->engine, add_bad(f, "a", ""));
+        engine_pass(&f->engine, 60 * SEC);
+        assert_int_equal(count(f, "mail", RUN_TIMEOUT, "timeout"), 2);
+        assert_int_equal(count(f, "sms", RUN_TIMEOUT, "timeout"), 2);
+        assert_int_equal(f->n, 5);
+        fixture_free(f);
+}
+
+/* A pattern leads on to what has not been there, and a name to all. */
+static void test_pattern_after_pattern(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+
+        add_zero(f, "parse", "On=fetch*.succeeded");
+        add_zero(f, "index", "On=pars?.succeeded");
+        add_zero(f, "report", "On=*nde*.succeeded");
+        add_zero(f, "fetch-again", "On=report.succeeded");
+        engine_run(&f->engine, add_zero(f, "fetch", ""));
+        engine_pass(&f->engine, SEC);
+        assert_int_equal(count(f, "parse", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(count(f, "index", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(count(f, "report", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(count(f, "fetch-again", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(f->n, 5);
+        fixture_free(f);
+}
+
+/* Of many instances each tells of each other one: not of all that follows, which would be the power of their number. */
+static void test_instances(_unused_ void **state)
+{
+        static const char *const names[] = { "alert@a", "alert@b", "alert@c", "alert@d" };
+        Fixture *f = fixture_new();
+        JobSpec *spec = make_spec("alert@", "[Job]\nType=sleep\nTimeoutSec=1s\n[Schedule]\nOn=*.timeout\n[Sleep]\nDuration=1h\n");
+        Job *first = NULL;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                assert_ok(scheduler_add_instance(f->engine.scheduler, spec, names[i], i == 0 ? &first : NULL));
+        job_spec_unref(spec);
+        engine_run(&f->engine, add_bad(f, "a", ""));
+        engine_pass(&f->engine, 60 * SEC);
+        assert_int_equal(f->n, 1 + 4 + 4 * 3);
+        /* By hand: the three others. */
+        engine_run(&f->engine, first);
+        engine_pass(&f->engine, 60 * SEC);
+        assert_int_equal(f->n, 1 + 4 + 4 * 3 + 1 + 3);
+        fixture_free(f);
+}
+
+/* A group is not started by what its members do, nor by what these lead to. */
+static void test_members(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+
+        add(f, "all", "[Job]\nType=group\n[Schedule]\nOn=*.timeout|failed\n[Group]\nRun=both\nRun=mail\n");
+        add(f, "both", "[Job]\nType=group\n[Group]\nRun=mail\nRun=sms\n");
+        add_bad(f, "mail", "");
+        add_bad(f, "sms", "");
+        add_bad(f, "siren", "On=sms.timeout");
+        engine_run(&f->engine, add_bad(f, "a", ""));
+        engine_pass(&f->engine, 60 * SEC);
+        assert_int_equal(count(f, "all", RUN_FAILED, "member-failed"), 1);
+        assert_int_equal(count(f, "siren", RUN_TIMEOUT, "timeout"), 1);
+        fixture_free(f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -270,7 +369,9 @@ int main(void)
                 RUN(test_loop_through_a_group), RUN(test_flood),
                 RUN(test_order),          RUN(test_change_and_remove),
                 RUN(test_paused_and_disabled), RUN(test_patterns),
-                RUN(test_defaults),
+                RUN(test_defaults),       RUN(test_own_events),
+                RUN(test_two_alerts),     RUN(test_pattern_after_pattern),
+                RUN(test_instances),      RUN(test_members),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
