@@ -195,6 +195,16 @@ static void explain_next(Explanation *e)
                buffer_string(&note), overlap_prospect(job));
 }
 
+static void explain_events(Explanation *e)
+{
+        size_t n = scheduler_n_events_waiting(e->job);
+
+        if (n == 1)
+                decide_now(&e->decisions, "queued", "one event waits to start a run (On=)");
+        else if (n > 1)
+                decide_now(&e->decisions, "queued", "%zu events wait, each to start a run (On=)", n);
+}
+
 static void explain_job(Explanation *e)
 {
         const Job *job = e->job;
@@ -206,6 +216,7 @@ static void explain_job(Explanation *e)
         if (job->spec->files.n > 0)
                 explain_file(e, job->spec->files.strings[0]);
         explain_warnings(e);
+        explain_events(e);
         if (job->is_template)
                 decide_now(&e->decisions, "never", "it is a template; its instances run");
         else if (job->on_demand)

@@ -130,6 +130,10 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         write_strings(w, "schedule", &spec->triggers);
         json_key(w, "overlap");
         json_string(w, overlaps[spec->schedule.overlap]);
+        if (spec->schedule.on.n > 0) {
+                json_key(w, "eventOverlap");
+                json_string(w, overlaps[spec->schedule.event_overlap]);
+        }
         write_limit(w, "maxParallel", spec->schedule.max_parallel > 0, spec->schedule.max_parallel);
         write_limit(w, "timeoutUsec", spec->job.timeout != USEC_INFINITY, spec->job.timeout);
         json_key(w, "retries");
@@ -140,6 +144,10 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         json_uint(w, job->n_active);
         json_key(w, "queued");
         json_uint(w, job->n_runs - job->n_active);
+        if (scheduler_n_events_waiting(job) > 0) {
+                json_key(w, "eventsWaiting");
+                json_uint(w, scheduler_n_events_waiting(job));
+        }
         store_query(api->context.store, &(StoreQuery){ .jobs = &name, .n_jobs = 1, .states = went, .limit = 1 },
                     &(StoreAnswer){ .found = write_last, .userdata = w });
         json_key(w, "runs");

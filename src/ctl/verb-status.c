@@ -170,10 +170,34 @@ static void print_warnings(const JsonValue *warnings)
         }
 }
 
+/* " (1 running, 100 queued, 20 events waiting)" */
+static void print_load(const JsonValue *job)
+{
+        int64_t running = json_get_int(job, "running", 0), queued = json_get_int(job, "queued", 0);
+        int64_t events = json_get_int(job, "eventsWaiting", 0);
+
+        if (running == 0 && queued == 0 && events == 0)
+                return;
+        printf(" (%" PRIi64 " running, %" PRIi64 " queued", running, queued);
+        if (events > 0)
+                printf(", %" PRIi64 " %s waiting", events, events == 1 ? "event" : "events");
+        putchar(')');
+}
+
+static void print_overlap(const JsonValue *job)
+{
+        const char *overlap = json_get_string(job, "overlap", NULL);
+        const char *of_events = json_get_string(job, "eventOverlap", overlap);
+        _cleanup_free_ char *text = NULL;
+
+        if (overlap && !streq(overlap, of_events))
+                text = xasprintf("%s; %s for events", overlap, of_events);
+        label_print_text("Overlap", text ?: overlap);
+}
+
 static int print_job(Ctl *ctl, const JsonValue *job)
 {
         const char *state = json_get_string(job, "state", "?");
-        int64_t running = json_get_int(job, "running", 0), queued = json_get_int(job, "queued", 0);
         Style style = state_style(state);
         int r;
 
@@ -182,14 +206,14 @@ static int print_job(Ctl *ctl, const JsonValue *job)
         label_print_text("Kind", json_get_string(job, "kind", NULL));
         label_print("State");
         printf("%s%s%s", style_begin(style, ctl->colour), state, style_end(style, ctl->colour));
-        if (running > 0 || queued > 0)
-                printf(" (%" PRIi64 " running, %" PRIi64 " queued)", running, queued);
+        print_load(job);
         print_pause(ctl, job);
         putchar('\n');
         if (json_get_bool(job, "refused"))
                 label_print_text("Refused", "its file is broken, and what was loaded before goes on; see: taktctl verify FILE");
         print_warnings(json_get(job, "warnings"));
         label_print_strings("Schedule", json_get(job, "schedule"));
+        print_overlap(job);
         r = print_next(ctl, job);
         if (r != 0)
                 return r;

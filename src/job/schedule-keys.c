@@ -76,11 +76,11 @@ const ConfigKey schedule_keys[] = {
         { "AccuracySec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, accuracy), .min = 1, .max = SPREAD_MAX,
           .default_value = "1ms", .help = "How much later than due a run may begin, so that the machine wakes up for many jobs at once." },
         { "Overlap", .type = &config_type_choice, .offset = offsetof(ScheduleSettings, overlap), .choices = overlap_names,
-          .default_value = "skip", .help = "What becomes of a run that is due while one of the job is under way." },
+          .default_value = "skip", .help = "What becomes of a run that is due while one of the job is under way. Where it is not set, a run that On= starts waits, as with queue." },
         { "MaxParallel", .type = &config_type_unsigned, .offset = offsetof(ScheduleSettings, max_parallel), .max = 1000000,
           .default_value = "0", .help = "The most runs of the job at a time with Overlap=parallel; 0 for no limit but MaxRuns=." },
         { "MaxQueued", .type = &config_type_unsigned, .offset = offsetof(ScheduleSettings, max_queued), .min = 1, .max = 1000000,
-          .default_value = "100", .help = "The most runs of the job that wait with Overlap=queue." },
+          .default_value = "100", .help = "The most runs of the job that wait with Overlap=queue, or for which On= has asked." },
         {},
 };
 
@@ -382,6 +382,8 @@ int schedule_settings_finish(ScheduleSettings *settings, StringList *triggers, c
                         return r;
                 bad = bad || r < 0;
         }
+        settings->event_overlap = written(items, "Overlap") ? settings->overlap : OVERLAP_QUEUE;
+        settings->holds_events = !written(items, "Overlap") && !written(items, "MaxQueued");
         bad = apply_persistent(settings, items, report) < 0 || bad;
         for (size_t i = 0; i < settings->schedule.n_triggers; i++)
                 settings->counts_from_end = settings->counts_from_end || settings->schedule.triggers[i].type == TRIGGER_AFTER;

@@ -78,6 +78,8 @@ struct ScheduleSettings {
         EventTriggerList on;
         bool counts_from_end;  /* has an After= trigger */
         int overlap;           /* JobOverlap */
+        int event_overlap;     /* the same of runs that On= starts: those wait unless Overlap= is written */
+        bool holds_events;     /* neither Overlap= nor MaxQueued= is written: all that is not too much waits for room */
         unsigned max_parallel; /* of Overlap=parallel; 0: only the environment's cap */
         unsigned max_queued;   /* of Overlap=queue */
         int missed;            /* JobMissed */

@@ -82,13 +82,14 @@ static Obstacle overlap_obstacle(const Run *run)
         const Job *job = run->job;
         const ScheduleSettings *rules = &job->spec->schedule;
         unsigned others = job->n_runs - 1;
+        bool by_event = run->trigger == RUN_TRIGGER_EVENT;
 
         if (others == 0)
                 return (Obstacle){};
         if (run->member)
                 return members_must_wait(job) ? (Obstacle){ RUN_HOLD_RUN, true, "and others have to end first (Overlap=)" } :
                                                 (Obstacle){};
-        switch ((JobOverlap)rules->overlap) {
+        switch ((JobOverlap)(by_event ? rules->event_overlap : rules->overlap)) {
         case OVERLAP_SKIP:
                 return (Obstacle){ RUN_HOLD_RUN, false, "was still under way (Overlap=skip)" };
         case OVERLAP_PARALLEL:
@@ -97,7 +98,9 @@ static Obstacle overlap_obstacle(const Run *run)
                 return (Obstacle){ RUN_HOLD_RUN, false, "and others were under way, as many as may be (MaxParallel=)" };
         case OVERLAP_QUEUE:
                 if (others - job->n_active < rules->max_queued)
-                        return (Obstacle){ RUN_HOLD_RUN, true, "has to end first (Overlap=queue)" };
+                        return (Obstacle){ RUN_HOLD_RUN, true, rules->overlap == OVERLAP_QUEUE ?
+                                                   "has to end first (Overlap=queue)" :
+                                                   "has to end first (where Overlap= is not set, runs that On= starts wait)" };
                 return (Obstacle){ RUN_HOLD_QUEUE, false, "was under way, and as many runs waited for it as may (MaxQueued=)" };
         case OVERLAP_REPLACE:
                 return (Obstacle){ RUN_HOLD_RUN, true, "is replaced and has to end first (Overlap=replace)" };

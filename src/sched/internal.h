@@ -28,7 +28,8 @@ typedef struct TriggerIndex {
         unsigned mask;                  /* events that anybody listens for, as in an EventTrigger */
         unsigned n_by_bit[32];
         uint64_t n_events; /* that were offered */
-        List ring;         /* jobs that an event waits for */
+        List ring;         /* jobs that an event waits for … */
+        List held;         /* … and those of which too many runs wait already */
         Timer turn;        /* armed where there are any */
 } TriggerIndex;
 
@@ -290,6 +291,8 @@ int triggers_set(Scheduler *s, Job *job);
 /* JOB listens no more; what waits for it is recorded as cancelled. */
 void triggers_remove(Scheduler *s, Job *job);
 void triggers_shutdown(Scheduler *s);
+/* What waits for JOB may start, as one of its runs has ended. */
+void triggers_job_run_ended(Scheduler *s, Job *job);
 /* The jobs whose events led to RUN (a reference is taken; NULL: none). Without memory for it a loop is longer. */
 void triggers_note_causes(Run *run, Causes *causes);
 void triggers_offer(Scheduler *s, const Run *run, unsigned bit, const char *message, const char *data);

@@ -138,6 +138,8 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
                 scheduler_release_job(s, job);
                 return;
         }
+        if (job->triggers)
+                triggers_job_run_ended(s, job);
         if (job->n_runs > 0) {
                 admit_next_of_job(s, job);
                 return;

@@ -105,6 +105,9 @@ static inline bool scheduler_resume_job(Scheduler *scheduler, Job *job)
         return scheduler_resume_job_by(scheduler, job, NULL);
 }
 
+/* Events (On=) that are to start a run of JOB, and wait for that. */
+size_t scheduler_n_events_waiting(const Job *job);
+
 /* The job NAME, which may be one that was removed and has runs (Job.removed). NULL: there is none. */
 Job *scheduler_find_job(Scheduler *scheduler, const char *name);
 /* A number that no job bears as its generation yet: a loader marks with it what is to stay. */

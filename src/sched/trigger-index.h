@@ -23,9 +23,10 @@ struct EventSource {
 struct TriggerTarget {
         Job *job;
         JobSpec *spec; /* that the listeners are of */
-        List ring;     /* while something waits */
+        List ring;     /* while something waits: in the index's ring, or among those that are held */
         List pending;
         unsigned n_pending;
+        bool held;     /* until a run of its job ends */
         uint64_t n_dropped;
         uint64_t last; /* the last event that was taken, so that none is taken twice */
         size_t n_listeners;

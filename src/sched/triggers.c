@@ -10,6 +10,9 @@
  * do, nor by what they have led to: an alert job for "*.failed" that fails itself, or two that tell of each
  * other's failures, would go round until TRIGGER_DEPTH_MAX, with several of them at a power of their number. A
  * name is meant: there a loop is an error, and is told as one.
+ *
+ * Where neither Overlap= nor MaxQueued= is written, events wait here, as the job's runs do, until there is room
+ * among these: what came together is worked off one after the other.
  */
 #include "sched/trigger-index.h"
 
@@ -45,6 +48,7 @@ void triggers_init(Scheduler *s)
         RB_INIT(&s->triggers.sources);
         list_init(&s->triggers.patterns);
         list_init(&s->triggers.ring);
+        list_init(&s->triggers.held);
         s->triggers.turn.callback = on_turn;
 }
 
@@ -72,8 +76,10 @@ static Pending *take_pending(TriggerTarget *target)
 
         list_unlink(&pending->link);
         target->n_pending--;
-        if (target->n_pending == 0)
+        if (target->n_pending == 0) {
                 list_unlink(&target->ring);
+                target->held = false;
+        }
         return pending;
 }
 
@@ -126,7 +132,8 @@ void triggers_shutdown(Scheduler *s)
         TriggerTarget *target;
 
         timer_disarm(s->services->timers, &s->triggers.turn);
-        while ((target = list_first(&s->triggers.ring, TriggerTarget, ring)))
+        while ((target = list_first(&s->triggers.ring, TriggerTarget, ring) ?:
+                                  list_first(&s->triggers.held, TriggerTarget, ring)))
                 drop_pending(s, target->job, "shutdown", "the daemon was stopped");
 }
 
@@ -363,6 +370,32 @@ static void take_one(Scheduler *s, Job *job)
         trigger_target_free_if_idle(job);
 }
 
+/* Whether as many of JOB's runs wait as may, and its file does not say what becomes of more. */
+static bool has_no_room(const Job *job)
+{
+        const ScheduleSettings *rules = &job->spec->schedule;
+
+        return rules->holds_events && job->paused_realtime == 0 && job->n_runs > 0 &&
+               job->n_runs - job->n_active >= rules->max_queued;
+}
+
+void triggers_job_run_ended(Scheduler *s, Job *job)
+{
+        TriggerTarget *target = job->triggers;
+
+        if (!target->held)
+                return;
+        target->held = false;
+        list_unlink(&target->ring);
+        list_append(&s->triggers.ring, &target->ring);
+        turn_soon(s);
+}
+
+size_t scheduler_n_events_waiting(const Job *job)
+{
+        return job->triggers ? job->triggers->n_pending : 0;
+}
+
 /* A job at a time, each the first that waits for it. */
 static void on_turn(Timer *timer, _unused_ usec_t now)
 {
@@ -371,8 +404,10 @@ static void on_turn(Timer *timer, _unused_ usec_t now)
 
         for (unsigned n = 0; n < STARTS_A_TURN && (target = list_first(&s->triggers.ring, TriggerTarget, ring)); n++) {
                 list_unlink(&target->ring);
-                list_append(&s->triggers.ring, &target->ring);
-                take_one(s, target->job);
+                target->held = has_no_room(target->job);
+                list_append(target->held ? &s->triggers.held : &s->triggers.ring, &target->ring);
+                if (!target->held)
+                        take_one(s, target->job);
         }
         if (!list_is_empty(&s->triggers.ring))
                 turn_soon(s);

@@ -156,6 +156,71 @@ for i in $(seq 20); do
 done
 eventually "all of them" ended handler $((before + 20))
 
+# Alerts that come together all run, one after the other, and one that fails itself is not told of that.
+for i in 1 2 3; do
+        printf '[Job]\nType=exec\n[Exec]\nCommand=sh -c "exit 3"\n' | job "bad$i"
+done
+job alert <<JOB
+[Job]
+Type=exec
+[Schedule]
+On=*.failed
+[Exec]
+Command=sh -c 'until [ -e $dir/go ]; do sleep 0.05; done; exit 1'
+JOB
+taktctl -q reload
+for i in 1 2 3; do
+        taktctl -q run --wait "bad$i" >/dev/null 2>&1 || :
+done
+stands() {
+        [ "$(taktctl status --json alert | python3 -c 'import json, sys
+j = json.load(sys.stdin)[0]
+print(j["running"], j["queued"])')" = "$1" ]
+}
+eventually "one alert runs and two wait" stands "1 2"
+like "what becomes of its runs" "*(1 running, 2 queued)*Overlap*skip; queue for events*" "$(taktctl status alert)"
+is "the same in the answer" "['skip', 'queue']" "$(taktctl status --json alert | python3 -c 'import json, sys
+j = json.load(sys.stdin)[0]
+print([j["overlap"], j["eventOverlap"]])')"
+like "why the last one waits" "*queued *run * of the job had to end first (Overlap=)*" "$(taktctl why alert)"
+touch "$dir/go"
+eventually "three alerts" ended alert 3
+# What an alert's own failure would have started was there before this.
+before=$(runs 'len(rs)' handler)
+taktctl -q run --wait sensor >/dev/null
+eventually "an event after them" ended handler $((before + 1))
+is "runs of the alert" 3 "$(runs 'len(rs)' alert)"
+
+# More events than runs may wait do so before they become runs.
+job burst <<'JOB'
+[Job]
+Type=countdown
+[Countdown]
+From=150
+Step=1ms
+JOB
+job slow <<JOB
+[Job]
+Type=exec
+[Schedule]
+On=burst.progress
+[Exec]
+Command=sh -c 'until [ -e $dir/go-on ]; do sleep 0.05; done'
+JOB
+taktctl -q reload
+taktctl -q run --wait burst >/dev/null
+load_is() {
+        taktctl status slow | grep -q "$1"
+}
+eventually "all of its events wait" load_is '(1 running, 100 queued, 49 events waiting)'
+like "what waits for the job" "*queued *49 events wait, each to start a run (On=)*" "$(taktctl why slow)"
+touch "$dir/go-on"
+slow_has_had() {
+        [ "$(taktctl status --json slow | python3 -c 'import json, sys
+print(json.load(sys.stdin)[0]["runs"]["succeeded"])')" = "$1" ]
+}
+eventually "a run for each event" slow_has_had 150
+
 for text in 'On=x' 'On=x.never' 'On=a/b.failed' 'On=.failed'; do
         printf '[Job]\nType=sleep\n[Schedule]\n%s\n' "$text" | job bad
         taktctl verify "$dir/env/jobs/bad.job" 2>/dev/null && fail "$text is accepted"

@@ -362,6 +362,81 @@ static void test_members(_unused_ void **state)
         fixture_free(f);
 }
 
+/* So many alerts that come together all run, one at a time, where the job's file does not say otherwise. */
+static void test_events_queue(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+        Job *source = add_zero(f, "a", "Overlap=parallel"), *alert = add(f, "alert", "[Job]\nType=sleep\n[Schedule]\nOn=a.succeeded\n"
+                                                                                     "Every=1h\n[Sleep]\nDuration=2s\n");
+
+        add(f, "skips", "[Job]\nType=sleep\n[Schedule]\nOn=a.succeeded\nOverlap=skip\n[Sleep]\nDuration=2s\n");
+        add(f, "few", "[Job]\nType=sleep\n[Schedule]\nOn=a.succeeded\nMaxQueued=2\n[Sleep]\nDuration=2s\n");
+        add(f, "queues", "[Job]\nType=sleep\n[Schedule]\nOn=a.succeeded\nOverlap=queue\n[Sleep]\nDuration=2s\n");
+        engine_pass(&f->engine, 10 * SEC);
+        f->n = 0;
+        for (unsigned i = 0; i < 300; i++)
+                engine_run(&f->engine, source);
+        engine_pass(&f->engine, SEC);
+        assert_int_equal(alert->n_active, 1);
+        assert_int_equal(alert->n_runs, 101);
+        assert_int_equal(scheduler_n_events_waiting(alert), 199);
+        engine_pass(&f->engine, 600 * SEC);
+        assert_int_equal(count(f, "alert", RUN_SUCCEEDED, ""), 300);
+        assert_int_equal(count(f, "skips", RUN_SUCCEEDED, ""), 1);
+        assert_int_equal(count(f, "skips", RUN_SKIPPED, "overlap"), 299);
+        assert_int_equal(count(f, "few", RUN_SUCCEEDED, ""), 3);
+        assert_int_equal(count(f, "few", RUN_SKIPPED, "overlap"), 297);
+        assert_int_equal(count(f, "queues", RUN_SUCCEEDED, ""), 101);
+        assert_int_equal(count(f, "queues", RUN_SKIPPED, "overlap"), 199);
+        /* A time that comes meanwhile is skipped, as ever. */
+        f->n = 0;
+        for (unsigned i = 0; i < 300; i++)
+                engine_run(&f->engine, source);
+        engine_pass(&f->engine, 3595 * SEC - 611 * SEC);
+        for (unsigned i = 0; i < 10; i++)
+                engine_run(&f->engine, source);
+        engine_pass(&f->engine, 60 * SEC);
+        assert_int_equal(count(f, "alert", RUN_SUCCEEDED, ""), 310);
+        assert_int_equal(count(f, "alert", RUN_SKIPPED, "overlap"), 1);
+        fixture_free(f);
+}
+
+/* What is held back goes the way of all that waits. */
+static void test_held_events(_unused_ void **state)
+{
+        static const char *const names[] = { "x", "changed", "paused", "removed" };
+        Fixture *f = fixture_new();
+        Job *source = add_zero(f, "a", "Overlap=parallel"), *jobs[ARRAY_SIZE(names)];
+        JobSpec *spec;
+
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+                jobs[i] = add(f, names[i], "[Job]\nType=sleep\n[Schedule]\nOn=a.succeeded\n[Sleep]\nDuration=2s\n");
+        for (unsigned i = 0; i < 200; i++)
+                engine_run(&f->engine, source);
+        engine_pass(&f->engine, SEC);
+        spec = make_spec("changed", "[Job]\nType=sleep\n[Schedule]\nOn=b.succeeded\nOverlap=skip\n[Sleep]\nDuration=2s\n");
+        scheduler_change_job(f->engine.scheduler, jobs[1], spec);
+        job_spec_unref(spec);
+        scheduler_pause_job(f->engine.scheduler, jobs[2]);
+        scheduler_remove_job(f->engine.scheduler, jobs[3]);
+        assert_int_equal(count(f, "removed", RUN_CANCELLED, "removed"), 199);
+        engine_pass(&f->engine, 500 * SEC);
+        assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 200);
+        assert_int_equal(count(f, "changed", RUN_SUCCEEDED, ""), 101);
+        assert_int_equal(count(f, "changed", RUN_SKIPPED, "overlap"), 99);
+        assert_int_equal(count(f, "paused", RUN_SUCCEEDED, ""), 101);
+        assert_int_equal(count(f, "paused", RUN_SKIPPED, "paused"), 99);
+        assert_int_equal(count(f, "removed", RUN_SUCCEEDED, ""), 1);
+
+        for (unsigned i = 0; i < 200; i++)
+                engine_run(&f->engine, source);
+        engine_pass(&f->engine, SEC);
+        f->n = 0;
+        scheduler_abandon(f->engine.scheduler);
+        assert_int_equal(count(f, "x", RUN_CANCELLED, "shutdown"), 200);
+        fixture_free(f);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -372,6 +447,7 @@ int main(void)
                 RUN(test_defaults),       RUN(test_own_events),
                 RUN(test_two_alerts),     RUN(test_pattern_after_pattern),
                 RUN(test_instances),      RUN(test_members),
+                RUN(test_events_queue),   RUN(test_held_events),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
