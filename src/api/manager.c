@@ -159,6 +159,9 @@ static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, 
         write_count(w, "due", scheduler_statistics(api->context.scheduler)->n_due);
         write_count(w, "stalls", loop_stalls(api->context.loop)->n);
         write_count(w, "maxStallUsec", loop_stalls(api->context.loop)->longest);
+        write_count(w, "stallWorkUsec", loop_stalls(api->context.loop)->work);
+        write_count(w, "stallWaitingUsec", loop_stalls(api->context.loop)->waiting);
+        write_count(w, "stallBlockedUsec", loop_stalls(api->context.loop)->blocked);
         write_count(w, "maxLatenessUsec", scheduler_statistics(api->context.scheduler)->max_lateness);
         json_end_object(w);
         return varlink_call_end(call, false);

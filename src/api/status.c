@@ -83,6 +83,20 @@ static void counter(Buffer *out, const char *name, const char *help, uint64_t va
         (void)buffer_appendf(out, "%s_total %llu\n", name, (unsigned long long)value);
 }
 
+static void write_stall_times(const LoopStalls *stalls, Buffer *out)
+{
+        const struct {
+                const char *name;
+                usec_t span;
+        } parts[] = { { "work", stalls->work }, { "waiting", stalls->waiting }, { "blocked", stalls->blocked } };
+
+        family(out, "takt_stall_seconds", "counter",
+               "The time of these: work, waiting for a processor, blocked or stopped.");
+        for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
+                (void)buffer_appendf(out, "takt_stall_seconds_total{part=\"%s\"} %.6f\n", parts[i].name,
+                                     (double)parts[i].span / (double)USEC_PER_SEC);
+}
+
 static int metrics(_unused_ const HttpServerRequest *request, HttpServerReply *reply, void *userdata)
 {
         const Status *status = userdata;
@@ -111,6 +125,7 @@ static int metrics(_unused_ const HttpServerRequest *request, HttpServerReply *r
         family(out, "takt_stall_max_seconds", "gauge", "The longest of these.");
         (void)buffer_appendf(out, "takt_stall_max_seconds %.6f\n",
                              (double)loop_stalls(status->context.loop)->longest / (double)USEC_PER_SEC);
+        write_stall_times(loop_stalls(status->context.loop), out);
         gauge(out, "takt_timers", "Deadlines that are armed.", timer_queue_size(status->context.timers));
         gauge(out, "takt_commands", "Commands that exist.", spawner.n_commands);
         counter(out, "takt_commands_started", "Commands that were started.", spawner.n_started);

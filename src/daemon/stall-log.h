@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* Callbacks that held up the loop, as log messages that name the job or the call. */
+/*
+ * Callbacks that held up the loop, as log messages that tell where the time went and, where the callback itself is to
+ * blame and not the machine, name the job or the call.
+ */
 
 #include "base/rotation.h"
 #include "loop/loop.h"

@@ -218,7 +218,7 @@ static void serve(struct evhttp_request *http_request, HttpServer *server)
 static void on_request(struct evhttp_request *http_request, void *userdata)
 {
         HttpServer *server = userdata;
-        usec_t began = clock_boottime(loop_clock(server->loop));
+        usec_t began = loop_callback_begins(server->loop);
 
         activity_note("a status page", NULL);
         serve(http_request, server);

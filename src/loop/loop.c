@@ -11,6 +11,10 @@
  * The other way round, a turn may have hundreds of descriptors ready whose callbacks take long in
  * all. What came due meanwhile is fired between two of them, and what was deferred is run, at most
  * once in TURN_SPAN: neither side can starve the other.
+ *
+ * A callback that takes long may have computed, or others may have had the processors: only the first is its fault. To ask
+ * the kernel costs as much as several fires, so it is asked once in LOOP_USAGE_AGE, where a callback begins, and
+ * when a stall has ended.
  */
 #include "loop/loop.h"
 
@@ -19,10 +23,13 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/thread-usage.h"
 
 #define TIMERS_A_TURN 256
 #define TURN_SPAN (USEC_PER_MSEC / 2)
 #define TURN_GAP ((usec_t)50)
+/* No machine sleeps for less; the two clocks that tell so are read one after the other, and may differ by a moment. */
+#define SLEEP_MIN USEC_PER_SEC
 
 struct Loop {
         struct event_base *base;
@@ -42,8 +49,11 @@ struct Loop {
         IoSource *wall_clock; /* on a timer that never fires but is cancelled when the clock is set */
         void (*wall_clock_callback)(void *userdata);
         void *wall_clock_userdata;
+        int usage_fd;
+        ThreadUsage usage;         /* before the callback that runs … */
+        usec_t usage_due_boottime; /* … as long as that began before this */
         LoopStalls stalls;
-        void (*stall_callback)(usec_t duration, const Activity *activity, void *userdata);
+        LoopStallCallback stall_callback;
         void *stall_userdata;
         void (*ended_callback)(void *userdata);
         void *ended_userdata;
@@ -92,16 +102,69 @@ static void on_earlier_deadline(void *userdata)
                 arm_timer_fd(loop, 0);
 }
 
+static _noinline_ void read_usage(Loop *loop, usec_t now)
+{
+        thread_usage_read(loop->usage_fd, &loop->usage);
+        loop->usage_due_boottime = usec_add(now, LOOP_USAGE_AGE);
+}
+
+usec_t loop_callback_begins(Loop *loop)
+{
+        usec_t now = clock_boottime(loop->clock);
+
+        if (now >= loop->usage_due_boottime)
+                read_usage(loop, now);
+        return now;
+}
+
+/* Where DURATION went, of which the thread's use before and after is known. */
+static LoopStall divide(usec_t duration, const ThreadUsage *before, const ThreadUsage *after)
+{
+        usec_t asleep = usec_sub(after->asleep, before->asleep);
+        LoopStall stall = { .duration = asleep >= SLEEP_MIN ? usec_sub(duration, asleep) : duration };
+
+        stall.work = MIN(usec_sub(after->work, before->work), stall.duration);
+        stall.blocked = stall.duration - stall.work;
+        stall.waiting = after->waiting;
+        if (before->waiting != USEC_INFINITY && after->waiting != USEC_INFINITY) {
+                stall.waiting = MIN(usec_sub(after->waiting, before->waiting), stall.blocked);
+                stall.blocked -= stall.waiting;
+        }
+        return stall;
+}
+
+static void add_stall(LoopStalls *stalls, const LoopStall *stall)
+{
+        stalls->n++;
+        stalls->longest = MAX(stalls->longest, stall->duration);
+        stalls->work += stall->work;
+        stalls->waiting += stall->waiting != USEC_INFINITY ? stall->waiting : 0;
+        stalls->blocked += stall->blocked;
+}
+
+static _noinline_ void stalled(Loop *loop, usec_t duration, usec_t now)
+{
+        const ThreadUsage before = loop->usage;
+        LoopStall stall;
+
+        read_usage(loop, now);
+        stall = divide(duration, &before, &loop->usage);
+        /* The machine slept meanwhile. */
+        if (stall.duration < LOOP_STALL_USEC)
+                return;
+        add_stall(&loop->stalls, &stall);
+        if (loop->stall_callback)
+                loop->stall_callback(&stall, &activity_now, loop->stall_userdata);
+}
+
 usec_t loop_callback_ended(Loop *loop, usec_t began_boottime)
 {
         usec_t now = clock_boottime(loop->clock), duration = usec_sub(now, began_boottime);
 
-        if (duration >= LOOP_STALL_USEC) {
-                loop->stalls.n++;
-                loop->stalls.longest = MAX(loop->stalls.longest, duration);
-                if (loop->stall_callback)
-                        loop->stall_callback(duration, &activity_now, loop->stall_userdata);
-        }
+        if (duration >= LOOP_STALL_USEC)
+                stalled(loop, duration, now);
+        else if (now >= loop->usage_due_boottime)
+                read_usage(loop, now);
         activity_clear();
         if (loop->ended_callback)
                 loop->ended_callback(loop->ended_userdata);
@@ -128,7 +191,7 @@ static void on_timer_fd(_unused_ evutil_socket_t fd, _unused_ short what, void *
          * The timerfd is not read: setting it anew clears it. While deadlines remain that are due
          * already, it fires again in the next turn, behind the descriptors of this one.
          */
-        loop->turned_boottime = clock_boottime(loop->clock);
+        loop->turned_boottime = loop_callback_begins(loop);
         fired = timer_queue_dispatch(loop->timers, loop->turned_boottime, TIMERS_A_TURN);
         if (loop->armed_boottime <= loop->turned_boottime)
                 loop->armed_boottime = USEC_INFINITY - 1;
@@ -151,7 +214,7 @@ static void on_deferred(_unused_ evutil_socket_t fd, _unused_ short what, void *
 {
         Loop *loop = userdata;
         Deferred *batch = loop->deferred;
-        usec_t began = clock_boottime(loop->clock);
+        usec_t began = loop_callback_begins(loop);
 
         /* What is deferred from here on belongs to the next turn. */
         loop->in_deferred = true;
@@ -183,6 +246,7 @@ int loop_new(Clock *clock, Loop **ret)
         if (!loop)
                 return -ENOMEM;
         loop->timer_fd = -1;
+        loop->usage_fd = thread_usage_open(); /* without it, less is told of a stall */
         loop->clock = clock;
         loop->armed_boottime = USEC_INFINITY;
         loop->deferred_tail = &loop->deferred;
@@ -211,7 +275,7 @@ int loop_new(Clock *clock, Loop **ret)
         return 0;
 }
 
-void loop_watch_stalls(Loop *loop, void (*callback)(usec_t duration, const Activity *activity, void *userdata), void *userdata)
+void loop_watch_stalls(Loop *loop, LoopStallCallback callback, void *userdata)
 {
         loop->stall_callback = callback;
         loop->stall_userdata = userdata;
@@ -282,6 +346,7 @@ Loop *loop_free(Loop *loop)
         stop_watching_wall_clock(loop);
         timer_queue_free(loop->timers);
         safe_close(loop->timer_fd);
+        safe_close(loop->usage_fd);
         if (loop->base)
                 event_base_free(loop->base);
         free(loop);
@@ -348,7 +413,7 @@ static void on_io(evutil_socket_t fd, short what, void *userdata)
 {
         IoSource *source = userdata;
         Loop *loop = source->loop;
-        usec_t began = clock_boottime(loop->clock);
+        usec_t began = loop_callback_begins(loop);
         unsigned events = 0;
 
         if (what & EV_READ)
@@ -416,7 +481,7 @@ static void on_signal(evutil_socket_t signo, _unused_ short what, void *userdata
 {
         SignalSource *source = userdata;
         Loop *loop = source->loop;
-        usec_t began = clock_boottime(loop->clock);
+        usec_t began = loop_callback_begins(loop);
 
         source->callback(source, signo, source->userdata); /* may free the source */
         (void)loop_callback_ended(loop, began);

@@ -62,15 +62,34 @@ int loop_watch_wall_clock(Loop *loop, void (*callback)(void *userdata), void *us
  * is worth a word: what it was doing is the last note of base/activity.h, if it made one.
  */
 #define LOOP_STALL_USEC (50 * USEC_PER_MSEC)
+/* How old what is known of the thread's use of the processor is, at most, when a callback begins. */
+#define LOOP_USAGE_AGE (5 * USEC_PER_MSEC)
 
+/*
+ * One stall, and where its time went. The use before it is known as of up to LOOP_USAGE_AGE earlier: so much of what was
+ * done before it may be told as its own.
+ */
+typedef struct LoopStall {
+        usec_t duration; /* of which … */
+        usec_t work;     /* … it computed, */
+        usec_t waiting;  /* it waited for a processor that others had (USEC_INFINITY: nobody counts that), */
+        usec_t blocked;  /* and it waited for something else, or was stopped */
+} LoopStall;
+
+/* Their number and their times in all. */
 typedef struct LoopStalls {
         uint64_t n;
         usec_t longest;
+        usec_t work, waiting, blocked;
 } LoopStalls;
 
+typedef void (*LoopStallCallback)(const LoopStall *stall, const Activity *activity, void *userdata);
+
 /* CALLBACK is told of each stall at its end. One watcher a loop; NULL ends it. */
-void loop_watch_stalls(Loop *loop, void (*callback)(usec_t duration, const Activity *activity, void *userdata), void *userdata);
+void loop_watch_stalls(Loop *loop, LoopStallCallback callback, void *userdata);
 const LoopStalls *loop_stalls(const Loop *loop);
+/* For loop/ itself only: a callback begins. Returns the time now. */
+usec_t loop_callback_begins(Loop *loop);
 /* For loop/ itself only: a callback that began at BEGAN has returned. Returns the time now. */
 usec_t loop_callback_ended(Loop *loop, usec_t began_boottime);
 

@@ -119,6 +119,7 @@ for line in lines[:-1]:
     assert kinds.get(base) != "counter" or m[1].endswith("_total"), line
     n += 1
 assert n > 5, n
+assert 'takt_stall_seconds_total{part="waiting"} ' in text
 END
 
 wait $hello || fail "run --wait of hello"

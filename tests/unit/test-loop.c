@@ -3,9 +3,12 @@
 
 #include <signal.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/string-util.h"
+#include "base/thread-usage.h"
 #include "loop/file-watch.h"
 #include "loop/loop.h"
 
@@ -420,14 +423,14 @@ typedef struct StallTrace {
 
 static StallTrace stalls;
 
-static void on_stall(usec_t duration, const Activity *activity, void *userdata)
+static void on_stall(const LoopStall *stall, const Activity *activity, void *userdata)
 {
         StallTrace *t = userdata;
 
         t->n++;
         /* On a machine under load the others may have been held up as well. */
         if (activity->is_job) {
-                t->duration = duration;
+                t->duration = stall->duration;
                 t->doing = activity->doing;
                 (void)strcpy(t->subject, activity->subject);
         }
@@ -472,6 +475,73 @@ static void test_stall(_unused_ void **state)
         assert_true(loop_stalls(loop)->longest >= stalls.duration);
         assert_string_equal(stalls.doing, "something slow");
         assert_string_equal(stalls.subject, "snail");
+}
+
+/* --- where the time of a stall went --- */
+
+typedef struct Divided {
+        Loop *loop;
+        Timer timers[2];
+        LoopStall stalls[2]; /* of work, of a sleep */
+} Divided;
+
+static usec_t thread_time(void)
+{
+        ThreadUsage usage;
+
+        thread_usage_read(-1, &usage);
+        return usage.work;
+}
+
+static void on_work(_unused_ Timer *timer, _unused_ usec_t now)
+{
+        usec_t begin = thread_time();
+
+        activity_note("work", NULL);
+        while (thread_time() - begin < 2 * LOOP_STALL_USEC)
+                ;
+}
+
+static void on_sleep(Timer *timer, _unused_ usec_t now)
+{
+        const struct timespec span = { .tv_nsec = 2 * LOOP_STALL_USEC * NSEC_PER_USEC };
+
+        activity_note("sleep", NULL);
+        (void)nanosleep(&span, NULL);
+        loop_exit(container_of(timer, Divided, timers[1])->loop, 0);
+}
+
+static void on_divided(const LoopStall *stall, const Activity *activity, void *userdata)
+{
+        Divided *d = userdata;
+
+        if (activity->doing)
+                d->stalls[streq(activity->doing, "sleep")] = *stall;
+}
+
+/* However loaded the machine is: what is computed is work, and what is slept is neither that nor waiting. */
+static void test_stall_is_divided(_unused_ void **state)
+{
+        Divided d = { .timers = { { .callback = on_work }, { .callback = on_sleep } } };
+        const LoopStalls *all;
+
+        assert_ok(loop_new(clock_system(), &d.loop));
+        loop_watch_stalls(d.loop, on_divided, &d);
+        for (unsigned i = 0; i < ARRAY_SIZE(d.timers); i++)
+                assert_ok(timer_arm(loop_timers(d.loop), &d.timers[i], 1 + i));
+        assert_ok(loop_run(d.loop));
+        for (unsigned i = 0; i < ARRAY_SIZE(d.stalls); i++) {
+                const LoopStall *stall = &d.stalls[i];
+                usec_t waiting = stall->waiting != USEC_INFINITY ? stall->waiting : 0;
+
+                assert_int_equal(stall->work + waiting + stall->blocked, stall->duration);
+        }
+        assert_true(d.stalls[0].work >= 2 * LOOP_STALL_USEC);
+        assert_true(d.stalls[1].blocked >= 2 * LOOP_STALL_USEC - LOOP_USAGE_AGE);
+        all = loop_stalls(d.loop);
+        assert_true(all->n >= 2);
+        assert_true(all->work >= d.stalls[0].work && all->blocked >= d.stalls[1].blocked);
+        loop_free(d.loop);
 }
 
 static Loop *watched_loop;
@@ -524,7 +594,7 @@ static void test_file_watch(_unused_ void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(test_stall),
+                cmocka_unit_test(test_stall), cmocka_unit_test(test_stall_is_divided),
                 RUN(test_heap_order), RUN(test_wheel), RUN(test_rearm_for_now), RUN(test_loop), RUN(test_hangup),
                 RUN(test_deferred_again), RUN(test_deferred_cancel), RUN(test_timer_between_descriptors),
                 RUN(test_file_watch),
