@@ -167,27 +167,46 @@ static void explain_replaced(const RunRecord *r, Decisions *d)
                        "takes the place of run %" PRIu64 ", which was lost with an earlier daemon; its attempts count (Retries=)", r->replaces);
 }
 
+/* What put it off on purpose. */
+static int append_delays(const RunRecord *r, Buffer *text)
+{
+        char span[TIMESPAN_MAX];
+        int n = 0;
+
+        if (r->jitter > 0 && r->jitter != USEC_INFINITY)
+                n = buffer_appendf(text, "put off by %s (RandomizedDelaySec=); ", span_text(r->jitter, span));
+        if (n >= 0 && r->slack > 0 && r->slack != USEC_INFINITY)
+                n = buffer_appendf(text, "put off by %s to begin with others (AccuracySec=); ", span_text(r->slack, span));
+        return n;
+}
+
+static int append_lateness(const RunRecord *r, Buffer *text)
+{
+        usec_t waited = usec_sub(r->started_realtime, r->created_realtime);
+        char span[TIMESPAN_MAX];
+
+        if (r->trigger == RUN_TRIGGER_CATCH_UP)
+                return buffer_append_string(text, "when the job's turn to catch up came");
+        if (r->lateness != USEC_INFINITY)
+                return buffer_appendf(text, "%s after %s", span_text(r->lateness, span), text->len > 0 ? "that" : "its time");
+        if (r->scheduled_realtime > 0)
+                return buffer_appendf(text, "%s after its time, with what put it off on purpose",
+                                      span_text(usec_sub(r->started_realtime, r->scheduled_realtime), span));
+        if (waited >= USEC_PER_MSEC)
+                return buffer_appendf(text, "after it had waited for %s", span_text(waited, span));
+        return buffer_append_string(text, "at once");
+}
+
 static void explain_start(const RunRecord *r, Decisions *d)
 {
-        char late[TIMESPAN_MAX], span[TIMESPAN_MAX];
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
         int n;
 
         if (r->started_realtime == 0)
                 return;
-        if (r->trigger == RUN_TRIGGER_CATCH_UP)
-                n = buffer_append_string(&text, "when the job's turn to catch up came");
-        else if (r->lateness != USEC_INFINITY)
-                n = buffer_appendf(&text, "%s after its time", span_text(r->lateness, late));
-        else if (usec_sub(r->started_realtime, r->created_realtime) >= USEC_PER_MSEC)
-                n = buffer_appendf(&text, "after it had waited for %s",
-                                   span_text(usec_sub(r->started_realtime, r->created_realtime), late));
-        else
-                n = buffer_append_string(&text, "at once");
-        if (n >= 0 && r->jitter > 0 && r->jitter != USEC_INFINITY)
-                n = buffer_appendf(&text, "; put off by %s (RandomizedDelaySec=)", span_text(r->jitter, span));
-        if (n >= 0 && r->slack > 0 && r->slack != USEC_INFINITY)
-                n = buffer_appendf(&text, "; put off by %s to begin with others (AccuracySec=)", span_text(r->slack, span));
+        n = append_delays(r, &text);
+        if (n >= 0)
+                n = append_lateness(r, &text);
         if (n < 0)
                 d->error = n;
         decide(d, r->started_realtime, r->id, "started", "%s", buffer_string(&text));

@@ -190,7 +190,7 @@ static void explain_next(Explanation *e)
         }
         if (api_outlook_note(&outlook, &note) < 0)
                 e->decisions.error = -ENOMEM;
-        decide(&e->decisions, outlook.time.occurrence.scheduled_realtime, DECISION_AFTER, "next", "due by %s%s%s%s",
+        decide(&e->decisions, job_outlook_earliest(&outlook), DECISION_AFTER, "next", "due by %s%s%s%s",
                job_spec_trigger(job->spec, outlook.time.occurrence.trigger) ?: "", note.len > 0 ? "; " : "",
                buffer_string(&note), overlap_prospect(job));
 }

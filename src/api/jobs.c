@@ -139,7 +139,11 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         json_key(w, "retries");
         json_uint(w, spec->job.retries);
         json_key(w, "next");
-        json_realtime(w, job->next_realtime);
+        json_realtime(w, job_next_begin_realtime(job));
+        if (job_next_begin_realtime(job) != job->next_realtime) {
+                json_key(w, "nextScheduled");
+                json_realtime(w, job->next_realtime);
+        }
         json_key(w, "running");
         json_uint(w, job->n_active);
         json_key(w, "queued");

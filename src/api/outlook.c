@@ -53,6 +53,12 @@ void api_write_occurrence(const Job *job, const JobOutlook *o, JsonWriter *w)
         json_begin_object(w);
         json_key(w, "scheduled");
         json_realtime(w, occurrence->scheduled_realtime);
+        json_key(w, "begins");
+        json_realtime(w, job_outlook_earliest(o));
+        if (!o->decided) {
+                json_key(w, "beginsLatest");
+                json_realtime(w, job_outlook_latest(o));
+        }
         json_key(w, "trigger");
         json_string_lossy(w, trigger, strlen(trigger));
         json_key(w, "decided");
@@ -132,7 +138,7 @@ int api_jobs_next(VarlinkCall *call, const JsonValue *parameters, void *userdata
         json_key(w, "times");
         json_begin_array(w);
         for (size_t i = 0; i < found; i++)
-                json_realtime(w, outlook[i].time.occurrence.scheduled_realtime);
+                json_realtime(w, job_outlook_earliest(&outlook[i]));
         json_end_array(w);
         json_key(w, "occurrences");
         json_begin_array(w);

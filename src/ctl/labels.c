@@ -46,13 +46,13 @@ void label_print_counts(const char *label, const JsonValue *counts)
                 putchar('\n');
 }
 
-void label_print_time(const Ctl *ctl, const char *label, usec_t realtime)
+void label_print_time(const Ctl *ctl, const char *label, usec_t realtime, const char *note)
 {
         char text[TIMESTAMP_MAX], relative[RELATIVE_MAX];
 
         if (realtime == USEC_INFINITY)
                 return;
         label_print(label);
-        printf("%s; %s\n", time_to_text(realtime, USEC_PER_MSEC, ctl->zone, text),
-               relative_to_text(realtime, clock_realtime(clock_system()), relative));
+        printf("%s; %s%s\n", time_to_text(realtime, USEC_PER_MSEC, ctl->zone, text),
+               relative_to_text(realtime, clock_realtime(clock_system()), relative), note);
 }

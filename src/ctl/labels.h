@@ -12,5 +12,5 @@ void label_print_text(const char *label, const char *text);
 void label_print_strings(const char *label, const JsonValue *list);
 /* "17 succeeded, 1 failed", the zero ones left out. */
 void label_print_counts(const char *label, const JsonValue *counts);
-/* The time and how far away it is. */
-void label_print_time(const Ctl *ctl, const char *label, usec_t realtime);
+/* The time and how far away it is, and NOTE ("" for none) behind that. */
+void label_print_time(const Ctl *ctl, const char *label, usec_t realtime, const char *note);

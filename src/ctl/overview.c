@@ -82,7 +82,7 @@ static void print_daemon(const Ctl *ctl, const JsonValue *info, const Trouble *t
         print_state(ctl, trouble);
         label_print("Process");
         printf("%" PRIi64 "\n", json_get_int(info, "pid", 0));
-        label_print_time(ctl, "Started", json_get_time(info, "started"));
+        label_print_time(ctl, "Started", json_get_time(info, "started"), "");
         label_print_counts("Jobs", json_get(info, "jobs"));
         label_print_counts("Runs", json_get(info, "runs"));
 }

@@ -148,6 +148,14 @@ static int take_times(Next *next, size_t job, const JsonValue *times)
         return r;
 }
 
+/* When it begins, at the earliest; an older daemon tells when it is due alone. */
+static usec_t begin_time(const JsonValue *occurrence)
+{
+        usec_t realtime = json_get_time(occurrence, "begins");
+
+        return realtime != USEC_INFINITY ? realtime : json_get_time(occurrence, "scheduled");
+}
+
 static int take_occurrences(Next *next, size_t job, const JsonValue *answer)
 {
         const JsonValue *list = json_get(answer, "occurrences"), *times = json_get(answer, "times"), *end = json_get(answer, "end");
@@ -160,7 +168,7 @@ static int take_occurrences(Next *next, size_t job, const JsonValue *answer)
         for (uint32_t i = 0; i < n && r == 0; i++) {
                 const char *note = json_get_string(&list->items[i], "note", "");
 
-                r = add_occurrence(next, json_get_time(&list->items[i], "scheduled"), job,
+                r = add_occurrence(next, begin_time(&list->items[i]), job,
                                    json_get_string(&list->items[i], "trigger", NULL),
                                    xasprintf("%s%s%s", held, *held && *note ? "; " : "", note));
         }

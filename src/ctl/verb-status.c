@@ -77,6 +77,30 @@ static void print_pause(const Ctl *ctl, const JsonValue *job)
         printf(" since %s%s", time_to_short_text(since, USEC_PER_SEC, ctl->zone, text), buffer_string(&by));
 }
 
+/* The time at which it begins next, and what that was put off by. */
+static void print_first(const Ctl *ctl, const JsonValue *job)
+{
+        usec_t next = json_get_time(job, "next"), scheduled = json_get_time(job, "nextScheduled");
+        char span[TIMESPAN_MAX], note[TIMESPAN_MAX + 16] = "";
+
+        if (scheduled != USEC_INFINITY && scheduled < next)
+                (void)snprintf(note, sizeof(note), ", put off by %s", span_to_text(next - scheduled, span));
+        label_print_time(ctl, "Next", next, note);
+}
+
+/* One behind that; RandomizedDelaySec= may put it off by it is not known yet how much. */
+static void print_later(const Ctl *ctl, const JsonValue *occurrence, usec_t first)
+{
+        usec_t begins = json_get_time(occurrence, "begins"), latest = json_get_time(occurrence, "beginsLatest");
+        char span[TIMESPAN_MAX], note[TIMESPAN_MAX + 32] = "";
+
+        if (begins == USEC_INFINITY || begins <= first)
+                return;
+        if (latest != USEC_INFINITY && latest > begins)
+                (void)snprintf(note, sizeof(note), ", or up to %s later", span_to_text(latest - begins, span));
+        label_print_time(ctl, "", begins, note);
+}
+
 /* Its next times; the first is known from the list, where the others can't be had. */
 static int print_next(Ctl *ctl, const JsonValue *job)
 {
@@ -84,11 +108,11 @@ static int print_next(Ctl *ctl, const JsonValue *job)
         _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
         _cleanup_params_ Params params = PARAMS_NULL;
         usec_t next = json_get_time(job, "next");
-        const JsonValue *times;
+        const JsonValue *list;
         const char *parameters;
         int r;
 
-        label_print_time(ctl, "Next", next);
+        print_first(ctl, job);
         if (next == USEC_INFINITY && !streq(json_get_string(job, "state", ""), "finished"))
                 return 0;
         params_init(&params);
@@ -99,13 +123,9 @@ static int print_next(Ctl *ctl, const JsonValue *job)
                 r = ctl_call(ctl, "io.takt.Jobs.Next", parameters, &reply);
         if (r != 0)
                 return r;
-        times = json_get(reply.parameters, "times");
-        for (uint32_t i = 0; json_is(times, JSON_ARRAY) && i < times->n; i++) {
-                usec_t realtime = json_item_time(&times->items[i]);
-
-                if (realtime > next)
-                        label_print_time(ctl, "", realtime);
-        }
+        list = json_get(reply.parameters, "occurrences");
+        for (uint32_t i = 0; json_is(list, JSON_ARRAY) && i < list->n; i++)
+                print_later(ctl, &list->items[i], next);
         if (next == USEC_INFINITY)
                 print_end(json_get(reply.parameters, "end"));
         return 0;

@@ -107,6 +107,12 @@ static inline void job_count_end(Job *job, RunState state)
                 job->n_otherwise[state - RUN_SUCCEEDED - 1]++;
 }
 
+/* When its next run is to begin: the scheduled time (next_realtime) and the delays on purpose. USEC_INFINITY: none is known. */
+static inline usec_t job_next_begin_realtime(const Job *job)
+{
+        return usec_add(job->next_realtime, usec_sub(job->timer.due_boottime, job->next_boottime));
+}
+
 JobState job_state(const Job *job);
 const char *job_state_to_string(JobState state);
 

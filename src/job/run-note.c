@@ -17,7 +17,7 @@ int run_note_write(const Run *run, Buffer *text)
         const Requester by = run->extra->story ? run->extra->story->started_by : REQUESTER_NONE;
         const uint64_t numbers[] = {
                 run->id, run->trigger, run->attempts, by.uid, (uint64_t)by.pid, run->origin, run->scheduled_realtime,
-                run->created_realtime, run->started_realtime, run->due_boottime, run->started_boottime, clock_boottime(run->services->clock),
+                run->created_realtime, run->started_realtime, run_put_off_boottime(run), run->started_boottime, clock_boottime(run->services->clock),
         };
         char head[sizeof("run3 ") + ARRAY_SIZE(numbers) * (UINT64_DIGITS_MAX + 1)], *p = stpcpy(head, "run3 ");
         int r;

@@ -19,7 +19,7 @@ typedef struct RunNote {
         usec_t scheduled_realtime;
         usec_t created_realtime;
         usec_t started_realtime;
-        usec_t due_boottime;
+        usec_t due_boottime; /* when it was to begin; by how much of that it was put off is not kept */
         usec_t started_boottime;
         usec_t attempt_boottime;
         uint64_t cause;     /* not in the text: the job_trigger_id() that the list of active runs has; 0: none */

@@ -347,6 +347,11 @@ const char *run_trigger_to_string(RunTrigger trigger)
         return trigger_names[trigger];
 }
 
+usec_t run_put_off_boottime(const Run *run)
+{
+        return usec_add(run->due_boottime, usec_add(run->extra->jitter, run->extra->slack));
+}
+
 usec_t run_lateness(const Run *run)
 {
         if (run->started_boottime == 0)
@@ -354,7 +359,12 @@ usec_t run_lateness(const Run *run)
         /* What is caught up on may be older than the boot clock. */
         if (run->trigger == RUN_TRIGGER_CATCH_UP)
                 return usec_sub(run->started_realtime, run->scheduled_realtime);
-        return usec_sub(run->started_boottime, run->due_boottime);
+        return usec_sub(run->started_boottime, run_put_off_boottime(run));
+}
+
+static bool knows_lateness(const Run *run)
+{
+        return run->started_boottime > 0 && run->scheduled_realtime > 0 && run->due_boottime != USEC_INFINITY;
 }
 
 void run_get_record(const Run *run, RunRecord *ret)
@@ -372,7 +382,7 @@ void run_get_record(const Run *run, RunRecord *ret)
                 .created_realtime = run->created_realtime,
                 .started_realtime = run->started_realtime,
                 .finished_realtime = run->finished_realtime,
-                .lateness = run->started_boottime > 0 && run->scheduled_realtime > 0 ? run_lateness(run) : USEC_INFINITY,
+                .lateness = knows_lateness(run) ? run_lateness(run) : USEC_INFINITY,
                 .duration = run->started_boottime > 0 && run->finished_boottime > 0 ?
                                     usec_sub(run->finished_boottime, run->started_boottime) : USEC_INFINITY,
                 .jitter = run->extra->jitter,

@@ -134,7 +134,7 @@ struct Run {
         usec_t created_realtime;
         usec_t started_realtime; /* of the first attempt; 0: never */
         usec_t finished_realtime;
-        usec_t due_boottime;
+        usec_t due_boottime; /* its scheduled time; USEC_INFINITY: not known */
         usec_t started_boottime;
         usec_t finished_boottime;
 
@@ -259,7 +259,12 @@ const char *run_state_to_string(RunState state);
 int run_state_from_string(const char *s);
 const char *run_trigger_to_string(RunTrigger trigger);
 
-/* How long after its scheduled time it started, delays on purpose included; 0 for what began by hand or never. */
+/* When it was to begin: its scheduled time and the delays on purpose. */
+usec_t run_put_off_boottime(const Run *run);
+/*
+ * How long after that it started; of what was caught up on, after its scheduled time. 0 for what began by hand or never,
+ * and where that is not known.
+ */
 usec_t run_lateness(const Run *run);
 
 /*
@@ -278,7 +283,7 @@ typedef struct RunRecord {
         usec_t finished_realtime;
         usec_t lateness; /* spans: USEC_INFINITY not known */
         usec_t duration;
-        usec_t jitter; /* of the lateness, what RandomizedDelaySec= asked for … */
+        usec_t jitter; /* before that it was put off, by RandomizedDelaySec= … */
         usec_t slack;  /* … and AccuracySec= */
         const char *job;
         const char *params;  /* JSON text of an object; NULL: {} */

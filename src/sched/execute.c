@@ -272,8 +272,7 @@ void execute_attempt(Scheduler *s, Run *run)
                 run->started_boottime = scheduler_boottime(s);
                 run->started_realtime = scheduler_realtime(s);
                 if (run->scheduled_realtime > 0 && run->trigger != RUN_TRIGGER_CATCH_UP)
-                        s->statistics.max_lateness = MAX(s->statistics.max_lateness,
-                                                         usec_sub(run_lateness(run), run->extra->jitter + run->extra->slack));
+                        s->statistics.max_lateness = MAX(s->statistics.max_lateness, run_lateness(run));
         } else {
                 run_set_result(run, NULL, 0);
                 run_set_outputs(run, NULL);

@@ -7,9 +7,14 @@
 
 typedef struct JobOutlook {
         OutlookTime time;
-        bool decided;        /* JITTER and SLACK are what will be; else they are drawn when it comes up: the most they may be */
+        bool decided;        /* JITTER and SLACK are what will be, as the clocks stand; else the most they may be, as JITTER is drawn when it comes up */
         usec_t jitter, slack; /* of RandomizedDelaySec= and AccuracySec= */
 } JobOutlook;
+
+/* When it begins; where that is not decided, at the earliest … */
+usec_t job_outlook_earliest(const JobOutlook *outlook);
+/* … and at the latest. */
+usec_t job_outlook_latest(const JobOutlook *outlook);
 
 /*
  * The next N occurrences of JOB, as if it were neither paused nor disabled, into OUTLOOK. Returns their

@@ -3,6 +3,7 @@
 #include "sched/internal.h"
 
 #include "sched/guard.h"
+#include "sched/spread.h"
 
 int record_occurrence(Scheduler *s, Job *job, RunState state, const RunRequest *when, const char *kind,
                       const char *message, char *details)
@@ -42,14 +43,19 @@ int record_refused(Scheduler *s, Job *job, const RunRequest *request, RunState s
         return 0;
 }
 
-/* RUN began so, in an earlier process. How late that was is known by the wall clock alone. */
+/*
+ * RUN began so, in an earlier process. How late that was is known by the wall clock alone, and not where nobody knows how
+ * far it was put off.
+ */
 static void restore_start(Scheduler *s, Run *run, usec_t started_realtime)
 {
         usec_t since_start = usec_sub(scheduler_realtime(s), started_realtime);
 
         run->started_realtime = started_realtime;
         run->started_boottime = usec_sub(scheduler_boottime(s), since_start);
-        if (run->scheduled_realtime > 0)
+        if (spread_applies(&run->spec->schedule))
+                run->due_boottime = USEC_INFINITY;
+        else if (run->scheduled_realtime > 0)
                 run->due_boottime = usec_sub(run->started_boottime, usec_sub(started_realtime, run->scheduled_realtime));
 }
 

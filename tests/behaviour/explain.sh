@@ -46,6 +46,24 @@ OnCalendar=2027-06-01 UTC
 OnCalendar=2027-06-02 UTC
 RandomizedDelaySec=1h
 JOB
+# Its time comes in a moment, and is put off by days or months.
+soon=$(date -d '+2 seconds' '+%F %T')
+job later <<JOB
+[Job]
+Type=sleep
+[Schedule]
+At=$soon UTC
+RandomizedDelaySec=365d
+JOB
+job fixed <<'JOB'
+[Job]
+Type=sleep
+[Schedule]
+OnCalendar=daily
+TimeZone=UTC
+RandomizedDelaySec=12h
+FixedRandomDelay=yes
+JOB
 job slow <<'JOB'
 [Job]
 Type=sleep
@@ -107,6 +125,33 @@ shown 'a fold' '*02:30:00 CEST*comes twice by a change of the clock: the first (
 shown 'Exclude=' '*2027-01-01*2027-01-03*1 before it excluded (Exclude=)*' taktctl next excluded
 shown 'Count=' '*never again: it has had as many runs as Count=*' taktctl next counted
 shown 'jitter' '*put off by up to 1h (RandomizedDelaySec=)*' taktctl next spread
+# Nothing waits for what is past: next, list, status and their answers tell when the run begins.
+has_come() {
+        [ "$(date +%s)" -gt "$(date -d "$soon" +%s)" ]
+}
+eventually 'its scheduled time has come' has_come
+shown 'a list of what is put off' '*later *waiting *in *' taktctl list later
+shown 'next' '*in *later *At=*put off by *(RandomizedDelaySec=)*' taktctl next later
+shown 'status' "*Next*; in *, put off by *" taktctl status later
+is 'what is told of the times' 'True True True' "$(
+        { taktctl list --json later; taktctl next --json later; } | python3 -c 'import datetime, json, sys
+decoder, text = json.JSONDecoder(), sys.stdin.read()
+jobs, n = decoder.raw_decode(text)
+times = json.loads(text[n:])
+def at(text):
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+job, o = jobs[0], times[0]["occurrences"][0]
+put_off = datetime.timedelta(microseconds=o["jitterUsec"] + o["slackUsec"])
+print(job["next"] == o["begins"] == times[0]["times"][0], job["nextScheduled"] == o["scheduled"],
+      at(o["begins"]) == at(o["scheduled"]) + put_off and "beginsLatest" not in o)')"
+shown 'a range in status' '*Next*, put off by *, or up to 1h later*' taktctl status spread
+is 'a range in next' 'True' "$(taktctl next --json spread | python3 -c 'import json, sys
+first, second = json.load(sys.stdin)[0]["occurrences"]
+print(first["decided"] and not second["decided"] and second["begins"] == second["scheduled"] == "2027-06-02T00:00:00.000000Z"
+      and second["beginsLatest"] == "2027-06-02T01:00:00.000000Z")')"
+is 'a fixed delay is known ahead' '1 True' "$(taktctl next --json -n 5 fixed | python3 -c 'import json, sys
+found = json.load(sys.stdin)[0]["occurrences"]
+print(len({o["jitterUsec"] for o in found}), all(o["decided"] and o["jitterUsec"] > 0 for o in found))')"
 shown 'Enabled=no' '*2027-06-01*disabled: it will not run*' taktctl next off
 shown 'no trigger' '*it has no trigger of time*' taktctl next hand
 shown 'all in one order' '*excluded*gap*off*fold*counted*' taktctl next counted excluded gap off fold -n 1

@@ -127,7 +127,7 @@ jittered() {
 }
 eventually "a run that was put off" jittered
 run=$(runs '[r["run"] for r in rs if r["jitterUsec"] > 0 and r["slackUsec"] > 0][0]' spread)
-shown "jittered and coalesced" '*due *due by Every=300ms*started *after its time; put off by *(RandomizedDelaySec=); put off by *to begin with others (AccuracySec=)*' \
+shown "jittered and coalesced" '*due *due by Every=300ms*started *put off by *(RandomizedDelaySec=); put off by *to begin with others (AccuracySec=); * after that*' \
         spread --run "$run"
 
 # --- no time any more: said so everywhere ---

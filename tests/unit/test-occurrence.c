@@ -13,6 +13,7 @@
 #include "sched/internal.h"
 #include "sched/keep.h"
 #include "sched/missed.h"
+#include "sched/outlook.h"
 #include "sched/spread.h"
 #include "store/schedule-times.h"
 #include "engine.h"
@@ -25,6 +26,7 @@ typedef struct Record {
         RunState state;
         RunTrigger trigger;
         usec_t scheduled, started, lateness; /* times since the start of the test */
+        bool is_late_known;
         usec_t jitter, slack;
         uint64_t n; /* occurrences */
         usec_t first;
@@ -66,6 +68,7 @@ static void on_event(EventObserver *observer, const Event *event)
 {
         Fixture *f = container_of(observer, Fixture, engine.observer);
         const Run *run = event->run;
+        RunRecord record;
         Record *r;
 
         if (event->type == EVENT_FINISHED) {
@@ -75,6 +78,7 @@ static void on_event(EventObserver *observer, const Event *event)
         if (!run || event->type == EVENT_PROGRESS || !run_state_is_final(run->state))
                 return;
         assert_true(f->n < RECORDS_MAX);
+        run_get_record(run, &record);
         r = &f->records[f->n++];
         *r = (Record){
                 .state = run->state,
@@ -82,6 +86,7 @@ static void on_event(EventObserver *observer, const Event *event)
                 .scheduled = since_start(run->scheduled_realtime),
                 .started = run->started_realtime > 0 ? since_start(run->started_realtime) : 0,
                 .lateness = run_lateness(run),
+                .is_late_known = record.lateness != USEC_INFINITY,
                 .jitter = run->extra->jitter,
                 .slack = run->extra->slack,
                 .n = 1,
@@ -479,7 +484,8 @@ static void test_jitter(_unused_ void **state)
         assert_true(f->n >= 999);
         for (size_t i = 0; i < f->n; i++) {
                 assert_record(f, i, RUN_SUCCEEDED, RUN_TRIGGER_SCHEDULE, i * 10 * SEC, 1);
-                assert_int_equal(f->records[i].lateness, f->records[i].jitter);
+                /* It is late by no more than what nobody wanted. */
+                assert_int_equal(f->records[i].lateness, 0);
                 assert_int_equal(f->records[i].started, i * 10 * SEC + f->records[i].jitter);
                 least = MIN(least, f->records[i].jitter);
                 most = MAX(most, f->records[i].jitter);
@@ -516,6 +522,98 @@ static void test_fixed_jitter(_unused_ void **state)
                 assert_true(here[i] != here[0] && here[i] <= 10 * MIN_);
 }
 
+/* What is said of the next times of a job is what becomes of them, or the range in which they come. */
+static void check_outlook(const char *keys, bool decided)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .seed = 7, .machine_key = { { 3, 1 } } });
+        Job *job;
+        JobOutlook outlook[8];
+        OutlookEnd end;
+
+        engine_advance_to(&f->engine, 12345678);
+        job = add(f, "j", keys);
+        engine_advance_to(&f->engine, engine_now(&f->engine) + 1);
+        f->n = 0;
+        assert_int_equal(scheduler_job_outlook(f->engine.scheduler, job, outlook, ARRAY_SIZE(outlook), &end), ARRAY_SIZE(outlook));
+        /* The one that is armed for is known. */
+        assert_true(outlook[0].decided);
+        assert_int_equal(job_outlook_earliest(&outlook[0]), job_next_begin_realtime(job));
+        engine_pass(&f->engine, USEC_PER_DAY);
+        for (size_t i = 0; i < ARRAY_SIZE(outlook); i++) {
+                usec_t started = f->records[i].started + START_REALTIME;
+
+                assert_true(outlook[i].decided == (decided || i == 0));
+                assert_int_equal(f->records[i].scheduled + START_REALTIME, outlook[i].time.occurrence.scheduled_realtime);
+                assert_in_range(started, job_outlook_earliest(&outlook[i]), job_outlook_latest(&outlook[i]));
+                assert_int_equal(f->records[i].lateness, 0);
+                /* It never reaches the next one. */
+                if (i + 1 < ARRAY_SIZE(outlook))
+                        assert_true(job_outlook_latest(&outlook[i]) < outlook[i + 1].time.occurrence.scheduled_realtime);
+        }
+        fixture_free(f);
+}
+
+static void test_outlook_of_delays(_unused_ void **state)
+{
+        check_outlook("Every=1min\n", true);
+        check_outlook("Every=1min\nRandomizedDelaySec=30s\n", false);
+        check_outlook("Every=1min\nRandomizedDelaySec=1h\nAccuracySec=10s\n", false);
+        check_outlook("Every=1min\nRandomizedDelaySec=30s\nFixedRandomDelay=yes\n", true);
+        check_outlook("Every=1min\nRandomizedDelaySec=1h\nFixedRandomDelay=yes\n", true);
+        check_outlook("TimeZone=UTC\nOnCalendar=*:0/15\nOnCalendar=*:1\nRandomizedDelaySec=5min\nFixedRandomDelay=yes\nAccuracySec=1min\n", true);
+        check_outlook("TimeZone=UTC\nOnCalendar=*:0/15\nAccuracySec=10min\n", true);
+}
+
+/* Between its scheduled time and the one that it is put off to, a job waits for what is to come, and not for what is past. */
+static void test_next_is_put_off(_unused_ void **state)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .seed = 7 });
+        Job *job = add(f, "j", "TimeZone=UTC\nOnCalendar=hourly\nRandomizedDelaySec=30min\n");
+        usec_t begin = job_next_begin_realtime(job);
+
+        assert_int_equal(since_start(job->next_realtime), USEC_PER_HOUR);
+        assert_in_range(since_start(begin), USEC_PER_HOUR + 1, 90 * MIN_);
+        assert_int_equal(begin, job->next_realtime + job->next_jitter);
+        engine_advance_to(&f->engine, USEC_PER_HOUR + 1);
+        assert_int_equal(f->n, 0);
+        assert_int_equal(job_next_begin_realtime(job), begin);
+        engine_advance_to(&f->engine, since_start(begin));
+        assert_int_equal(f->n, 1);
+        assert_int_equal(f->records[0].lateness, 0);
+        scheduler_pause_job(f->engine.scheduler, job);
+        assert_int_equal(job_next_begin_realtime(job), USEC_INFINITY);
+        fixture_free(f);
+}
+
+/* What goes on with the next daemon is no later by that, and of what is lost nobody knows how far it was put off. */
+static void test_lateness_after_restart(_unused_ void **state)
+{
+        static const RunEntered nothing = {};
+        Fixture *f = fixture_new(&(SchedulerLimits){ .seed = 7 });
+        Job *job = add(f, "j", "TimeZone=UTC\nOnCalendar=hourly\nRandomizedDelaySec=30min\n"), *plain = add(f, "k", "");
+        const RunRequest request = { .scheduled_realtime = START_REALTIME + USEC_PER_HOUR };
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        RunNote note;
+        Run *run;
+
+        f->duration = USEC_PER_HOUR;
+        engine_advance_to(&f->engine, 90 * MIN_);
+        run = scheduler_next_run(f->engine.scheduler, NULL);
+        assert_non_null(run);
+        assert_true(run->extra->jitter > 0);
+        assert_ok(run_note_write(run, &text));
+        assert_ok(run_note_parse(text.data, &note));
+        assert_int_equal(note.started_boottime, note.due_boottime);
+        for (unsigned i = 0; i < 2; i++)
+                assert_ok(scheduler_record_lost(f->engine.scheduler, i == 0 ? job : plain, &request, 100 + i,
+                                                START_REALTIME + 65 * MIN_, nothing, "lost"));
+        assert_int_equal(f->n, 2);
+        assert_false(f->records[0].is_late_known);
+        assert_true(f->records[1].is_late_known);
+        assert_int_equal(f->records[1].lateness, 5 * MIN_);
+        fixture_free(f);
+}
+
 static void test_slack(_unused_ void **state)
 {
         assert_int_equal(spread_slack(0, SEC), 0);
@@ -543,7 +641,7 @@ static void test_coalescing(_unused_ void **state)
         assert_true(f->engine.n_wakes <= 121);
         for (size_t i = 0; i < f->n; i++) {
                 assert_true(f->records[i].slack <= SEC);
-                assert_int_equal(f->records[i].lateness, f->records[i].slack);
+                assert_int_equal(f->records[i].lateness, 0);
         }
         /* As far as it may, but not beyond the next one. */
         add(f, "k", "Every=100ms\nAccuracySec=1min\n");
@@ -1232,7 +1330,7 @@ int main(void)
                 RUN(test_resume_makes_up),
                 RUN(test_jitter),
                 RUN(test_fixed_jitter),
-                RUN(test_slack),
+                RUN(test_outlook_of_delays), RUN(test_next_is_put_off), RUN(test_lateness_after_restart), RUN(test_slack),
                 RUN(test_coalescing),
                 RUN(test_wrong_century),
                 RUN(test_step_forward),
