@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/directory-lock.h"
 #include "base/file.h"
 #include "base/socket.h"
 #include "base/string-util.h"
@@ -85,9 +86,70 @@ static void test_not_a_socket(_unused_ void **state)
         assert_int_equal(unix_connect(name), -ENAMETOOLONG);
 }
 
+/* --- locks on a directory --- */
+
+static void test_lock(_unused_ void **state)
+{
+        _cleanup_free_ char *file = path_join(root, "plain"), *missing = path_join(root, "missing"), *command = NULL;
+        _cleanup_close_ int fd = directory_lock(root), marked = directory_open(root);
+
+        assert_true(fd >= 0 && marked >= 0);
+        assert_int_equal(directory_lock(root), -EBUSY);
+        /* What is in it is nothing to it, nor are marks. */
+        assert_ok(write_file_atomic(file, "x", 1, 0600, false));
+        command = xasprintf("rm -rf '%s'/*", root);
+        assert_int_equal(system(command), 0);
+        assert_ok(directory_mark(marked, 7));
+        assert_int_equal(directory_lock(root), -EBUSY);
+        fd = safe_close(fd);
+        fd = directory_lock(root);
+        assert_true(fd >= 0);
+        assert_int_equal(directory_lock(missing), -ENOENT);
+        assert_int_equal(directory_open("/dev/null"), -ENOTDIR);
+}
+
+/* PIDS: those that are skipped, up to 0. */
+static bool is_in(pid_t pid, void *pids)
+{
+        for (const pid_t *p = pids; *p > 0; p++)
+                if (*p == pid)
+                        return true;
+        return false;
+}
+
+static void test_marks(_unused_ void **state)
+{
+        static const pid_t pids[] = { 4194304, 2, 1, 300 };
+        static pid_t none[] = { 0 }, some[] = { 1, 300, 4194304, 0 }, others[] = { 2, 300, 0 }, all[] = { 300, 4194304, 1, 2, 0 };
+        _cleanup_close_ int fd = directory_open(root);
+        int marks[ARRAY_SIZE(pids)];
+
+        assert_int_equal(directory_find_mark(fd, is_in, none), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+                marks[i] = directory_open(root);
+                assert_ok(directory_mark(marks[i], pids[i]));
+        }
+        assert_true(is_in(directory_find_mark(fd, is_in, none), all));
+        assert_int_equal(directory_find_mark(fd, is_in, some), 2);
+        assert_true(directory_find_mark(fd, is_in, others) == 1 || directory_find_mark(fd, is_in, others) == 4194304);
+        assert_int_equal(directory_find_mark(fd, is_in, all), 0);
+        /* One's own does not stand in one's way; one goes with the last copy of its descriptor. */
+        assert_int_equal(directory_find_mark(marks[1], is_in, some), 0);
+        for (size_t i = 0; i < ARRAY_SIZE(pids); i++) {
+                int copy = dup(marks[i]);
+
+                assert_return_code(close(marks[i]), errno);
+                assert_true(directory_find_mark(fd, is_in, none) > 0);
+                assert_return_code(close(copy), errno);
+        }
+        assert_int_equal(directory_find_mark(fd, is_in, none), 0);
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { RUN(test_short), RUN(test_long), RUN(test_not_a_socket) };
+        const struct CMUnitTest tests[] = {
+                RUN(test_short), RUN(test_long), RUN(test_not_a_socket), RUN(test_lock), RUN(test_marks),
+        };
 
         return cmocka_run_group_tests(tests, setup, teardown);
 }
