@@ -22,14 +22,14 @@ static void on_event(EventObserver *observer, const Event *event)
         store_append(engine->store, &record);
 }
 
-static int start_spawner(Engine *engine)
+static int start_spawner(Engine *engine, const char *directory)
 {
         _cleanup_free_ char *helper = NULL;
         int r = helper_find("takt-spawn", &helper);
 
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The helper takt-spawn was not found: %m");
-        r = spawner_new(engine->loop, helper, &engine->spawner);
+        r = spawner_new(engine->loop, helper, directory, &engine->spawner);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "%s could not be started: %m", helper);
         r = pool_set_new(engine->loop, engine->spawner, &engine->pools);
@@ -128,7 +128,7 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
         r = loop_new(clock_system(), &engine->loop);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The event loop could not be made: %m");
-        r = start_spawner(engine);
+        r = start_spawner(engine, keep_ids ? state_directory : NULL);
         if (r >= 0)
                 r = open_ids(engine, state_directory, keep_ids);
         if (r >= 0)

@@ -36,8 +36,8 @@ typedef struct Engine {
 
 /*
  * Fills ENGINE, whose memory must stay where it is. ENVIRONMENT may be NULL (a job that is run alone);
- * STATE_DIRECTORY, which exists, keeps run ids and schedules (where KEEP_IDS says so) and what LEDs were. Errors are
- * logged and returned.
+ * STATE_DIRECTORY, which exists, keeps run ids and schedules (where KEEP_IDS says so, the helper's mark as well) and
+ * what LEDs were. Errors are logged and returned.
  */
 int engine_init(Engine *engine, const Environment *environment, const Settings *settings, const char *state_directory,
                 bool keep_ids);

@@ -24,6 +24,8 @@ typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
 #define GROUP_POLL_USEC (100 * USEC_PER_MSEC)
 /* At the end no command gets more time than this to heed its kill signal. */
 #define SHUTDOWN_KILL_AFTER_USEC (5 * USEC_PER_SEC)
+/* After the end of the connection with taktd takt-spawn ends by then: what is not dead (under another user, in the kernel) is left. */
+#define COMMAND_SHUTDOWN_MAX_USEC (15 * USEC_PER_SEC)
 
 /*
  * REPORT is called from the functions below. 0 or -errno. One thread at a time may be in any of them;

@@ -63,7 +63,7 @@ int helper_find(const char *name, char **ret)
         return find_in(PKGLIBEXECDIR, name, ret);
 }
 
-static int spawn_file_actions(posix_spawn_file_actions_t *actions, int fd)
+static int spawn_file_actions(posix_spawn_file_actions_t *actions, int fd, int mark_fd)
 {
         int r;
 
@@ -72,8 +72,10 @@ static int spawn_file_actions(posix_spawn_file_actions_t *actions, int fd)
                 r = posix_spawn_file_actions_adddup2(actions, STDIN_FILENO, STDOUT_FILENO);
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(actions, fd, HELPER_FD);
+        if (r == 0 && mark_fd >= 0)
+                r = posix_spawn_file_actions_adddup2(actions, mark_fd, HELPER_MARK_FD);
         if (r == 0)
-                r = posix_spawn_file_actions_addclosefrom_np(actions, HELPER_FD + 1);
+                r = posix_spawn_file_actions_addclosefrom_np(actions, mark_fd >= 0 ? HELPER_MARK_FD + 1 : HELPER_FD + 1);
         return -r;
 }
 
@@ -92,7 +94,7 @@ static int spawn_attributes(posix_spawnattr_t *attributes)
         return -r;
 }
 
-static int spawn_connected(const char *path, int fd, pid_t *ret)
+static int spawn_connected(const char *path, int fd, int mark_fd, pid_t *ret)
 {
         char *argv[] = { (char *)path, NULL }, *environment[] = { NULL };
         posix_spawn_file_actions_t actions;
@@ -107,7 +109,7 @@ static int spawn_connected(const char *path, int fd, pid_t *ret)
                 (void)posix_spawn_file_actions_destroy(&actions);
                 return r;
         }
-        r = spawn_file_actions(&actions, fd);
+        r = spawn_file_actions(&actions, fd, mark_fd);
         if (r >= 0)
                 r = spawn_attributes(&attributes);
         if (r >= 0)
@@ -117,9 +119,9 @@ static int spawn_connected(const char *path, int fd, pid_t *ret)
         return r;
 }
 
-int helper_start(const char *path, int *ret_fd, pid_t *ret_pid, int *ret_pid_fd)
+int helper_start(const char *path, int mark_fd, int *ret_fd, pid_t *ret_pid, int *ret_pid_fd)
 {
-        _cleanup_close_ int ours = -1, theirs = -1, high = -1;
+        _cleanup_close_ int ours = -1, theirs = -1, high = -1, high_mark = -1;
         pid_t *place = find_known(0), pid;
         int fds[2], pid_fd, r;
 
@@ -130,10 +132,12 @@ int helper_start(const char *path, int *ret_fd, pid_t *ret_pid, int *ret_pid_fd)
         ours = fds[0];
         theirs = fds[1];
         /* Out of the way of the descriptors that are put in place before it. */
-        high = fcntl(theirs, F_DUPFD_CLOEXEC, HELPER_FD + 1);
-        if (high < 0)
+        high = fcntl(theirs, F_DUPFD_CLOEXEC, HELPER_MARK_FD + 1);
+        if (high >= 0 && mark_fd >= 0)
+                high_mark = fcntl(mark_fd, F_DUPFD_CLOEXEC, HELPER_MARK_FD + 1);
+        if (high < 0 || (mark_fd >= 0 && high_mark < 0))
                 return negative_errno();
-        r = spawn_connected(path, high, &pid);
+        r = spawn_connected(path, high, high_mark, &pid);
         if (r < 0)
                 return r;
         *place = pid;

@@ -72,6 +72,8 @@ typedef struct SpawnSlot {
 struct Spawner {
         Loop *loop;
         char *helper_path;
+        char *directory; /* each helper puts its mark on it; NULL: it does not */
+        bool unmarked;   /* that was told to have failed */
         pid_t helper_pid;
         int fd; /* the connection, -1 while there is none */
         IoSource *io;

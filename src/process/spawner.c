@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/directory-lock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "process/children.h"
@@ -288,16 +289,34 @@ static void forget_commands(Spawner *spawner)
         }
 }
 
+/*
+ * Before the helper has been asked for anything, so that there is never a command without a mark. MARK_FD: the
+ * directory, which the helper has open as well, or why it could not be opened.
+ */
+static void mark_helper(Spawner *spawner, int mark_fd)
+{
+        int r = mark_fd < 0 ? mark_fd : directory_mark(mark_fd, spawner->helper_pid);
+
+        if (r >= 0 || spawner->unmarked)
+                return;
+        spawner->unmarked = true;
+        log_errno(LOG_WARNING, r, "%s can't be locked: %m; after a crash jobs begin without waiting for the commands of before",
+                  spawner->directory);
+}
+
 static int start_helper(Spawner *spawner)
 {
+        _cleanup_close_ int mark_fd = spawner->directory ? directory_open(spawner->directory) : -1;
         int r;
 
         spawner->said_hello = false;
         spawner->n_unanswered = 0;
         spawner->started_boottime = clock_boottime(loop_clock(spawner->loop));
-        r = helper_start(spawner->helper_path, &spawner->fd, &spawner->helper_pid, &spawner->pid_fd);
+        r = helper_start(spawner->helper_path, mark_fd, &spawner->fd, &spawner->helper_pid, &spawner->pid_fd);
         if (r < 0)
                 return r;
+        if (spawner->directory)
+                mark_helper(spawner, mark_fd);
         r = io_source_new(spawner->loop, spawner->fd, IO_READ, on_connection, spawner, &spawner->io);
         if (r >= 0)
                 r = io_source_new(spawner->loop, spawner->pid_fd, IO_READ, on_helper_dead, spawner, &spawner->pid_io);
@@ -371,7 +390,7 @@ static int spawner_make(Loop *loop, const char *helper_path, Spawner **ret)
         return 0;
 }
 
-int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
+int spawner_new(Loop *loop, const char *helper_path, const char *directory, Spawner **ret)
 {
         _cleanup_(spawner_freep) Spawner *spawner = NULL;
         int r;
@@ -379,6 +398,11 @@ int spawner_new(Loop *loop, const char *helper_path, Spawner **ret)
         r = spawner_make(loop, helper_path, &spawner);
         if (r < 0)
                 return r;
+        if (directory) {
+                spawner->directory = strdup(directory);
+                if (!spawner->directory)
+                        return -ENOMEM;
+        }
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return negative_errno();
         r = start_helper(spawner);
@@ -463,6 +487,7 @@ Spawner *spawner_free(Spawner *spawner)
         buffer_deinit(&spawner->controls);
         free(spawner->slots);
         free(spawner->helper_path);
+        free(spawner->directory);
         free(spawner);
         return NULL;
 }

@@ -125,9 +125,10 @@ typedef struct SpawnerStatus {
 /*
  * Starts HELPER_PATH (see helper_find()) and makes this process a subreaper. Commands get the limit of
  * descriptors that this process has now. -errno where the program can't be executed. The loop must outlive
- * the spawner.
+ * the spawner. DIRECTORY: the helper holds a mark on it (base/directory-lock.h) as long as it has commands, or waits
+ * for some; NULL for none. Where it can't be marked, that is logged once.
  */
-int spawner_new(Loop *loop, const char *helper_path, Spawner **ret);
+int spawner_new(Loop *loop, const char *helper_path, const char *directory, Spawner **ret);
 /*
  * Commands that are left are ended by the helper, their callbacks not called, their handles dead but
  * for spawned_command_free(). Waits up to a second for the helper to be gone; where commands take

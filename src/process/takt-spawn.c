@@ -35,8 +35,6 @@
 /* Threads; so many launches may hang at once before the helper does. */
 #define LANES_MAX 16U
 #define LANE_STACK_SIZE (256U * 1024)
-/* After the end of the connection: what is not dead by then (under another user, in the kernel) is left. */
-#define SHUTDOWN_MAX_USEC (15 * USEC_PER_SEC)
 /* A taktd that asked for a list and does not read it is taken for dead after this time. */
 #define LIST_WAIT_USEC (5 * USEC_PER_SEC)
 
@@ -93,8 +91,10 @@ static int helper_init(Helper *helper)
         sigset_t mask;
         int r;
 
-        if (close_range(HELPER_FD + 1, ~0U, 0) < 0)
+        if (close_range(HELPER_MARK_FD + 1, ~0U, 0) < 0)
                 return negative_errno();
+        /* The mark goes with this process, and with none of its commands. */
+        (void)fcntl(HELPER_MARK_FD, F_SETFD, FD_CLOEXEC);
         if (fcntl(HELPER_FD, F_SETFD, FD_CLOEXEC) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return negative_errno();
         /* Streams of thousands of commands; these get limits of their own. */
@@ -122,7 +122,7 @@ static void connection_lost(Helper *helper)
 {
         helper->fd = safe_close(helper->fd);
         buffer_clear(&helper->reports);
-        helper->give_up_boottime = usec_add(clock_boottime(clock_system()), SHUTDOWN_MAX_USEC);
+        helper->give_up_boottime = usec_add(clock_boottime(clock_system()), COMMAND_SHUTDOWN_MAX_USEC);
         command_table_shut_down(helper->table);
 }
 
@@ -379,6 +379,13 @@ static void wait_for_events(Helper *helper, usec_t until, bool *ret_signal, bool
         *ret_message = fds[1].revents & (POLLIN | POLLHUP | POLLERR);
 }
 
+static _noreturn_ void give_up(void)
+{
+        (void)dprintf(STDERR_FILENO, "takt-spawn: processes are left that not even SIGKILL has ended within %llu s\n",
+                      (unsigned long long)(COMMAND_SHUTDOWN_MAX_USEC / USEC_PER_SEC));
+        exit(EXIT_FAILURE);
+}
+
 /* Serves events until there is a command to launch. Does not return once nothing is left to do at all. */
 static void lead(Lane *lane)
 {
@@ -391,8 +398,10 @@ static void lead(Lane *lane)
 
                 send_reports(helper);
                 if (helper->fd < 0) {
-                        if (command_table_is_empty(helper->table) || now >= helper->give_up_boottime)
+                        if (command_table_is_empty(helper->table))
                                 exit(EXIT_SUCCESS);
+                        if (now >= helper->give_up_boottime)
+                                give_up();
                         next = MIN(next, helper->give_up_boottime);
                 }
                 wait_for_events(helper, next, &signalled, &message);

@@ -218,7 +218,7 @@ int main(int argc, char **argv)
         script = path_join(source, "tests/bench/pool.py");
         if (!script || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || start_peer(&bench, script) < 0 ||
             helper_find("takt-spawn", &helper) < 0 || loop_new(clock_system(), &bench.loop) < 0 ||
-            spawner_new(bench.loop, helper, &bench.spawner) < 0) {
+            spawner_new(bench.loop, helper, NULL, &bench.spawner) < 0) {
                 fprintf(stderr, "no takt-spawn: set TAKT_LIBEXECDIR\n");
                 return EXIT_FAILURE;
         }

@@ -136,7 +136,7 @@ int main(void)
 
         log_open(LOG_TARGET_CONSOLE, LOG_INFO);
         if (helper_find("takt-spawn", &path) < 0 || loop_new(clock_system(), &bench.loop) < 0 ||
-            spawner_new(bench.loop, path, &bench.spawner) < 0) {
+            spawner_new(bench.loop, path, NULL, &bench.spawner) < 0) {
                 fprintf(stderr, "no takt-spawn: set TAKT_LIBEXECDIR\n");
                 return EXIT_FAILURE;
         }

@@ -91,7 +91,7 @@ int main(int argc, _unused_ char **argv)
         (void)signal(SIGPIPE, SIG_IGN);
         log_open(LOG_TARGET_CONSOLE, LOG_ERR);
         if (!helper || readlink("/proc/self/exe", self, sizeof(self) - 1) < 0 || loop_new(clock_system(), &t.loop) < 0 ||
-            spawner_new(t.loop, helper, &spawner) < 0)
+            spawner_new(t.loop, helper, NULL, &spawner) < 0)
                 return EXIT_FAILURE;
         before = count_descriptors();
         if (pool_new(t.loop, spawner,

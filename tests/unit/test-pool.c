@@ -52,7 +52,7 @@ static int setup(void **state)
         assert_non_null(fixture);
         fixture->watchdog.callback = on_watchdog;
         assert_ok(loop_new(clock_system(), &fixture->loop));
-        assert_ok(spawner_new(fixture->loop, path, &fixture->spawner));
+        assert_ok(spawner_new(fixture->loop, path, NULL, &fixture->spawner));
         *state = fixture;
         return 0;
 }

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/directory-lock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/string-util.h"
@@ -33,6 +34,7 @@ typedef struct Fixture {
         bool timed_out;
         bool idle;
         pid_t watched;
+        const char *directory;
         struct Heard *heard;
 } Fixture;
 
@@ -102,7 +104,7 @@ static int setup(void **state)
 
         assert_non_null(fixture);
         assert_ok(loop_new(clock_system(), &fixture->loop));
-        assert_ok(spawner_new(fixture->loop, path, &fixture->spawner));
+        assert_ok(spawner_new(fixture->loop, path, NULL, &fixture->spawner));
         *state = fixture;
         return 0;
 }
@@ -887,7 +889,7 @@ static void test_resumed(void **state)
         fixture->running = 0;
         /* Both go on, one of them to its end before anyone asks. */
         assert_int_equal(write(gate[1], "x\nx\n", 4), 4);
-        assert_ok(spawner_new(fixture->loop, path, &fixture->spawner));
+        assert_ok(spawner_new(fixture->loop, path, NULL, &fixture->spawner));
 
         assert_ok(spawner_resume(fixture->loop, connection, &old));
         assert_null(find_held(old, "none"));
@@ -931,13 +933,77 @@ static void test_resume_nothing(void **state)
         assert_return_code(close(fds[1]), errno);
 }
 
+/* --- the mark of a helper --- */
+
+static bool is_nobody(_unused_ pid_t pid, _unused_ void *userdata)
+{
+        return false;
+}
+
+static pid_t find_mark(const char *dir)
+{
+        _cleanup_close_ int fd = directory_open(dir);
+
+        assert_true(fd >= 0);
+        return directory_find_mark(fd, is_nobody, NULL);
+}
+
+static bool mark_is_gone(Fixture *fixture)
+{
+        return find_mark(fixture->directory) == 0;
+}
+
+static bool helper_is_another(Fixture *fixture)
+{
+        SpawnerStatus status;
+
+        spawner_get_status(fixture->spawner, &status);
+        return status.helper_pid > 0 && status.helper_pid != fixture->watched;
+}
+
+/* A helper holds it until the last of its commands has ended, whatever becomes of who started it. */
+static void test_mark(void **state)
+{
+        _cleanup_free_ char *dir = make_directory(), *path = helper_path();
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard heard = {};
+        SpawnerStatus status;
+        pid_t pid;
+
+        fixture->directory = dir;
+        spawner_free(fixture->spawner);
+        assert_ok(spawner_new(fixture->loop, path, dir, &fixture->spawner));
+        spawner_get_status(fixture->spawner, &status);
+        assert_int_equal(find_mark(dir), status.helper_pid);
+        /* The next one after a death. */
+        fixture->watched = status.helper_pid;
+        assert_return_code(kill(status.helper_pid, SIGKILL), errno);
+        run_until(fixture, helper_is_another);
+        spawner_get_status(fixture->spawner, &status);
+        assert_int_equal(find_mark(dir), status.helper_pid);
+
+        start(fixture, &heard, &REQUEST(SHELL("trap '' TERM; echo deaf; while :; do sleep 0.05; done"), .kill_after = 2 * USEC_PER_SEC));
+        fixture->heard = &heard;
+        run_until(fixture, heard_line);
+        pid = heard.pid;
+        fixture->running = 0;
+        /* It waits a second, and the helper goes on alone. */
+        spawner_free(TAKE_PTR(fixture->spawner));
+        assert_int_equal(find_mark(dir), status.helper_pid);
+        assert_return_code(kill(pid, 0), errno);
+        run_until(fixture, mark_is_gone);
+        assert_true(kill(pid, 0) < 0);
+        assert_return_code(waitpid(status.helper_pid, NULL, 0), errno);
+        assert_return_code(rmdir(dir), errno);
+}
+
 static void test_helper_missing(_unused_ void **state)
 {
         _cleanup_(loop_freep) Loop *loop = NULL;
         Spawner *spawner = NULL;
 
         assert_ok(loop_new(clock_system(), &loop));
-        assert_int_equal(spawner_new(loop, "/dev/null/takt-spawn", &spawner), -ENOTDIR);
+        assert_int_equal(spawner_new(loop, "/dev/null/takt-spawn", NULL, &spawner), -ENOTDIR);
         assert_null(spawner);
 }
 
@@ -949,7 +1015,7 @@ static void test_helper_useless(_unused_ void **state)
         SpawnerStatus status;
 
         assert_ok(loop_new(clock_system(), &fixture.loop));
-        assert_ok(spawner_new(fixture.loop, "/bin/false", &fixture.spawner));
+        assert_ok(spawner_new(fixture.loop, "/bin/false", NULL, &fixture.spawner));
         start_and_run(&fixture, &heard, &REQUEST(ARGV((char *)"true")));
         assert_int_equal(heard.exit.error, -EOWNERDEAD);
         spawner_get_status(fixture.spawner, &status);
@@ -1124,6 +1190,7 @@ int main(void)
                 WITH_SPAWNER(test_resumed),
                 WITH_SPAWNER(test_resume_nothing),
                 WITH_SPAWNER(test_descriptor_limit),
+                WITH_SPAWNER(test_mark),
                 RUN(test_helper_missing),
                 RUN(test_helper_useless),
                 RUN(test_daemon_killed),
