@@ -2,7 +2,8 @@
 #pragma once
 /*
  * What the files of taktd share. taktd.c: the program, its start and end. serve.c: the control socket and the
- * status pages. reload.c: settings and jobs, at start and again on request. stop.c: signals and the way out.
+ * status pages. reload.c: settings and jobs, at start and again on request. begin.c: the lock, and when work begins.
+ * stop.c: signals and the way out.
  */
 
 #include "api/api.h"
@@ -37,9 +38,15 @@ typedef struct Daemon {
         HttpServer *status_server;
         Status *status;
         int control_fd; /* until it is served */
-        int lock_fd;
+        int lock_fd;    /* of the control socket, where it is our own */
+        int state_fd;   /* the lock of the state's directory; -1: that has none */
         SignalSource *signals[3];
         FileWatch *zone_watch;
+        Timer begin_timer;
+        pid_t helper_waited_for; /* of an earlier daemon; 0: none so far */
+        usec_t helper_deadline;
+        bool begun;         /* jobs run, and clients are served */
+        bool reload_wanted; /* SIGHUP came before that */
         Timer stop_timer;
         Deferred exit_step;
         bool stopping;
@@ -85,6 +92,13 @@ void daemon_end_load(Daemon *d);
 void daemon_on_reload_step(Deferred *deferred);
 /* Tells the service manager that the daemon is ready, and what there is to remark. */
 void daemon_notify_ready(const Daemon *d);
+
+/* --- begin.c; errors are logged and returned --- */
+
+/* Makes this daemon the only one of its environment, until it ends. */
+int daemon_lock(Daemon *d);
+/* Begins what the jobs say, and to serve clients: at once, or when what an earlier daemon left has ended. */
+int daemon_begin(Daemon *d);
 
 /* --- stop.c --- */
 

@@ -267,6 +267,17 @@ void service_manager_ready(ServiceManager *m, const char *format, ...)
         va_end(ap);
 }
 
+void service_manager_starting(ServiceManager *m, usec_t timeout, const char *format, ...)
+{
+        char text[64];
+        va_list ap;
+
+        (void)snprintf(text, sizeof(text), "EXTEND_TIMEOUT_USEC=%llu", (unsigned long long)timeout);
+        va_start(ap, format);
+        tell_with_status(m, text, format, ap);
+        va_end(ap);
+}
+
 void service_manager_reloading(ServiceManager *m)
 {
         struct timespec now = {};

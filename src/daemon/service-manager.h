@@ -48,6 +48,8 @@ void service_manager_watch(ServiceManager *manager, Loop *loop, ServiceCheck che
 
 /* Each replaces the status line, which is short and without a line break. */
 void service_manager_ready(ServiceManager *manager, const char *format, ...) _printf_(2, 3);
+/* Not ready yet; the manager shall wait for TIMEOUT at least. */
+void service_manager_starting(ServiceManager *manager, usec_t timeout, const char *format, ...) _printf_(3, 4);
 void service_manager_reloading(ServiceManager *manager);
 /* The manager shall wait for TIMEOUT, also where the unit allows less. */
 void service_manager_stopping(ServiceManager *manager, usec_t timeout, const char *format, ...) _printf_(3, 4);

@@ -46,6 +46,11 @@ static void leave(Daemon *d)
 
 static void stop(Daemon *d, int signo)
 {
+        if (!d->begun) {
+                log_info("Stopping on SIG%s; nothing has begun yet", sigabbrev_np(signo));
+                loop_exit(d->engine.loop, EXIT_SUCCESS);
+                return;
+        }
         log_info("Stopping on SIG%s; %zu runs are under way", sigabbrev_np(signo), scheduler_n_running(d->engine.scheduler));
         service_manager_stopping(d->manager, usec_add(d->settings->stop_timeout, STOP_MARGIN_USEC), "ending %zu runs",
                                  scheduler_n_running(d->engine.scheduler));
@@ -70,7 +75,8 @@ static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
         Daemon *d = userdata;
 
         if (signo == SIGHUP) {
-                if (daemon_reload(NULL, NULL, d) < 0)
+                d->reload_wanted = !d->begun;
+                if (d->begun && daemon_reload(NULL, NULL, d) < 0)
                         log_notice("A reload is under way already");
                 return;
         }

@@ -105,6 +105,20 @@ void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRu
                 log_info("%u runs of the daemon before go on", n);
 }
 
+bool survivors_have(const Survivors *survivors, pid_t pid)
+{
+        for (size_t i = 0; i < SURVIVORS_MAX; i++) {
+                SpawnerStatus status;
+
+                if (!survivors->spawners[i])
+                        continue;
+                spawner_get_status(survivors->spawners[i], &status);
+                if (status.helper_pid == pid)
+                        return true;
+        }
+        return false;
+}
+
 void survivors_leave(Survivors *survivors)
 {
         for (size_t i = 0; i < SURVIVORS_MAX; i++)

@@ -29,5 +29,7 @@ DEFINE_CLEANUP(Survivors *, survivors_free);
 
 /* Goes on with the runs that ACTIVE has as left under way; all other commands are ended. */
 void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active);
+/* Whether process PID is one of these helpers. */
+bool survivors_have(const Survivors *survivors, pid_t pid);
 /* Leaves them to the next daemon. */
 void survivors_leave(Survivors *survivors);

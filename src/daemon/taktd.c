@@ -21,27 +21,6 @@
 #define LARGE_BLOCK (128 * 1024)      /* bytes from which on a block is given back as soon as it is freed */
 #define HEAP_SPARE (4 * 1024 * 1024)  /* bytes at the end of the heap that are kept for what comes next */
 
-/* The jobs are loaded, and the loop has begun to answer calls. */
-static void on_announce(Deferred *deferred)
-{
-        Daemon *d = container_of(deferred, Daemon, announce);
-
-        daemon_notify_ready(d);
-        log_info("taktd %s serves the environment %s", PACKAGE_VERSION, d->environment->path);
-}
-
-/* What the watchdog is told. */
-static const char *check_health(void *userdata)
-{
-        const Daemon *d = userdata;
-        SpawnerStatus status;
-
-        spawner_get_status(d->engine.spawner, &status);
-        if (status.helper_pid == 0)
-                return "the helper takt-spawn is not running";
-        return status.helper_answers ? NULL : "the helper takt-spawn does not answer";
-}
-
 /* A helper is there. */
 static void on_spawner_connected(_unused_ Spawner *spawner, int fd, void *userdata)
 {
@@ -68,7 +47,10 @@ static int daemon_start(Daemon *d, bool live)
         r = environment_make_directories(d->environment);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The directories of %s can't be made: %m", d->environment->path);
-        /* The socket's lock comes first: without it, what is in state/ is another daemon's. */
+        /* The lock comes first: without it, what is in state/ is another daemon's. */
+        r = daemon_lock(d);
+        if (r < 0)
+                return r;
         d->control_fd = daemon_open_control_socket(d);
         if (d->control_fd < 0)
                 return d->control_fd;
@@ -86,17 +68,7 @@ static int daemon_start(Daemon *d, bool live)
         event_log_init(&d->event_log, live, d->engine.services.clock, d->engine.services.timers);
         event_bus_subscribe(&d->engine.events, &d->event_log.observer);
         r = daemon_catch_signals(d);
-        if (r >= 0)
-                r = daemon_listen_control(d);
-        if (r >= 0)
-                r = daemon_listen_status(d);
-        if (r >= 0)
-                r = daemon_load_jobs(d);
-        if (r < 0)
-                return r;
-        /* Once the socket is ours, and no other daemon has the directory. */
-        r = active_runs_open(d->environment->state, d->engine.scheduler, &d->engine.services, &d->active_runs);
-        return r < 0 ? log_errno(LOG_ERR, r, "The runs under way can't be noted in %s: %m", d->environment->state) : 0;
+        return r < 0 ? r : daemon_load_jobs(d);
 }
 
 static void abandon_runs(Daemon *d)
@@ -122,8 +94,10 @@ static void daemon_deinit(Daemon *d)
         api_free(d->api);
         for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
                 signal_source_free(d->signals[i]);
-        if (d->engine.services.timers)
+        if (d->engine.services.timers) {
                 timer_disarm(d->engine.services.timers, &d->stop_timer);
+                timer_disarm(d->engine.services.timers, &d->begin_timer);
+        }
         stop_reason_free(d->stop_reason);
         safe_close(d->control_fd);
         /* Runs that are given up are still told of. */
@@ -139,6 +113,7 @@ static void daemon_deinit(Daemon *d)
                 (void)unlink(d->environment->socket);
                 safe_close(d->lock_fd);
         }
+        safe_close(d->state_fd);
         settings_free(d->settings);
         resource_set_deinit(&d->resources);
         log_set_common_field(&(LogField){});
@@ -181,12 +156,8 @@ static int daemon_run(Daemon *d, bool live)
                 return r;
         stall_log_init(&d->stall_log, d->engine.loop);
         watch_zone(d);
-        scheduler_begin(d->engine.scheduler);
-        survivors_resume(d->survivors, d->engine.scheduler, d->active_runs);
-        active_runs_recover(d->active_runs);
-        service_manager_watch(d->manager, d->engine.loop, check_health, d);
-        loop_defer(d->engine.loop, &d->announce);
-        return loop_run(d->engine.loop);
+        r = daemon_begin(d);
+        return r < 0 ? r : loop_run(d->engine.loop);
 }
 
 static void help(void)
@@ -297,9 +268,9 @@ int main(int argc, char *argv[])
         Daemon d = {
                 .control_fd = -1,
                 .lock_fd = -1,
+                .state_fd = -1,
                 .reload_step.callback = daemon_on_reload_step,
                 .exit_step.callback = daemon_on_exit_step,
-                .announce.callback = on_announce,
                 .remark = "",
         };
         _cleanup_free_ char *error = NULL;
