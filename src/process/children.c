@@ -19,13 +19,14 @@ int process_stat_parse(const char *text, ProcessStat *ret)
 {
         const char *end = strrchr(text, ')'); /* the name before it may hold anything */
         ProcessStat stat = {};
-        int parent, session;
+        int parent, group, session;
         char state;
 
-        if (!end || sscanf(end + 1, " %c %d %*d %d", &state, &parent, &session) != 3)
+        if (!end || sscanf(end + 1, " %c %d %d %d", &state, &parent, &group, &session) != 4)
                 return -EBADMSG;
         stat.state = state;
         stat.parent = parent;
+        stat.group = group;
         stat.session = session;
         /* The state is field 3, the start time 22. */
         if (sscanf(end + 1,
@@ -142,18 +143,20 @@ int children_list(pid_t **ret, size_t *ret_n)
         return process_children(getpid(), ret, ret_n);
 }
 
-int process_has_environment(pid_t pid, const char *entry)
+int process_environment_read(pid_t pid, Buffer *ret)
 {
-        _cleanup_buffer_ Buffer environment = BUFFER_NULL;
         char path[64];
-        int r;
 
         (void)snprintf(path, sizeof(path), "/proc/%d/environ", (int)pid);
-        r = read_file_at(AT_FDCWD, path, ENVIRONMENT_MAX, &environment);
-        if (r < 0)
-                return r;
-        for (size_t i = 0; i < environment.len; i += strlen(environment.data + i) + 1)
-                if (streq(environment.data + i, entry))
-                        return 1;
-        return 0;
+        return read_file_at(AT_FDCWD, path, ENVIRONMENT_MAX, ret);
+}
+
+bool process_environment_has(const Buffer *environment, const char *entry)
+{
+        const char *text = buffer_string(environment);
+
+        for (size_t i = 0; i < environment->len; i += strlen(text + i) + 1)
+                if (streq(text + i, entry))
+                        return true;
+        return false;
 }

@@ -2,7 +2,7 @@
 #pragma once
 /* What /proc says of processes and their children: those that a subreaper has inherited among them. */
 
-#include "base/macro.h"
+#include "base/buffer.h"
 
 /* The processes whose parent is this one, zombies too. The caller frees. 0, -ENOMEM, errno. */
 int children_list(pid_t **ret, size_t *ret_n);
@@ -14,6 +14,7 @@ int pid_list_parse(const char *text, pid_t **ret, size_t *ret_n);
 typedef struct ProcessStat {
         char state; /* 'R', 'S', 'Z', … */
         pid_t parent;
+        pid_t group;
         pid_t session;
         uint64_t start_ticks; /* clock ticks after boot, on CLOCK_BOOTTIME */
 } ProcessStat;
@@ -25,5 +26,7 @@ int process_stat_read(pid_t pid, ProcessStat *ret);
 /* Now, as process_stat_read() counts it. */
 uint64_t process_ticks_now(void);
 
-/* Whether the environment that PID was exec'd with holds ENTRY ("NAME=value"). -EACCES and the like. */
-int process_has_environment(pid_t pid, const char *entry);
+/* Appends the environment that PID was exec'd with, "NAME=value" and a NUL each. -EACCES and the like. */
+int process_environment_read(pid_t pid, Buffer *ret);
+/* Whether such an ENVIRONMENT holds ENTRY. */
+bool process_environment_has(const Buffer *environment, const char *entry);

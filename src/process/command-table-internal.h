@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
-/* What command-table.c (commands) and strays.c (what they leave behind) share. */
+/* What command-table.c (commands), orphans.c and strays.c (what they leave behind) share. */
 
 #include "base/list.h"
+#include "process/children.h"
 #include "process/command-table.h"
 #include "process/spawn-child.h"
 
 #define PID_BUCKETS 1024U
 
 struct Command {
-        List commands;
+        List commands;   /* or those that are spared */
         List launching;  /* until command_table_launched() */
         List unreported; /* in the order of start; until the start has been reported */
         List killing;    /* those with a kill_due */
         List lingering;  /* exited, group not empty */
+        List waiting;    /* exited, and goes on until what belongs to it has ended */
         struct Command *next_in_bucket;
         SpawnHeader header;
         SpawnProgress progress;
         pid_t pid; /* 0 until launched */
         int fork_error;
-        int wait_status; /* of one that was reaped while launching */
+        int wait_status; /* of one that was reaped while launching, or waits */
         struct rusage usage;
         bool reaped;
         int signal; /* to be sent once launched */
@@ -28,9 +30,11 @@ struct Command {
         usec_t kill_due;
         usec_t report_due;
         uint64_t start_ticks;
+        uint32_t flags; /* SPAWN_EXIT_CGROUP, SPAWN_KILL_… */
         bool exited;
         bool stopping;
         bool killed;
+        bool session_over; /* nothing of it is left, and its number may be another's */
         char mark[];
 };
 
@@ -43,6 +47,15 @@ typedef struct Kept {
         char note[];
 } Kept;
 
+/* A child that is no command. */
+typedef struct Orphan {
+        pid_t pid;
+        ProcessStat stat;
+        bool environment_read;
+        int environment_error;
+        Buffer environment;
+} Orphan;
+
 struct CommandTable {
         CommandReport report;
         void *userdata;
@@ -53,7 +66,12 @@ struct CommandTable {
         List unreported;
         List killing;
         List lingering;
+        List waiting;
+        List spared; /* commands that are over, and whose processes are let be */
         List strays;
+        Orphan *orphans; /* as they were found in this turn */
+        size_t n_orphans;
+        bool orphans_known;
         usec_t scan_due;
         usec_t kill_due; /* no later than the earliest of a command or stray */
         usec_t poll_due; /* of lingering groups */
@@ -66,6 +84,22 @@ Command **command_find_by_pid(CommandTable *table, pid_t pid);
 Command *command_find_launching(CommandTable *table, pid_t pid);
 void command_stop(CommandTable *table, Command *command);
 void command_table_schedule_scan(CommandTable *table, usec_t after);
+/* What waits for processes that have ended is over, and who has nothing left to be spared is forgotten. */
+void command_table_check_left(CommandTable *table);
+
+/* --- orphans.c --- */
+
+/* Fills the table's orphans, unless that was done in this turn. -errno. */
+int orphans_look(CommandTable *table);
+void orphans_forget(CommandTable *table);
+/* It is of the command's session, or has its mark. */
+bool orphan_belongs(Orphan *orphan, const Command *command);
+/* The same, or nobody can tell. */
+bool orphan_may_belong(Orphan *orphan, const Command *command);
+/* How many belong to it, with what these are the parents of; SPAWN_LEFT_MAX at most. */
+unsigned orphans_count(CommandTable *table, const Command *command);
+/* Whether any belongs to it; after orphans_look(). Notes where its session is over. */
+bool orphans_are_any_of(CommandTable *table, Command *command);
 
 /* --- kept.c --- */
 
@@ -77,6 +111,8 @@ void kept_free_all(CommandTable *table);
 
 /* Looks through the children of this process and ends those that outlived their commands. */
 void strays_scan(CommandTable *table, usec_t now_boottime);
+/* Whether none is left that is neither a command nor spared. */
+bool strays_are_none(CommandTable *table);
 /* Kills those that did not heed their signal in time, and moves the table's kill_due to the next. */
 void strays_kill_due(CommandTable *table, usec_t now_boottime);
 void stray_reaped(CommandTable *table, pid_t pid);

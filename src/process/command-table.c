@@ -3,6 +3,10 @@
  * A command is a record from its fork until its process group is empty. Its process number names the
  * process, its group and its session, and can't be given away by the kernel while any of them lives,
  * so signals to -PID are safe as long as the group was seen alive.
+ *
+ * Where a command goes on until the last process that belongs to it has ended (SPAWN_EXIT_CGROUP), its exit is noted, and
+ * told when orphans.c finds none. Where what it leaves is let be (SPAWN_KILL_PROCESS), the record stays for as long as
+ * there is any, so that strays.c spares it.
  */
 #include "process/command-table-internal.h"
 
@@ -10,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "process/children.h"
+/* Commands that are reaped before their ends are told. */
+#define REAP_MAX 64U
 
 int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
 {
@@ -27,6 +32,8 @@ int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
         list_init(&table->unreported);
         list_init(&table->killing);
         list_init(&table->lingering);
+        list_init(&table->waiting);
+        list_init(&table->spared);
         list_init(&table->strays);
         *ret = TAKE_PTR(table);
         return 0;
@@ -48,19 +55,42 @@ static Command *find_by_header(CommandTable *table, const SpawnHeader *header)
         return command && command->header.serial == header->serial ? command : NULL;
 }
 
-static void command_free(CommandTable *table, Command *command)
+/* The number may be another command's one day. */
+static void forget_pid(CommandTable *table, Command *command)
 {
         Command **p = command_find_by_pid(table, command->pid);
 
         if (*p == command)
                 *p = command->next_in_bucket;
-        table->slots[command->header.slot] = NULL;
-        list_unlink(&command->commands);
+}
+
+/* Takes it out of all but the table's list. */
+static void command_detach(CommandTable *table, Command *command)
+{
+        forget_pid(table, command);
+        if (table->slots[command->header.slot] == command)
+                table->slots[command->header.slot] = NULL;
         list_unlink(&command->launching);
         list_unlink(&command->unreported);
         list_unlink(&command->killing);
         list_unlink(&command->lingering);
+        list_unlink(&command->waiting);
+}
+
+static void command_free(CommandTable *table, Command *command)
+{
+        command_detach(table, command);
+        list_unlink(&command->commands);
         free(command);
+}
+
+/* Its slot is free, and what it left is let be. */
+static void command_spare(CommandTable *table, Command *command)
+{
+        command_detach(table, command);
+        list_unlink(&command->commands);
+        list_append(&table->spared, &command->commands);
+        command_table_schedule_scan(table, STRAY_SCAN_USEC);
 }
 
 CommandTable *command_table_free(CommandTable *table)
@@ -71,6 +101,9 @@ CommandTable *command_table_free(CommandTable *table)
                 return NULL;
         while ((command = list_first(&table->commands, Command, commands)))
                 command_free(table, command);
+        while ((command = list_first(&table->spared, Command, commands)))
+                command_free(table, command);
+        orphans_forget(table);
         strays_forget(table);
         kept_free_all(table);
         free(table);
@@ -82,6 +115,8 @@ static void tell(CommandTable *table, const SpawnReport *report)
         kept_note_report(table, report);
         table->report(report, table->userdata);
 }
+
+static void command_over(CommandTable *table, Command *command, unsigned left);
 
 static void report(CommandTable *table, const Command *command, SpawnReportType type)
 {
@@ -110,7 +145,7 @@ static void command_kill(Command *command, int signo)
 {
         pid_t pid = command->progress.pid;
 
-        if (command->reaped)
+        if (command->reaped || command->session_over)
                 return;
         if (pid == 0) {
                 if (signo != SIGCONT)
@@ -120,6 +155,20 @@ static void command_kill(Command *command, int signo)
         /* A child that has not come as far as its own session is still reached by its number alone. */
         if (kill(-pid, signo) < 0 && errno == ESRCH && !command->exited)
                 (void)kill(pid, signo);
+}
+
+/* Whether SIGNO, which is to end it, is for the main process alone. */
+static bool is_for_main(const Command *command, int signo)
+{
+        return (command->flags & SPAWN_KILL_PROCESS) || ((command->flags & SPAWN_KILL_MIXED) && signo != SIGKILL);
+}
+
+static void command_end_by(Command *command, int signo)
+{
+        if (!is_for_main(command, signo) || command->progress.pid == 0)
+                command_kill(command, signo);
+        else if (!command->exited && !command->reaped)
+                (void)kill(command->progress.pid, signo);
 }
 
 void command_table_signal(CommandTable *table, const SpawnHeader *header)
@@ -143,13 +192,21 @@ static void command_kill_after(CommandTable *table, Command *command, usec_t aft
 void command_stop(CommandTable *table, Command *command)
 {
         command->stopping = true;
-        if (command->kill_after == 0) {
-                command_kill(command, SIGKILL);
+        /* Who is asked first has gone. */
+        if (command->exited && (command->flags & SPAWN_KILL_PROCESS)) {
+                command_over(table, command, orphans_count(table, command));
+                orphans_forget(table);
                 return;
         }
-        command_kill(command, command->kill_signal);
+        if (!list_is_empty(&command->waiting))
+                command_table_schedule_scan(table, 0);
+        if (command->kill_after == 0 || (command->exited && (command->flags & SPAWN_KILL_MIXED))) {
+                command_end_by(command, SIGKILL);
+                return;
+        }
+        command_end_by(command, command->kill_signal);
         /* What is stopped can't heed a signal. */
-        command_kill(command, SIGCONT);
+        command_end_by(command, SIGCONT);
         command_kill_after(table, command, command->kill_after);
 }
 
@@ -171,8 +228,11 @@ static usec_t timeval_to_usec(const struct timeval *tv)
         return (usec_t)tv->tv_sec * USEC_PER_SEC + (usec_t)tv->tv_usec;
 }
 
-static void command_exited(CommandTable *table, Command *command, int status, const struct rusage *usage)
+/* Tells its exit. LEFT processes that belong to it are still there. */
+static void command_over(CommandTable *table, Command *command, unsigned left)
 {
+        bool spare = command->flags & SPAWN_KILL_PROCESS;
+        int status = command->wait_status;
         SpawnReport exit = {
                 .type = SPAWN_EXITED,
                 .slot = command->header.slot,
@@ -182,30 +242,69 @@ static void command_exited(CommandTable *table, Command *command, int status, co
                 .error = command->progress.error,
                 .code = WIFEXITED(status) ? CLD_EXITED : WCOREDUMP(status) ? CLD_DUMPED : CLD_KILLED,
                 .status = WIFEXITED(status) ? WEXITSTATUS(status) : WTERMSIG(status),
-                .user_usec = timeval_to_usec(&usage->ru_utime),
-                .system_usec = timeval_to_usec(&usage->ru_stime),
-                .max_resident = (uint64_t)usage->ru_maxrss * 1024,
+                .user_usec = timeval_to_usec(&command->usage.ru_utime),
+                .system_usec = timeval_to_usec(&command->usage.ru_stime),
+                .max_resident = (uint64_t)command->usage.ru_maxrss * 1024,
+                /* Of one that was told to end they are ending. */
+                .left = command->stopping && !spare ? 0 : left,
         };
-        bool group_left;
-
-        command->exited = true;
-        command->reaped = false;
         /* EPERM: it is there, under another user. */
-        group_left = kill(-command->pid, 0) == 0 || errno != ESRCH;
-        if (group_left)
+        bool group_left = !command->session_over && (kill(-command->pid, 0) == 0 || errno != ESRCH);
+
+        if (group_left && !spare)
                 exit.flags |= SPAWN_GROUP_LEFT;
         if (command->killed)
                 exit.flags |= SPAWN_KILLED;
         tell(table, &exit);
 
-        command_table_schedule_scan(table, group_left || command->stopping ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
-        if (!group_left) {
+        command_table_schedule_scan(table, group_left || left > 0 || command->stopping ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
+        if (spare && (group_left || left > 0)) {
+                command_spare(table, command);
+        } else if (!group_left) {
                 command_free(table, command);
+        } else {
+                list_unlink(&command->unreported);
+                list_unlink(&command->waiting);
+                list_append(&table->lingering, &command->lingering);
+                table->poll_due = MIN(table->poll_due, usec_add(clock_boottime(clock_system()), GROUP_POLL_USEC));
+        }
+}
+
+/* Whether it goes on until these LEFT processes have ended. */
+static bool waits_for(const Command *command, unsigned left)
+{
+        return left > 0 && (command->flags & SPAWN_EXIT_CGROUP) && command->progress.stage == SPAWN_STAGE_NONE &&
+                !(command->stopping && (command->flags & SPAWN_KILL_PROCESS));
+}
+
+/* STATUS and USAGE are in it already. */
+static void command_exited(CommandTable *table, Command *command)
+{
+        unsigned left = orphans_count(table, command);
+
+        command->exited = true;
+        command->reaped = false;
+        if (!waits_for(command, left)) {
+                command_over(table, command, left);
                 return;
         }
-        list_unlink(&command->unreported);
-        list_append(&table->lingering, &command->lingering);
-        table->poll_due = MIN(table->poll_due, usec_add(clock_boottime(clock_system()), GROUP_POLL_USEC));
+        forget_pid(table, command);
+        list_append(&table->waiting, &command->waiting);
+        if (command->stopping && (command->flags & SPAWN_KILL_MIXED))
+                command_end_by(command, SIGKILL);
+        command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
+}
+
+void command_table_check_left(CommandTable *table)
+{
+        Command *command;
+
+        list_foreach(command, &table->waiting, Command, waiting)
+                if (!orphans_are_any_of(table, command))
+                        command_over(table, command, 0);
+        list_foreach(command, &table->spared, Command, commands)
+                if (!orphans_are_any_of(table, command))
+                        command_free(table, command);
 }
 
 static void release_empty_groups(CommandTable *table)
@@ -233,6 +332,7 @@ static Command *command_new(CommandTable *table, const SpawnStart *start, const 
         command->header = start->header;
         command->kill_signal = start->kill_signal;
         command->kill_after = start->kill_after_usec;
+        command->flags = start->flags & (SPAWN_EXIT_CGROUP | SPAWN_KILL_MIXED | SPAWN_KILL_PROCESS);
         command->start_ticks = process_ticks_now();
         command->report_due = usec_add(clock_boottime(clock_system()), COMMAND_REPORT_DELAY_USEC);
         memcpy(command->mark, payload->mark, mark_size);
@@ -241,6 +341,7 @@ static Command *command_new(CommandTable *table, const SpawnStart *start, const 
         list_append(&table->unreported, &command->unreported);
         list_init(&command->killing);
         list_init(&command->lingering);
+        list_init(&command->waiting);
         return command;
 }
 
@@ -288,12 +389,13 @@ bool command_table_launched(CommandTable *table, Command *command)
         command->next_in_bucket = *bucket;
         *bucket = command;
         if (command->reaped) {
-                command_exited(table, command, command->wait_status, &command->usage);
+                command_exited(table, command);
+                orphans_forget(table);
                 return true;
         }
         if (command->signal > 0) {
-                command_kill(command, command->signal);
-                command_kill(command, SIGCONT);
+                command_end_by(command, command->signal);
+                command_end_by(command, SIGCONT);
         }
         return false;
 }
@@ -310,34 +412,50 @@ Command *command_find_launching(CommandTable *table, pid_t pid)
         return NULL;
 }
 
-static void reaped(CommandTable *table, pid_t pid, int status, const struct rusage *usage)
-{
-        Command *command = *command_find_by_pid(table, pid);
+typedef struct Ended {
+        pid_t pid;
+        int status;
+        struct rusage usage;
+} Ended;
 
-        if (command && !command->exited) {
-                command_exited(table, command, status, usage);
+static void reaped(CommandTable *table, const Ended *ended)
+{
+        Command *command = *command_find_by_pid(table, ended->pid), *launching = NULL;
+
+        if (!command || command->exited)
+                command = launching = command_find_launching(table, ended->pid);
+        if (!command) {
+                stray_reaped(table, ended->pid);
+                /* What it was the parent of is ours now. */
+                command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
                 return;
         }
-        command = command_find_launching(table, pid);
-        if (command) {
+        command->wait_status = ended->status;
+        command->usage = ended->usage;
+        if (launching)
                 command->reaped = true;
-                command->wait_status = status;
-                command->usage = *usage;
-                return;
-        }
-        stray_reaped(table, pid);
-        /* What it was the parent of is ours now. */
-        command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
+        else
+                command_exited(table, command);
+}
+
+/* All are reaped before anything is said of them, so that one look at the orphans does for all. */
+static size_t reap_some(CommandTable *table)
+{
+        Ended ended[REAP_MAX];
+        size_t n = 0;
+
+        while (n < ARRAY_SIZE(ended) && (ended[n].pid = wait4(-1, &ended[n].status, WNOHANG, &ended[n].usage)) > 0)
+                n++;
+        for (size_t i = 0; i < n; i++)
+                reaped(table, &ended[i]);
+        orphans_forget(table);
+        return n;
 }
 
 void command_table_reap(CommandTable *table)
 {
-        struct rusage usage;
-        int status;
-        pid_t pid;
-
-        while ((pid = wait4(-1, &status, WNOHANG, &usage)) > 0)
-                reaped(table, pid, status, &usage);
+        while (reap_some(table) == REAP_MAX)
+                ;
         release_empty_groups(table);
 }
 
@@ -355,7 +473,7 @@ static void dispatch_kills(CommandTable *table, usec_t now)
                 }
                 list_unlink(&command->killing);
                 command->killed = true;
-                command_kill(command, SIGKILL);
+                command_end_by(command, SIGKILL);
         }
         strays_kill_due(table, now);
 }
@@ -395,9 +513,12 @@ void command_table_shut_down(CommandTable *table)
 
         table->shutting_down = true;
         list_foreach(command, &table->commands, Command, commands) {
+                bool late = command->kill_after > SHUTDOWN_KILL_AFTER_USEC;
+
+                command->kill_after = MIN(command->kill_after, SHUTDOWN_KILL_AFTER_USEC);
                 if (!command->stopping)
                         command_stop(table, command);
-                if (command->kill_after > SHUTDOWN_KILL_AFTER_USEC)
+                else if (late)
                         command_kill_after(table, command, SHUTDOWN_KILL_AFTER_USEC);
         }
         command_table_schedule_scan(table, 0);
@@ -405,6 +526,9 @@ void command_table_shut_down(CommandTable *table)
 
 bool command_table_is_empty(CommandTable *table)
 {
-        return list_is_empty(&table->commands) && waitid(P_ALL, 0, &(siginfo_t){}, WEXITED | WNOHANG | WNOWAIT) < 0 &&
-                errno == ECHILD;
+        if (!list_is_empty(&table->commands))
+                return false;
+        if (waitid(P_ALL, 0, &(siginfo_t){}, WEXITED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD)
+                return true;
+        return !list_is_empty(&table->spared) && strays_are_none(table);
 }

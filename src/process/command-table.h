@@ -70,5 +70,5 @@ usec_t command_table_dispatch(CommandTable *table, usec_t now_boottime);
 
 /* Stops every command and stray. */
 void command_table_shut_down(CommandTable *table);
-/* After shut_down: no process is left. */
+/* After shut_down: no process is left but those that are let be. */
 bool command_table_is_empty(CommandTable *table);

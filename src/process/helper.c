@@ -153,28 +153,31 @@ int helper_start(const char *path, int mark_fd, int *ret_fd, pid_t *ret_pid, int
         return 0;
 }
 
-static bool reap(pid_t pid, int flags)
+static bool reap(pid_t pid, int flags, bool *ret_clean)
 {
         pid_t *place = find_known(pid);
+        int status = 0;
         pid_t r;
 
         do
-                r = waitpid(pid, NULL, flags);
+                r = waitpid(pid, &status, flags);
         while (r < 0 && errno == EINTR);
         if (r == 0)
                 return false;
         if (place)
                 *place = 0;
+        if (ret_clean)
+                *ret_clean = r == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
         return true;
 }
 
-bool helper_reap(pid_t pid)
+bool helper_reap(pid_t pid, bool *ret_clean)
 {
-        return reap(pid, WNOHANG);
+        return reap(pid, WNOHANG, ret_clean);
 }
 
 void helper_kill(pid_t pid)
 {
         (void)kill(pid, SIGKILL);
-        (void)reap(pid, 0);
+        (void)reap(pid, 0, NULL);
 }

@@ -26,8 +26,8 @@ int helper_find(const char *name, char **ret);
  * its memory is not copied. MARK_FD (-1: none), borrowed, is a directory that the helper keeps open until it ends.
  */
 int helper_start(const char *path, int mark_fd, int *ret_fd, pid_t *ret_pid, int *ret_pid_fd);
-/* Reaps PID where it has ended. True once it is reaped. */
-bool helper_reap(pid_t pid);
+/* Reaps PID where it has ended. True once it is reaped; RET_CLEAN (may be NULL): by itself, with success. */
+bool helper_reap(pid_t pid, bool *ret_clean);
 /* Kills and reaps PID. */
 void helper_kill(pid_t pid);
 /* PID was made by helper_start() and not yet reaped. */

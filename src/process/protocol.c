@@ -30,6 +30,8 @@ static bool start_is_sound(const SpawnStart *start, size_t n)
                 return false;
         if (start->umask > 07777 || start->kill_signal < 1 || start->kill_signal >= NSIG)
                 return false;
+        if ((start->flags & SPAWN_KILL_MIXED) && (start->flags & SPAWN_KILL_PROCESS))
+                return false;
         if ((start->flags & (SPAWN_WITH_OUTPUT_END | SPAWN_WITH_ERROR_END)) && !(start->flags & SPAWN_KEEP))
                 return false;
         /* Directory, mark, note and every string take a byte at least. */
@@ -185,7 +187,8 @@ int spawn_report_decode(const void *message, size_t i, SpawnReport *ret)
 
         memcpy(&report, (const char *)message + i * sizeof(report), sizeof(report));
         if (report.type < SPAWN_HELLO || report.type >= _SPAWN_REPORT_MAX || report.slot >= SPAWN_MAX_SLOTS ||
-            report.stage >= _SPAWN_STAGE_MAX || report.error < 0 || report.pid < 0)
+            report.stage >= _SPAWN_STAGE_MAX || report.error < 0 || report.pid < 0 ||
+            report.left > SPAWN_LEFT_MAX)
                 return -EBADMSG;
         if (report.type == SPAWN_STARTED && report.pid == 0)
                 return -EBADMSG;

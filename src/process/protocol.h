@@ -11,7 +11,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 
-#define SPAWN_PROTOCOL_VERSION 2U
+#define SPAWN_PROTOCOL_VERSION 3U
 /* Commands that the two know at once: slots are numbered below it. */
 #define SPAWN_MAX_SLOTS 16384U
 /* Largest payload of a start: strings and limits. */
@@ -28,13 +28,15 @@
 #define SPAWN_NOTE_MAX 32768U
 /* Commands that one SPAWN_DONE is about. */
 #define SPAWN_MAX_DONE 256U
+/* Processes that a command has left are counted up to here. */
+#define SPAWN_LEFT_MAX 256U
 
 /* --- requests --- */
 
 typedef enum SpawnRequestType {
         SPAWN_START = 1,
         SPAWN_SIGNAL, /* ARGUMENT to the process group */
-        SPAWN_STOP,   /* kill signal, and SIGKILL after the time given at the start */
+        SPAWN_STOP,   /* kill signal, and SIGKILL after the time given at the start, to whom the flags of that say */
         SPAWN_PING,   /* is answered by SPAWN_PONG with the same argument; slot and serial are 0 */
         SPAWN_DONE,   /* ARGUMENT SpawnNames follow: what was kept of these is not needed any more */
         SPAWN_CAPTURED, /* the memory file beside it has what was read of output so far, see SPAWN_CAPTURE_HEADER */
@@ -68,7 +70,11 @@ enum {
         SPAWN_SET_UMASK = 1 << 6,
         SPAWN_SET_NICE = 1 << 7,
         SPAWN_KEEP = 1 << 8, /* note, ends and exit are kept until SPAWN_DONE, or the slot's next use */
-        _SPAWN_FLAGS = (1 << 9) - 1,
+        SPAWN_EXIT_CGROUP = 1 << 9, /* it goes on until the last process that belongs to it has ended */
+        /* Who is ended with it, instead of all that belongs to it; at most one of these. */
+        SPAWN_KILL_MIXED = 1 << 10,   /* all, but the kill signal is for the main process alone */
+        SPAWN_KILL_PROCESS = 1 << 11, /* the main process alone */
+        _SPAWN_FLAGS = (1 << 12) - 1,
 };
 
 typedef struct SpawnStart {
@@ -168,7 +174,7 @@ typedef struct SpawnReport {
         int32_t error; /* positive errno */
         int32_t code;  /* CLD_… */
         int32_t status;
-        uint32_t reserved;
+        uint32_t left;  /* of SPAWN_EXITED: processes that belong to it and were still there */
         uint64_t user_usec;
         uint64_t system_usec;
         uint64_t max_resident; /* bytes */

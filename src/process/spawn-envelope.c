@@ -206,12 +206,22 @@ static int outsource_payload(SpawnEnvelope *envelope)
         return 0;
 }
 
+static uint32_t request_flags(const SpawnRequest *request)
+{
+        static const uint32_t kill_modes[] = {
+                [SPAWN_KILL_ALL] = 0, [SPAWN_KILL_MAIN_THEN_ALL] = SPAWN_KILL_MIXED, [SPAWN_KILL_MAIN] = SPAWN_KILL_PROCESS,
+        };
+
+        return (request->set_umask ? SPAWN_SET_UMASK : 0) | (request->set_nice ? SPAWN_SET_NICE : 0) |
+                (request->exit_type == SPAWN_EXIT_WITH_ALL ? SPAWN_EXIT_CGROUP : 0) | kill_modes[request->kill_mode];
+}
+
 int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, const struct rlimit *descriptors,
                         int captured[static 2], const int *ends)
 {
         SpawnStart start = {
                 .header.type = SPAWN_START,
-                .flags = (request->set_umask ? SPAWN_SET_UMASK : 0) | (request->set_nice ? SPAWN_SET_NICE : 0),
+                .flags = request_flags(request),
                 .umask = request->umask,
                 .nice = request->nice,
                 .kill_signal = request->kill_signal ?: SIGTERM,

@@ -254,6 +254,7 @@ int spawner_adopt(HeldCommand *held, size_t max_output, const SpawnCallbacks *ca
                 .user_usec = report->user_usec,
                 .system_usec = report->system_usec,
                 .max_resident = report->max_resident,
+                .left = report->left,
         };
         int r;
 

@@ -73,6 +73,7 @@ static void on_exited(Spawner *spawner, SpawnSlot *slot, const SpawnReport *repo
                 .user_usec = report->user_usec,
                 .system_usec = report->system_usec,
                 .max_resident = report->max_resident,
+                .left = report->left,
         };
 
         spawner->status.n_kills += report->flags & SPAWN_KILLED ? 1 : 0;
@@ -218,7 +219,7 @@ static void on_helper_dead(_unused_ IoSource *source, _unused_ int fd, _unused_ 
         Spawner *spawner = userdata;
         usec_t age = usec_sub(clock_boottime(loop_clock(spawner->loop)), spawner->started_boottime);
 
-        if (!helper_reap(spawner->helper_pid))
+        if (!helper_reap(spawner->helper_pid, NULL))
                 return;
         log_warning("%s (pid %d) has died, its commands are ended", spawner->helper_path, (int)spawner->helper_pid);
         spawner->pid_io = io_source_free(spawner->pid_io);
@@ -473,11 +474,13 @@ Spawner *spawner_free(Spawner *spawner)
         } else if (spawner->pid_fd >= 0) {
                 struct pollfd pollfd = { .fd = spawner->pid_fd, .events = POLLIN };
                 ProcessStat stat;
+                bool clean;
 
                 /* One that is stopped can't see the end. */
                 if (process_stat_read(spawner->helper_pid, &stat) >= 0 && stat.state == 'T')
                         (void)kill(spawner->helper_pid, SIGCONT);
-                if (poll(&pollfd, 1, FREE_WAIT_USEC / USEC_PER_MSEC) > 0 && helper_reap(spawner->helper_pid))
+                /* After a clean end all that is left is let be (SPAWN_KILL_MAIN). */
+                if (poll(&pollfd, 1, FREE_WAIT_USEC / USEC_PER_MSEC) > 0 && helper_reap(spawner->helper_pid, &clean) && !clean)
                         spawner->orphans_unseen = 0;
                 safe_close(spawner->pid_fd);
         }

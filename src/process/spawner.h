@@ -40,6 +40,19 @@ typedef enum SpawnStdio {
         SPAWN_CAPTURE, /* output only: kept here, and told by line where there is a line callback */
 } SpawnStdio;
 
+/* When a command has ended. Its exit is that of its main process in either case. */
+typedef enum SpawnExitType {
+        SPAWN_EXIT_WITH_MAIN, /* with its main process; what is left is ended, unless SpawnKillMode says otherwise */
+        SPAWN_EXIT_WITH_ALL,  /* with the last process of its session, or with its mark */
+} SpawnExitType;
+
+/* Who is ended when it is stopped, and after its end. */
+typedef enum SpawnKillMode {
+        SPAWN_KILL_ALL,
+        SPAWN_KILL_MAIN_THEN_ALL, /* the kill signal for the main process alone, SIGKILL for what is left after it */
+        SPAWN_KILL_MAIN,          /* the main process alone; what is left goes on, also beyond the helper's end */
+} SpawnKillMode;
+
 typedef struct SpawnInput {
         SpawnStdio mode;
         int fd;           /* SPAWN_FD */
@@ -77,6 +90,8 @@ typedef struct SpawnRequest {
         int nice; /* absolute, -20…19 */
         const SpawnLimit *limits;
         size_t n_limits;   /* at most RLIM_NLIMITS */
+        SpawnExitType exit_type;
+        SpawnKillMode kill_mode;
         int kill_signal;   /* what spawned_command_stop() sends; 0: SIGTERM */
         usec_t kill_after; /* from that signal to SIGKILL; USEC_INFINITY: never, 0: SIGKILL at once */
 } SpawnRequest;
@@ -88,6 +103,7 @@ typedef struct SpawnExit {
         const char *stage; /* what failed: "fork", "chdir", "exec", …, "helper"; NULL where ERROR is 0 */
         int code;          /* CLD_EXITED, CLD_KILLED or CLD_DUMPED, as in siginfo_t */
         int status;        /* exit status, or the signal */
+        unsigned left;     /* processes that belong to it and were there after its end, SPAWN_LEFT_MAX (protocol.h) at most */
         bool truncated;    /* a process that outlived the command held its output open past SPAWNER_DRAIN_USEC */
         usec_t user_usec;  /* processor time of the command and of the children it waited for */
         usec_t system_usec;
@@ -200,7 +216,7 @@ pid_t spawned_command_pid(const SpawnedCommand *command);
 /* Sends SIGNO to the command's process group. 0, -ESRCH where it waits for the helper or has exited, -EINVAL, -EAGAIN. */
 int spawned_command_kill(SpawnedCommand *command, int signo);
 /*
- * Ends the command and its process group: the kill signal and SIGCONT (so that a stopped process
+ * Ends the command and its process group, as kill_mode says: the kill signal and SIGCONT (so that a stopped process
  * dies too), SIGKILL after kill_after. The helper keeps that time. Harmless when repeated; exited()
  * tells when it is over, with -ECANCELED where the command was still waiting for the helper.
  */

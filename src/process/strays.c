@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A stray is a child of takt-spawn that is no command: an orphan that came to the subreaper. It is
- * left alone while the command it belongs to runs. Which one that is says its session, or where it
- * made one of its own, the mark in its environment; an older command without a mark might be the one.
+ * A stray is an orphan that is to end. It is left alone while the command it belongs to runs, and for good where that
+ * one's job says so (KillMode=process). Where nobody can tell whose it is, any command that began before it might
+ * be the one.
  */
 #include <signal.h>
 
-#include "process/children.h"
 #include "process/command-table-internal.h"
 
 typedef struct Stray {
@@ -47,29 +46,41 @@ void strays_forget(CommandTable *table)
                 stray_free(stray);
 }
 
-static bool may_belong_to(const ProcessStat *stat, pid_t pid, const Command *command)
-{
-        if (stat->session == command->pid)
-                return true;
-        if (command->exited || stat->session != pid || command->start_ticks > stat->start_ticks)
-                return false;
-        return command->mark[0] == '\0' || process_has_environment(pid, command->mark) != 0;
-}
-
-static bool is_stray(CommandTable *table, pid_t pid)
+static bool is_spared(CommandTable *table, Orphan *orphan)
 {
         const Command *command;
-        ProcessStat stat;
 
-        if (*command_find_by_pid(table, pid) || process_stat_read(pid, &stat) < 0 || stat.state == 'Z')
-                return false;
-        /* On its way to be a command. */
-        if (stat.session == table->session || command_find_launching(table, pid))
+        list_foreach(command, &table->spared, Command, commands)
+                if (orphan_belongs(orphan, command))
+                        return true;
+        list_foreach(command, &table->commands, Command, commands)
+                if ((command->flags & SPAWN_KILL_PROCESS) && orphan_belongs(orphan, command))
+                        return true;
+        return false;
+}
+
+/* Of one that waits for its processes, and is to end, those are left that its own signals reach. */
+static bool protects(const Command *command, Orphan *orphan)
+{
+        bool waits = !list_is_empty(&command->waiting);
+
+        if (waits && command->stopping)
+                return orphan->stat.group == command->pid && !command->session_over;
+        if (orphan->stat.session == command->pid && !command->session_over)
+                return true;
+        return (!command->exited || waits) && orphan_may_belong(orphan, command);
+}
+
+static bool is_stray(CommandTable *table, Orphan *orphan)
+{
+        const Command *command;
+
+        if (is_spared(table, orphan))
                 return false;
         if (table->shutting_down)
                 return true;
         list_foreach(command, &table->commands, Command, commands)
-                if (may_belong_to(&stat, pid, command))
+                if (protects(command, orphan))
                         return false;
         return true;
 }
@@ -91,17 +102,30 @@ static void stray_end(CommandTable *table, pid_t pid, usec_t now)
 
 void strays_scan(CommandTable *table, usec_t now)
 {
-        _cleanup_free_ pid_t *pids = NULL;
-        size_t n;
-
         table->scan_due = USEC_INFINITY;
-        if (children_list(&pids, &n) < 0) {
+        orphans_forget(table);
+        if (orphans_look(table) < 0) {
                 table->scan_due = usec_add(now, STRAY_SCAN_USEC);
                 return;
         }
-        for (size_t i = 0; i < n; i++)
-                if (!find_stray(table, pids[i]) && is_stray(table, pids[i]))
-                        stray_end(table, pids[i], now);
+        for (size_t i = 0; i < table->n_orphans; i++)
+                if (!find_stray(table, table->orphans[i].pid) && is_stray(table, &table->orphans[i]))
+                        stray_end(table, table->orphans[i].pid, now);
+        command_table_check_left(table);
+        orphans_forget(table);
+}
+
+bool strays_are_none(CommandTable *table)
+{
+        bool none = true;
+
+        orphans_forget(table);
+        if (orphans_look(table) < 0)
+                return false;
+        for (size_t i = 0; i < table->n_orphans; i++)
+                none = none && is_spared(table, &table->orphans[i]);
+        orphans_forget(table);
+        return none;
 }
 
 void strays_kill_due(CommandTable *table, usec_t now)

@@ -55,6 +55,35 @@ static void test_start_round_trip(_unused_ void **state)
         assert_null(payload.environment[2]);
 }
 
+/* What the two words of a request become; not both of them at once. */
+static void test_end_flags(_unused_ void **state)
+{
+        static const struct {
+                SpawnExitType exit_type;
+                SpawnKillMode kill_mode;
+                uint32_t flags;
+        } cases[] = {
+                { SPAWN_EXIT_WITH_MAIN, SPAWN_KILL_ALL, 0 },
+                { SPAWN_EXIT_WITH_ALL, SPAWN_KILL_ALL, SPAWN_EXIT_CGROUP },
+                { SPAWN_EXIT_WITH_MAIN, SPAWN_KILL_MAIN_THEN_ALL, SPAWN_KILL_MIXED },
+                { SPAWN_EXIT_WITH_ALL, SPAWN_KILL_MAIN, SPAWN_EXIT_CGROUP | SPAWN_KILL_PROCESS },
+        };
+        SpawnRequest other = request;
+
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(spawn_envelope_deinit) SpawnEnvelope envelope = {};
+                SpawnStart start;
+
+                other.exit_type = cases[i].exit_type;
+                other.kill_mode = cases[i].kill_mode;
+                assert_ok(spawn_envelope_init(&envelope, &other, NULL, (int[]){ -1, -1 }, NULL));
+                assert_int_equal(spawn_request_decode(envelope.message.data, envelope.message.len, &start), SPAWN_START);
+                assert_int_equal(start.flags, SPAWN_SET_UMASK | cases[i].flags);
+                ((SpawnStart *)(void *)envelope.message.data)->flags |= SPAWN_KILL_MIXED | SPAWN_KILL_PROCESS;
+                assert_int_equal(spawn_request_decode(envelope.message.data, envelope.message.len, &start), -EBADMSG);
+        }
+}
+
 /* Every shorter message, and every one with a bit turned, is refused or still sound. */
 static void test_start_damaged(_unused_ void **state)
 {
@@ -243,7 +272,7 @@ static void test_stages(_unused_ void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_start_round_trip), RUN(test_start_damaged), RUN(test_large_payload),
+                RUN(test_start_round_trip), RUN(test_end_flags), RUN(test_start_damaged), RUN(test_large_payload),
                 RUN(test_controls),         RUN(test_reports),       RUN(test_stages),
                 RUN(test_descriptor_limit), RUN(test_done),         RUN(test_held),
                 RUN(test_ends),

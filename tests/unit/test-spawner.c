@@ -660,6 +660,195 @@ static void test_escaped_by_mark(void **state)
                 run(fixture);
 }
 
+/* --- what commands leave behind: ends that were chosen --- */
+
+static char *marked_environment[] = { (char *)"PATH=/usr/bin:/bin", (char *)"MARK=4", NULL };
+#define MARKED .environment = marked_environment, .mark = marked_environment[1]
+/* In another session; the second in another group of the same one. */
+#define FAR(script) "(setsid sh -c '" script "' >/dev/null 2>&1 &)\n"
+#define OTHER_GROUP(script) "set -m\nsh -c '" script "' >/dev/null 2>&1 &\nset +m\n"
+#define DEAF_FOR_EVER "trap \"\" TERM; while :; do sleep 0.05; done"
+
+static bool heard_main_is_gone(Fixture *fixture)
+{
+        return fixture->heard->pid > 0 && is_gone(fixture->heard->pid);
+}
+
+/* What the helper had to say of HEARD before has been read once another command has come to its end. */
+static void catch_up(Fixture *fixture)
+{
+        _cleanup_heard_ Heard other = {};
+        Heard *heard = fixture->heard;
+
+        start(fixture, &other, &REQUEST(ARGV((char *)"true")));
+        fixture->heard = &other;
+        run_until(fixture, heard_exit);
+        fixture->heard = heard;
+}
+
+/* Where a process that nobody protects has been found and ended, all others were looked at as well. */
+static void wait_for_scan(Fixture *fixture)
+{
+        _cleanup_heard_ Heard other = {};
+        Heard *heard = fixture->heard;
+
+        start(fixture, &other, &REQUEST(SHELL(ESCAPE)));
+        fixture->heard = &other;
+        run_until(fixture, heard_exit);
+        run_until_gone(fixture, (pid_t)atoi(other.output));
+        fixture->heard = heard;
+}
+
+static void test_left_is_counted(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard none = {}, two = {}, stopped = {};
+
+        start_and_run(fixture, &none, &REQUEST(SHELL("sleep 0 & wait")));
+        assert_int_equal(none.exit.left, 0);
+        start_and_run(fixture, &two, &REQUEST(SHELL(FAR("exec sleep 1000") "sleep 1000 >/dev/null 2>&1 &"), MARKED));
+        assert_int_equal(two.exit.left, 2);
+        /* What was told to end was not left. */
+        stopped.stop_on_line = "go";
+        start_and_run(fixture, &stopped, &REQUEST(SHELL("sleep 1000 >/dev/null 2>&1 & echo go; wait"), MARKED));
+        assert_int_equal(stopped.exit.left, 0);
+        run_until(fixture, only_helper_is_left);
+}
+
+static void touch(const char *dir, const char *name)
+{
+        _cleanup_free_ char *path = path_join(dir, name);
+
+        assert_ok(write_file_atomic(path, "", 0, 0600, false));
+}
+
+static void remove_directory(const char *dir)
+{
+        _cleanup_free_ char *command = xasprintf("rm -rf '%s'", dir);
+
+        assert_int_equal(system(command), 0);
+}
+
+static void test_exit_with_all(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_free_ char *dir = make_directory(), *script = NULL;
+        _cleanup_heard_ Heard heard = { .fixture = fixture };
+
+        script = xasprintf("(setsid sh -c 'until test -e %1$s/far; do sleep 0.02; done' >/dev/null 2>&1 &)\n"
+                           "(until test -e %1$s/near; do sleep 0.02; done; echo late) &\necho now; exit 7", dir);
+        start(fixture, &heard, &REQUEST(SHELL(script), MARKED, .exit_type = SPAWN_EXIT_WITH_ALL));
+        fixture->heard = &heard;
+        run_until(fixture, heard_main_is_gone);
+        catch_up(fixture);
+        wait_for_scan(fixture);
+        assert_int_equal(heard.n_exits, 0);
+        touch(dir, "near");
+        /* It is the last one that counts: now in another session, known by its mark. */
+        while (strcmp(buffer_string(&heard.lines), "1:now|1:late|") != 0)
+                catch_up(fixture);
+        wait_for_scan(fixture);
+        assert_int_equal(heard.n_exits, 0);
+        touch(dir, "far");
+        run_until(fixture, heard_exit);
+        assert_int_equal(heard.exit.code, CLD_EXITED);
+        assert_int_equal(heard.exit.status, 7);
+        assert_int_equal(heard.exit.left, 0);
+        assert_false(heard.exit.truncated);
+        assert_string_equal(heard.output, "now\nlate\n");
+        remove_directory(dir);
+}
+
+/* Whatever is left of it, and wherever that went; by KILL_MODE. */
+static void check_stop_with_all(Fixture *fixture, SpawnKillMode kill_mode)
+{
+        _cleanup_heard_ Heard heard = { .fixture = fixture };
+
+        start(fixture, &heard, &REQUEST(SHELL(FAR(DEAF_FOR_EVER) OTHER_GROUP("exec sleep 1000") "(" DEAF_FOR_EVER ") &"), MARKED,
+                                        .exit_type = SPAWN_EXIT_WITH_ALL, .kill_mode = kill_mode, .kill_after = 100 * USEC_PER_MSEC));
+        fixture->heard = &heard;
+        run_until(fixture, heard_main_is_gone);
+        catch_up(fixture);
+        assert_int_equal(heard.n_exits, 0);
+        spawned_command_stop(heard.command);
+        run_until(fixture, heard_exit);
+        assert_int_equal(heard.exit.error, 0);
+        assert_int_equal(heard.exit.status, 0);
+        run_until(fixture, only_helper_is_left);
+}
+
+static void test_stop_with_all(void **state)
+{
+        check_stop_with_all(*state, SPAWN_KILL_ALL);
+        check_stop_with_all(*state, SPAWN_KILL_MAIN_THEN_ALL);
+}
+
+/* Kills and reaps processes of ours that the helper has let be. */
+static void end_spared(void)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n;
+
+        assert_ok(children_list(&pids, &n));
+        for (size_t i = 0; i < n; i++) {
+                (void)kill(pids[i], SIGKILL);
+                assert_int_equal(waitpid(pids[i], NULL, 0), pids[i]);
+        }
+}
+
+/* What is left goes on: after the command's end, in spite of later looks for strays, and after the helper's end. */
+static void test_kill_main(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard left = { .fixture = fixture }, stopped = { .fixture = fixture }, waiting = { .fixture = fixture };
+        pid_t near, far, child, last;
+
+        start_and_run(fixture, &left, &REQUEST(SHELL(ESCAPE "; sleep 1000 >/dev/null 2>&1 & echo $!"), MARKED, .kill_mode = SPAWN_KILL_MAIN));
+        assert_int_equal(sscanf(left.output, "%d\n%d\n", &far, &near), 2);
+        assert_int_equal(left.exit.left, 2);
+
+        start(fixture, &stopped, &REQUEST(SHELL("sleep 1000 >/dev/null 2>&1 & echo $!; trap '' TERM; while :; do sleep 0.05 >/dev/null 2>&1; done"),
+                                          MARKED, .kill_mode = SPAWN_KILL_MAIN, .kill_after = 50 * USEC_PER_MSEC));
+        fixture->heard = &stopped;
+        run_until(fixture, heard_line);
+        spawned_command_stop(stopped.command);
+        run_until(fixture, heard_exit);
+        assert_int_equal(stopped.exit.status, SIGKILL);
+        child = atoi(stopped.output);
+
+        start(fixture, &waiting, &REQUEST(SHELL("sleep 1000 >/dev/null 2>&1 & echo $!; exit 3"), MARKED, .kill_mode = SPAWN_KILL_MAIN,
+                                          .exit_type = SPAWN_EXIT_WITH_ALL));
+        fixture->heard = &waiting;
+        run_until(fixture, heard_main_is_gone);
+        catch_up(fixture);
+        assert_int_equal(waiting.n_exits, 0);
+        spawned_command_stop(waiting.command);
+        run_until(fixture, heard_exit);
+        assert_int_equal(waiting.exit.status, 3);
+        assert_int_equal(waiting.exit.left, 1);
+        last = atoi(waiting.output);
+
+        wait_for_scan(fixture);
+        spawner_free(TAKE_PTR(fixture->spawner));
+        assert_false(is_gone(near) || is_gone(far) || is_gone(child) || is_gone(last));
+        end_spared();
+}
+
+/* The kill signal is for the main process alone, SIGKILL for what it leaves. */
+static void test_kill_main_then_all(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_free_ char *dir = make_directory(), *script = NULL, *noted = path_join(dir, "term");
+        _cleanup_heard_ Heard heard = { .stop_on_line = "go" };
+
+        script = xasprintf("sh -c 'trap \"echo >%s\" TERM; echo go; while :; do sleep 0.05; done' & trap 'exit 3' TERM; wait", noted);
+        start_and_run(fixture, &heard, &REQUEST(SHELL(script), .kill_mode = SPAWN_KILL_MAIN_THEN_ALL));
+        assert_int_equal(heard.exit.status, 3);
+        run_until(fixture, only_helper_is_left);
+        assert_int_equal(access(noted, F_OK), -1);
+        remove_directory(dir);
+}
+
 /* --- deaths --- */
 
 /* kill -9 of the helper with commands, their children and escapees under way. */
@@ -824,7 +1013,7 @@ static bool is_idle(Fixture *fixture)
 
 static bool helper_is_reaped(Fixture *fixture)
 {
-        return helper_reap(fixture->watched);
+        return helper_reap(fixture->watched, NULL);
 }
 
 static HeldCommand *find_held(Spawner *spawner, const char *note)
@@ -1145,9 +1334,10 @@ static void test_stat_parse(_unused_ void **state)
 {
         ProcessStat stat;
 
-        assert_ok(process_stat_parse("42 (a) b) (c)) S 7 42 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2", &stat));
+        assert_ok(process_stat_parse("42 (a) b) (c)) S 7 40 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2", &stat));
         assert_int_equal(stat.state, 'S');
         assert_int_equal(stat.parent, 7);
+        assert_int_equal(stat.group, 40);
         assert_int_equal(stat.session, 41);
         assert_int_equal(stat.start_ticks, 987654);
         assert_int_equal(process_stat_parse("", &stat), -EBADMSG);
@@ -1184,6 +1374,11 @@ int main(void)
                 WITH_SPAWNER(test_held_pipe),
                 WITH_SPAWNER(test_escaped),
                 WITH_SPAWNER(test_escaped_by_mark),
+                WITH_SPAWNER(test_left_is_counted),
+                WITH_SPAWNER(test_exit_with_all),
+                WITH_SPAWNER(test_stop_with_all),
+                WITH_SPAWNER(test_kill_main),
+                WITH_SPAWNER(test_kill_main_then_all),
                 WITH_SPAWNER(test_helper_killed),
                 WITH_SPAWNER(test_helper_killed_often),
                 WITH_SPAWNER(test_helper_stopped),

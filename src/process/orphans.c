@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Orphans are the children of takt-spawn that are no commands: what a command leaves behind comes to the subreaper. A
+ * command owns those of its session, and those that have its mark in their environment, wherever they went. What a live
+ * orphan is the parent of goes with it, and comes here when that one ends. They are looked at once for all
+ * commands that have ended in a turn, and their environments are read where a mark has to decide.
+ */
+#include <signal.h>
+
+#include "process/command-table-internal.h"
+
+static void orphans_free(Orphan *orphans, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                buffer_deinit(&orphans[i].environment);
+        free(orphans);
+}
+
+void orphans_forget(CommandTable *table)
+{
+        orphans_free(table->orphans, table->n_orphans);
+        table->orphans = NULL;
+        table->n_orphans = 0;
+        table->orphans_known = false;
+}
+
+static bool is_orphan(CommandTable *table, pid_t pid, ProcessStat *ret_stat)
+{
+        if (*command_find_by_pid(table, pid) || process_stat_read(pid, ret_stat) < 0 || ret_stat->state == 'Z')
+                return false;
+        /* On its way to be a command. */
+        return ret_stat->session != table->session && !command_find_launching(table, pid);
+}
+
+int orphans_look(CommandTable *table)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n;
+        int r;
+
+        if (table->orphans_known)
+                return 0;
+        r = children_list(&pids, &n);
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                Orphan orphan = { .pid = pids[i] };
+                Orphan *orphans;
+
+                if (!is_orphan(table, pids[i], &orphan.stat))
+                        continue;
+                orphans = reallocarray(table->orphans, table->n_orphans + 1, sizeof(*orphans));
+                if (!orphans)
+                        return -ENOMEM;
+                table->orphans = orphans;
+                orphans[table->n_orphans++] = orphan;
+        }
+        table->orphans_known = true;
+        return 0;
+}
+
+/* 1, 0, -errno where that can't be known: a set-uid program, an end just now. */
+static int has_mark(Orphan *orphan, const char *mark)
+{
+        if (!orphan->environment_read) {
+                orphan->environment_read = true;
+                orphan->environment_error = process_environment_read(orphan->pid, &orphan->environment);
+        }
+        return orphan->environment_error < 0 ? orphan->environment_error : process_environment_has(&orphan->environment, mark);
+}
+
+static bool is_in_session(const Orphan *orphan, const Command *command)
+{
+        return !command->session_over && orphan->stat.session == command->pid;
+}
+
+bool orphan_belongs(Orphan *orphan, const Command *command)
+{
+        if (is_in_session(orphan, command))
+                return true;
+        if (command->mark[0] == '\0' || command->start_ticks > orphan->stat.start_ticks)
+                return false;
+        return has_mark(orphan, command->mark) > 0;
+}
+
+bool orphan_may_belong(Orphan *orphan, const Command *command)
+{
+        bool leads = orphan->stat.session == orphan->pid;
+
+        if (orphan_belongs(orphan, command))
+                return true;
+        if (!leads || command->start_ticks > orphan->stat.start_ticks)
+                return false;
+        return command->mark[0] == '\0' || has_mark(orphan, command->mark) < 0;
+}
+
+/* Adds the children of PID. */
+static size_t add_children(pid_t pid, pid_t *all, size_t n)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n_pids;
+
+        if (process_children(pid, &pids, &n_pids) < 0)
+                return n;
+        for (size_t i = 0; i < n_pids && n < SPAWN_LEFT_MAX; i++)
+                all[n++] = pids[i];
+        return n;
+}
+
+unsigned orphans_count(CommandTable *table, const Command *command)
+{
+        pid_t all[SPAWN_LEFT_MAX];
+        size_t n = 0;
+
+        if (orphans_look(table) < 0)
+                return 0;
+        for (size_t i = 0; i < table->n_orphans && n < SPAWN_LEFT_MAX; i++)
+                if (orphan_belongs(&table->orphans[i], command))
+                        all[n++] = table->orphans[i].pid;
+        for (size_t i = 0; i < n; i++)
+                n = add_children(all[i], all, n);
+        return (unsigned)n;
+}
+
+bool orphans_are_any_of(CommandTable *table, Command *command)
+{
+        bool any = false, in_session = false;
+
+        for (size_t i = 0; i < table->n_orphans; i++) {
+                in_session = in_session || is_in_session(&table->orphans[i], command);
+                any = any || orphan_belongs(&table->orphans[i], command);
+        }
+        /* The number is the kernel's to give away again. */
+        if (!in_session && kill(-command->pid, 0) < 0 && errno == ESRCH)
+                command->session_over = true;
+        return any;
+}
