@@ -222,18 +222,37 @@ static void explain_retries(const RunRecord *r, Decisions *d)
                        (int)attempt.reason_len, attempt.reason);
 }
 
+/* What its details say of processes that outlived its command. */
+static int append_left(const RunRecord *r, Buffer *out)
+{
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        const JsonValue *left = NULL;
+        int64_t n;
+
+        if (r->details && json_parse(r->details, strlen(r->details), NULL, &doc, NULL) >= 0)
+                left = json_get(json_root(doc), "leftProcesses");
+        n = json_is(left, JSON_INT) ? left->integer : 0;
+        if (n <= 0)
+                return 0;
+        return buffer_appendf(out, "; %" PRIi64 " process%s outlived its command (ExitType=, KillMode=)", n, n == 1 ? "" : "es");
+}
+
 static void explain_end(const RunRecord *r, Decisions *d)
 {
+        _cleanup_buffer_ Buffer left = BUFFER_NULL;
         const char *state = run_state_to_string(r->state);
         char span[TIMESPAN_MAX];
 
+        if (append_left(r, &left) < 0)
+                d->error = -ENOMEM;
         if (r->state == RUN_SUCCEEDED)
-                decide(d, r->finished_realtime, r->id, state, "took %s%s", span_text(r->duration, span),
-                       r->attempts > 1 ? ", with all attempts" : "");
+                decide(d, r->finished_realtime, r->id, state, "took %s%s%s", span_text(r->duration, span),
+                       r->attempts > 1 ? ", with all attempts" : "", buffer_string(&left));
         else if (r->state == RUN_CANCELLED && requester_is_known(&r->cancelled_by))
                 decide_by(d, r->finished_realtime, r->id, state, &r->cancelled_by, "on request");
         else if (run_state_is_final(r->state))
-                decide(d, r->finished_realtime, r->id, state, "%s: %s", r->error_kind ?: "error", r->error_message ?: "");
+                decide(d, r->finished_realtime, r->id, state, "%s: %s%s", r->error_kind ?: "error", r->error_message ?: "",
+                       buffer_string(&left));
 }
 
 /* How a run that has not ended stands. */

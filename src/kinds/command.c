@@ -245,6 +245,18 @@ void command_log_flush(CommandLog *log, const char *job)
         log->n_suppressed = 0;
 }
 
+void command_log_left(CommandLog *log, const Run *run, const char *section, unsigned left)
+{
+        const LogField fields[] = { { "TAKT_JOB", run->job->name }, {} };
+
+        if (left == 0 || log->told_left)
+                return;
+        log->told_left = true;
+        log_at(LOG_NOTICE, fields,
+               "%s[%llu]: %u process%s outlived the command and %s ended, here and in later runs; [%s] ExitType= and KillMode= can say otherwise",
+               run->job->name, (unsigned long long)run->id, left, left == 1 ? "" : "es", left == 1 ? "is" : "are", section);
+}
+
 void command_log_line(CommandLog *log, Clock *clock, const char *job, uint64_t run_id, const char *line, size_t n)
 {
         usec_t now = clock_boottime(clock);

@@ -61,9 +61,15 @@ typedef struct CommandLog {
         usec_t second_boottime;
         unsigned n_lines;
         uint64_t n_suppressed;
+        bool told_left; /* that commands leave processes behind */
 } CommandLog;
 
 /* Logs N bytes LINE of standard error with the job's fields. RUN_ID 0: of no run in particular. */
 void command_log_line(CommandLog *log, Clock *clock, const char *job, uint64_t run_id, const char *line, size_t n);
+/*
+ * The command of RUN has left LEFT processes, which are ended: the first time of a definition that is told, in the words
+ * of the keys of SECTION.
+ */
+void command_log_left(CommandLog *log, const Run *run, const char *section, unsigned left);
 /* Tells how many lines were not logged since it was told last. */
 void command_log_flush(CommandLog *log, const char *job);

@@ -16,6 +16,9 @@
 /* In the order of ExecStartMethod and ExecProtocol. */
 static const char *const start_methods[] = { "spawn", "pool", "unit", NULL };
 static const char *const protocols[] = { "json", "lines", NULL };
+/* In the order of SpawnExitType and SpawnKillMode. */
+const char *const process_exit_types[] = { "main", "cgroup", NULL };
+const char *const process_kill_modes[] = { "control-group", "mixed", "process", NULL };
 static const char *const output_names[] = { "json", "text", "lines", "number", "none", NULL };
 const ResultFormat exec_output_formats[] = { RESULT_JSON, RESULT_TEXT, RESULT_LINES, RESULT_NUMBER, RESULT_NONE };
 
@@ -162,6 +165,9 @@ static const ConfigKey exec_keys[] = {
         { "Output", EXEC(output, choice), .choices = output_names, .default_value = "text", .help = "How its standard output is read." },
         { "MaxBytes", EXEC(max_bytes, size), .min = 1, .max = 1ULL << 30, .default_value = "1M",
           .help = "The most of its output that is kept; the rest is read and counted." },
+        { "ExitType", EXEC(process.exit_type, choice), .choices = process_exit_types, .default_value = "main", .help = PROCESS_EXIT_TYPE_HELP },
+        { "KillMode", EXEC(process.kill_mode, choice), .choices = process_kill_modes, .default_value = "control-group",
+          .help = PROCESS_KILL_MODE_HELP },
         { "KillSignal", EXEC(process.kill_signal, signal), .default_value = "SIGTERM", .help = "What asks it to end." },
         { "KillAfterSec", EXEC(process.kill_after, span), .default_value = "10s", .help = "How long it has to end after that before it is killed." },
         { "SuccessExitStatus", EXEC(success, success), .help = "Exit statuses and signals that are no failure, beside 0." },
@@ -270,7 +276,7 @@ static int check_foreign_keys(const ExecConfig *c, const ConfigItems *items, Con
                 { "MaxQueued", POOL },   { "MaxRequests", POOL }, { "IdleSec", POOL },
                 { "User", UNIT },        { "Group", UNIT },      { "MemoryMax", UNIT },
                 { "CPUQuota", UNIT },    { "TasksMax", UNIT },   { "Property", UNIT },
-                { "SuccessExitStatus", SPAWN | UNIT },
+                { "SuccessExitStatus", SPAWN | UNIT }, { "ExitType", SPAWN | UNIT }, { "KillMode", SPAWN | UNIT },
         };
         unsigned mine = 1U << c->start_method;
 
@@ -387,6 +393,8 @@ void process_settings_apply(const ProcessSettings *settings, SpawnRequest *reque
         request->nice = settings->nice;
         request->limits = settings->limits.limits;
         request->n_limits = settings->limits.n;
+        request->exit_type = (SpawnExitType)settings->exit_type;
+        request->kill_mode = (SpawnKillMode)settings->kill_mode;
         request->kill_signal = settings->kill_signal;
         request->kill_after = settings->kill_after;
 }

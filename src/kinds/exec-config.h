@@ -23,6 +23,8 @@ typedef struct ProcessSettings {
         int umask;
         int nice;
         LimitSet limits;
+        int exit_type;   /* SpawnExitType */
+        int kill_mode;   /* SpawnKillMode */
         int kill_signal; /* signal number */
         usec_t kill_after;
 } ProcessSettings;
@@ -83,6 +85,15 @@ extern const ConfigSection exec_section;
 
 /* By the choices of Output=. */
 extern const ResultFormat exec_output_formats[];
+
+/* What ExitType= and KillMode= may be, for [Worker] as well. */
+extern const char *const process_exit_types[];
+extern const char *const process_kill_modes[];
+#define PROCESS_EXIT_TYPE_HELP \
+        "Whether the run ends with the process that was started (main), or with the last one of those that belong to it (cgroup)."
+#define PROCESS_KILL_MODE_HELP \
+        "Who is told to end with the run: all its processes (control-group), the main one, and the others are killed after it (mixed), " \
+        "or the main one alone, and the others go on (process)."
 
 /* The types of keys that [Worker] has as well. */
 extern const ConfigType config_type_signal;  /* int */

@@ -49,12 +49,16 @@ static void on_line(_unused_ SpawnedCommand *command, int fd, const char *line, 
 
 static void set_details(Run *run, const ExecSpawnRun *state, const SpawnExit *exit, uint64_t dropped)
 {
+        char left[sizeof(",\"leftProcesses\":") + UINT64_DIGITS_MAX] = "";
+
+        if (exit->left > 0)
+                (void)snprintf(left, sizeof(left), ",\"leftProcesses\":%u", exit->left);
         run_set_details(run, xasprintf("{\"pid\":%d,\"%s\":%d,\"core\":%s,\"userUsec\":%llu,\"systemUsec\":%llu,"
-                                       "\"maxResidentBytes\":%llu,\"droppedBytes\":%llu,\"outputCut\":%s}",
+                                       "\"maxResidentBytes\":%llu,\"droppedBytes\":%llu,\"outputCut\":%s%s}",
                                        (int)state->pid, exit->code == CLD_EXITED ? "exitStatus" : "signal", exit->status,
                                        exit->code == CLD_DUMPED ? "true" : "false", (unsigned long long)exit->user_usec,
                                        (unsigned long long)exit->system_usec, (unsigned long long)exit->max_resident,
-                                       (unsigned long long)dropped, exit->truncated ? "true" : "false"));
+                                       (unsigned long long)dropped, exit->truncated ? "true" : "false", left));
 }
 
 static void on_exited(SpawnedCommand *command, const SpawnExit *exit, void *userdata)
@@ -72,6 +76,8 @@ static void on_exited(SpawnedCommand *command, const SpawnExit *exit, void *user
                 return;
         }
         set_details(run, state, exit, dropped);
+        if (config->process.kill_mode != SPAWN_KILL_MAIN)
+                command_log_left(exec_log(run), run, "Exec", exit->left);
         if (state->stopped || !exit_status_is_success(&config->success, exit))
                 command_fail_exit(run, exit, state->last_line);
         else if (dropped > 0 && (format == RESULT_JSON || format == RESULT_NUMBER))

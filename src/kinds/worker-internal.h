@@ -28,6 +28,7 @@ typedef struct WorkerRun {
 
         usec_t second_boottime; /* in which these two were counted */
         unsigned n_in_second;
+        unsigned n_left; /* processes that outlived the one that was started */
         size_t bytes_in_second;
         uint64_t lost_told, garbage_told, too_long_told;
         Timer resume; /* reading, after a flood */

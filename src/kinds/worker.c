@@ -24,11 +24,11 @@ static int start_process(Run *run);
 static char *format_details(const WorkerRun *w)
 {
         return xasprintf("{\"pid\":%d,\"processes\":%llu,\"values\":%llu,\"sent\":%llu,\"unsentBytes\":%zu,\"lost\":%llu,"
-                         "\"garbage\":%llu,\"tooLong\":%llu,\"partial\":%llu,\"stale\":%llu}",
+                         "\"garbage\":%llu,\"tooLong\":%llu,\"partial\":%llu,\"stale\":%llu,\"leftProcesses\":%u}",
                          (int)w->pid, (unsigned long long)w->n_processes, (unsigned long long)w->n_values,
                          (unsigned long long)w->n_sent, w->input.len + w->pending.len, (unsigned long long)w->n_lost,
                          (unsigned long long)w->n_garbage, (unsigned long long)w->n_too_long, (unsigned long long)w->n_partial,
-                         (unsigned long long)w->n_stale);
+                         (unsigned long long)w->n_stale, w->n_left);
 }
 
 static void on_line(_unused_ SpawnedCommand *command, int fd, const char *line, size_t n, void *userdata)
@@ -95,6 +95,9 @@ static void on_exited(_unused_ SpawnedCommand *command, const SpawnExit *exit, v
         worker_output_drain(run, w);
         close_process(w);
         command_log_flush(worker_log(run), run->job->name);
+        w->n_left += how.left;
+        if (config->process.kill_mode != SPAWN_KILL_MAIN)
+                command_log_left(worker_log(run), run, "Worker", how.left);
         run_set_details(run, format_details(w));
         if (how.error < 0)
                 command_fail_start(run, config->command, &how);

@@ -137,6 +137,21 @@ static int append_kill(sd_bus_message *m, const SpawnRequest *command)
                                      timeout != USEC_INFINITY);
 }
 
+/* The words of units are those of the keys. What is the default is not said to a systemd that may not know it. */
+static int append_modes(sd_bus_message *m, const SpawnRequest *command)
+{
+        static const char *const kill_modes[] = {
+                [SPAWN_KILL_ALL] = NULL, [SPAWN_KILL_MAIN_THEN_ALL] = "mixed", [SPAWN_KILL_MAIN] = "process",
+        };
+        int r = 0;
+
+        if (command->exit_type == SPAWN_EXIT_WITH_ALL)
+                r = sd_bus_message_append(m, "(sv)", "ExitType", "s", "cgroup");
+        if (r >= 0 && kill_modes[command->kill_mode])
+                r = sd_bus_message_append(m, "(sv)", "KillMode", "s", kill_modes[command->kill_mode]);
+        return r;
+}
+
 /* What journald adds to each line: bytes, not strings. */
 static int append_log_fields(sd_bus_message *m, char *const *fields)
 {
@@ -189,6 +204,8 @@ static int append_service(sd_bus_message *m, const UnitRequest *request, const c
                 r = append_limits(m, command);
         if (r >= 0)
                 r = append_kill(m, command);
+        if (r >= 0)
+                r = append_modes(m, command);
         return r;
 }
 

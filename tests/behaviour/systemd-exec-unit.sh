@@ -46,6 +46,8 @@ unit refused $'Command=/bin/true\nProperty=Slice=not a slice'
 unit big $'Command=/usr/bin/head -c 3000000 /dev/zero\nMaxBytes=10\nOutput=text'
 unit long $'Command=/bin/sh -c "trap \'\' TERM; sleep 1000 & sleep 1000; sleep 1000"\nKillAfterSec=500ms'
 unit background $'Command=/bin/sh -c "setsid sleep 1000 & echo over"\nOutput=text'
+unit waits $'Command=/bin/sh -c "(until test -e /run/go; do sleep 0.05; done; echo late) & echo now; exit 3"\nExitType=cgroup\nSuccessExitStatus=3\nOutput=text'
+unit spares $'Command=/bin/sh -c "sleep 4321 >/dev/null 2>&1 & echo over"\nKillMode=process\nOutput=text'
 job timeout $'[Job]\nType=exec\nTimeoutSec=500ms\n[Exec]\nStartMethod=unit\nCommand=/bin/sleep 1000'
 unit secret $'Command=/bin/sh -c "echo it is $$PASSWORD >&2; echo $$PASSWORD"\nEnvironment=PASSWORD=${credential:pass}\nOutput=text'
 unit at@ $'Command=/bin/echo %i\nOutput=text'
@@ -79,6 +81,16 @@ is "what systemd refuses" "unit systemd refused the unit (system bus: Invalid un
         "$(run_of 'r["error"]["kind"] + " " + r["error"]["message"].split(": ", 1)[1]' refused)"
 is "a large output" "10 2999990" "$(run_of 'str(len(r["result"])) + " " + str(r["details"]["droppedBytes"])' big)"
 is "what is left behind" "over" "$(run_of 'r["result"]' background)"
+run=$(inside taktctl --system run waits)
+until_true "the end of its main process" inside sh -c "systemctl show -P ExecMainStatus takt-waits-$run.service | grep -qx 3"
+is "what is waited for" running "$(inside taktctl --system --json runs waits | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["state"])')"
+inside touch /run/go
+is "what was waited for" "succeeded now late" "$(inside taktctl --system --json wait "$run" | python3 -c 'import json, sys
+r = json.load(sys.stdin)[0]
+print(r["state"], " ".join(r["result"].split()))')"
+is "what leaves a process" over "$(run_of 'r["result"]' spares)"
+inside pkill -xf "sleep 4321" || fail "KillMode=process is not that of the unit"
+until_true "the end of its unit" no_units_left
 is "a timeout" "timeout" "$(run_of 'r["state"]' timeout)"
 is "an instance" "x:y-z" "$(run_of 'r["result"]' at@x:y-z)"
 is "an instance's unit" True "$(run_of 'r["details"]["unit"] == "takt-at\\x40x:y-z-%d.service" % r["run"]' at@x:y-z)"
