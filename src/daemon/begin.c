@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The begin of a daemon's work. A daemon that died may have left a takt-spawn that still ends its commands. No job
- * may begin beside these, and no run may be told of as lost, let alone be repeated, while its command goes on. So all of it
+ * The begin of a daemon's work. A daemon before may have left a takt-spawn that still ends its commands: all of them, or, where
+ * the service manager kept the connection, those that can't be gone on with. No job may begin beside these, and no run may be told of as lost, let alone be repeated, while its command goes on. So all of it
  * waits until the mark of that helper on the state's directory is gone. Clients wait as well, as they do while a daemon
  * starts: their connections are accepted once all they may ask for can be done.
  */
+#include <signal.h>
+
 #include "base/directory-lock.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "daemon/daemon.h"
+#include "process/children.h"
 #include "process/command-table.h"
 
 /* How often it is looked whether a helper is gone. */
@@ -84,18 +87,25 @@ static bool is_ours(pid_t pid, void *userdata)
         return pid == status.helper_pid || survivors_have(d->survivors, pid);
 }
 
-/* 0: there is none, or nobody can tell. */
+/* One that ends commands. 0: there is none, or nobody can tell. */
 static pid_t find_other_helper(Daemon *d)
 {
         _cleanup_close_ int fd = directory_open(d->environment->state);
-        pid_t pid = fd < 0 ? 0 : directory_find_mark(fd, is_ours, d);
+        pid_t pid = survivors_find_ending(d->survivors);
 
+        if (pid == 0 && fd >= 0)
+                pid = directory_find_mark(fd, is_ours, d);
         return MAX(pid, 0);
 }
 
 static void tell_wait(Daemon *d, pid_t pid)
 {
+        ProcessStat stat;
+
         d->helper_waited_for = pid;
+        /* One that is stopped would never end anything. */
+        if (process_stat_read(pid, &stat) >= 0 && stat.state == 'T')
+                (void)kill(pid, SIGCONT);
         log_notice("takt-spawn (pid %d) still ends the commands of an earlier daemon; no job begins before it is done", (int)pid);
         service_manager_starting(d->manager, HELPER_WAIT_USEC, "waiting for takt-spawn (pid %d) of an earlier daemon", (int)pid);
 }

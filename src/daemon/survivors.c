@@ -95,6 +95,11 @@ void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRu
 
                 if (!spawner)
                         continue;
+                if (!spawner_is_connected(spawner)) {
+                        /* It has died since, and its runs are lost. */
+                        survivors->spawners[i] = spawner_free(spawner);
+                        continue;
+                }
                 for (held = spawner_next_held(spawner, NULL); held; held = next) {
                         next = spawner_next_held(spawner, held);
                         n += resume_one(held, scheduler, active) > 0;
@@ -117,6 +122,20 @@ bool survivors_have(const Survivors *survivors, pid_t pid)
                         return true;
         }
         return false;
+}
+
+pid_t survivors_find_ending(const Survivors *survivors)
+{
+        for (size_t i = 0; i < SURVIVORS_MAX; i++) {
+                Spawner *spawner = survivors->spawners[i];
+                SpawnerStatus status;
+
+                if (!spawner || !spawner_is_connected(spawner) || spawner_n_ending(spawner) == 0)
+                        continue;
+                spawner_get_status(spawner, &status);
+                return status.helper_pid;
+        }
+        return 0;
 }
 
 void survivors_leave(Survivors *survivors)

@@ -31,5 +31,7 @@ DEFINE_CLEANUP(Survivors *, survivors_free);
 void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active);
 /* Whether process PID is one of these helpers. */
 bool survivors_have(const Survivors *survivors, pid_t pid);
+/* One of these helpers that still ends commands which nobody goes on with; 0: none. */
+pid_t survivors_find_ending(const Survivors *survivors);
 /* Leaves them to the next daemon. */
 void survivors_leave(Survivors *survivors);

@@ -54,7 +54,10 @@ int command_table_keep(CommandTable *table, const SpawnStart *start, const Spawn
 void command_table_captured(CommandTable *table, const SpawnHeader *header, int *fd);
 /* No more is asked of it. */
 void command_table_done(CommandTable *table, const SpawnName *name);
-/* Calls TELL for all that is kept until it returns an error, which is returned; all other commands are stopped. */
+/*
+ * Calls TELL for all that is kept until it returns an error, which is returned. All other commands are stopped, and told of
+ * with an empty note.
+ */
 typedef int (*CommandTell)(const SpawnReport *report, const char *note, const int *fds, unsigned n_fds, void *userdata);
 int command_table_list(CommandTable *table, CommandTell tell, void *userdata);
 /* Reports that a command could not be started. */

@@ -109,6 +109,19 @@ static int tell_kept(const CommandTable *table, const Kept *kept, CommandTell te
         return tell(&report, kept->note, present, n, userdata);
 }
 
+/* Ends one that the next taktd can't go on with. It is told of that, as it may wait for the end. */
+static int end_unkept(CommandTable *table, Command *command, CommandTell tell, void *userdata)
+{
+        const SpawnReport held = {
+                .type = SPAWN_HELD, .slot = command->header.slot, .serial = command->header.serial, .pid = command->progress.pid,
+                .flags = SPAWN_HELD_STOPPING,
+        };
+
+        if (!command->stopping)
+                command_stop(table, command);
+        return table->slots[held.slot] ? tell(&held, "", NULL, 0, userdata) : 0;
+}
+
 int command_table_list(CommandTable *table, CommandTell tell, void *userdata)
 {
         int r = 0;
@@ -116,9 +129,9 @@ int command_table_list(CommandTable *table, CommandTell tell, void *userdata)
         for (uint32_t i = 0; i < SPAWN_MAX_SLOTS && r >= 0; i++) {
                 Command *command = table->slots[i];
 
-                if (command && !kept_find(table, i, command->header.serial) && !command->stopping)
-                        command_stop(table, command);
-                if (table->kept[i])
+                if (command && !kept_find(table, i, command->header.serial))
+                        r = end_unkept(table, command, tell, userdata);
+                if (r >= 0 && table->kept[i])
                         r = tell_kept(table, table->kept[i], tell, userdata);
         }
         return r;

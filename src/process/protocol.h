@@ -41,7 +41,8 @@ typedef enum SpawnRequestType {
         SPAWN_DONE,   /* ARGUMENT SpawnNames follow: what was kept of these is not needed any more */
         SPAWN_CAPTURED, /* the memory file beside it has what was read of output so far, see SPAWN_CAPTURE_HEADER */
         SPAWN_LIST,   /* asked by another taktd than the one that started the commands: SPAWN_HELLO with this
-                       * serial, a SPAWN_HELD for all that is kept, SPAWN_LISTED. What is not kept is stopped. */
+                       * serial, a SPAWN_HELD for all that is kept, SPAWN_LISTED. What is not kept is stopped, and has
+                       * an empty note. */
 } SpawnRequestType;
 
 /* Every request begins with this; all but SPAWN_START and SPAWN_DONE are no more than this. */

@@ -182,6 +182,8 @@ void spawned_command_orphan(SpawnedCommand *command);
 /* --- spawner-resume.c --- */
 
 void spawner_free_held(Spawner *spawner);
+/* What REPORT says of a command that nobody has adopted yet. */
+void spawner_note_held(Spawner *spawner, const SpawnReport *report);
 
 /* --- spawn-envelope.c --- */
 

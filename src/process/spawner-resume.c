@@ -188,6 +188,66 @@ static int take_all_held(Spawner *spawner, Reply *reply, usec_t deadline)
         }
 }
 
+/* Ends what nobody goes on with. */
+static void reject(HeldCommand *held)
+{
+        Spawner *spawner = held->spawner;
+        const SpawnReport *report = &held->report;
+        SpawnedCommand unknown = { .kept = true, .name = { report->slot, report->serial } };
+
+        if (!(report->flags & SPAWN_HELD_EXITED) || (report->flags & SPAWN_GROUP_LEFT)) {
+                if (spawner_claim(spawner, report->slot, report->serial, report->pid, NULL) >= 0)
+                        spawner_stop(spawner, report->slot);
+        }
+        spawner_done(spawner, &unknown);
+        held_free(held);
+}
+
+/* Those that takt-spawn has no note of are ending already, and have their slots until they are gone. */
+static void reject_unnoted(Spawner *spawner)
+{
+        HeldCommand *held;
+
+        list_foreach(held, &spawner->held, HeldCommand, held)
+                if (held->note[0] == '\0')
+                        reject(held);
+}
+
+void spawner_note_held(Spawner *spawner, const SpawnReport *report)
+{
+        HeldCommand *held;
+
+        list_foreach(held, &spawner->held, HeldCommand, held) {
+                uint32_t flags = held->report.flags;
+
+                if (held->report.slot != report->slot || held->report.serial != report->serial)
+                        continue;
+                if (report->type == SPAWN_EXITED) {
+                        held->report = *report;
+                        held->report.type = SPAWN_HELD;
+                        held->report.flags |= flags | SPAWN_HELD_EXITED;
+                } else if (report->type == SPAWN_GONE) {
+                        held->report.flags &= ~(uint32_t)SPAWN_GROUP_LEFT;
+                } else {
+                        held->report.pid = report->pid;
+                }
+        }
+}
+
+bool spawner_is_connected(const Spawner *spawner)
+{
+        return spawner->fd >= 0;
+}
+
+unsigned spawner_n_ending(const Spawner *spawner)
+{
+        unsigned n = 0;
+
+        for (uint32_t i = 0; i < spawner->n_slots; i++)
+                n += spawner->slots[i].used && !spawner->slots[i].command;
+        return n;
+}
+
 int spawner_resume(Loop *loop, int fd, Spawner **ret)
 {
         usec_t deadline = usec_add(clock_boottime(clock_system()), SPAWNER_RESUME_USEC);
@@ -206,6 +266,7 @@ int spawner_resume(Loop *loop, int fd, Spawner **ret)
         r = take_all_held(spawner, reply, deadline);
         if (r < 0)
                 return r;
+        reject_unnoted(spawner);
         *ret = TAKE_PTR(spawner);
         return 0;
 }
@@ -225,21 +286,6 @@ const char *held_command_note(const HeldCommand *held)
 bool held_command_is_stopping(const HeldCommand *held)
 {
         return held->report.flags & SPAWN_HELD_STOPPING;
-}
-
-/* Ends what nobody goes on with. */
-static void reject(HeldCommand *held)
-{
-        Spawner *spawner = held->spawner;
-        const SpawnReport *report = &held->report;
-        SpawnedCommand unknown = { .kept = true, .name = { report->slot, report->serial } };
-
-        if (!(report->flags & SPAWN_HELD_EXITED) || (report->flags & SPAWN_GROUP_LEFT)) {
-                if (spawner_claim(spawner, report->slot, report->serial, report->pid, NULL) >= 0)
-                        spawner_stop(spawner, report->slot);
-        }
-        spawner_done(spawner, &unknown);
-        held_free(held);
 }
 
 int spawner_adopt(HeldCommand *held, size_t max_output, const SpawnCallbacks *callbacks, void *userdata, SpawnedCommand **ret)

@@ -102,8 +102,10 @@ static void on_report(Spawner *spawner, const SpawnReport *report)
                 return;
         }
         slot = report->slot < spawner->n_slots ? &spawner->slots[report->slot] : NULL;
-        if (!slot || !slot->used || slot->serial != report->serial)
+        if (!slot || !slot->used || slot->serial != report->serial) {
+                spawner_note_held(spawner, report);
                 return;
+        }
         if (report->pid > 0)
                 slot->pid = report->pid;
         if (slot->command && report->pid > 0)

@@ -180,6 +180,10 @@ typedef struct HeldCommand HeldCommand;
  * -EPROTO for another version and -errno: the helper ends all that it has.
  */
 int spawner_resume(Loop *loop, int fd, Spawner **ret);
+/* Whether its helper is there still. */
+bool spawner_is_connected(const Spawner *spawner);
+/* Commands that are being ended, as nobody goes on with them. */
+unsigned spawner_n_ending(const Spawner *spawner);
 /* In no order; HELD NULL: the first. NULL at the end. */
 HeldCommand *spawner_next_held(Spawner *spawner, HeldCommand *held);
 const char *held_command_note(const HeldCommand *held);

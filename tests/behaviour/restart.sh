@@ -163,6 +163,56 @@ eventually "the helper ends with the last connection" gone "$old"
 store_start
 eventually "its run is lost" has_run "r['run'] == $lines and r['state'] == 'lost'"
 
+# What can't go on is ended before anything else begins: it is of a group, and deaf.
+cat >"$dir/deaf.sh" <<'END'
+trap 'echo term >>"$1"' TERM
+echo "begin $$" >>"$1"
+while :; do sleep 0.02; echo "alive $$" >>"$1"; done
+END
+job deaf <<J
+[Job]
+Type=exec
+[Exec]
+Command=/bin/sh $dir/deaf.sh $dir/deaf
+KillAfterSec=1s
+J
+job around <<'J'
+[Job]
+Type=group
+Retries=1
+[Group]
+Run=deaf
+J
+taktctl -q reload
+begins() {
+        [ -e "$dir/deaf" ] && [ "$(grep -c begin "$dir/deaf")" -ge "$1" ]
+}
+lines=$(taktctl run lines)
+around=$(taktctl run around)
+eventually "the member" begins 1
+eventually "the lines" has_run "r['run'] == $lines and r['details']"
+kill -KILL "$taktd_pid"
+manager wait
+manager start
+taktd_pid=$answer
+eventually "what the daemon waits for" grep -q "still ends the commands of an earlier daemon" "$log"
+# What ends in that time is known, too.
+touch "$dir/go1" "$dir/go2"
+eventually "the member of the next daemon's group" begins 2
+has_run "r['run'] == $around and r['state'] == 'lost'" || fail "the group is not lost"
+python3 - "$dir/deaf" <<'END' || fail "the member runs beside the one of the daemon before: $(tail -3 "$dir/deaf")"
+import sys
+now = None
+for line in open(sys.argv[1]):
+    word, *pid = line.split()
+    now = pid if word == "begin" else now
+    assert word == "term" or pid == now, line
+END
+eventually "what had no need to be ended" has_run "r['run'] == $lines and r['state'] == 'succeeded'"
+rm "$dir/go1" "$dir/go2"
+taktctl -q cancel around
+eventually "the group ends" has_run "r['job'] == 'around' and r['state'] == 'cancelled'"
+
 # A stop ends all, also what an earlier daemon had.
 lines=$(taktctl run lines)
 crash

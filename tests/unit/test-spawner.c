@@ -662,8 +662,9 @@ static void test_escaped_by_mark(void **state)
 
 /* --- what commands leave behind: ends that were chosen --- */
 
-static char *marked_environment[] = { (char *)"PATH=/usr/bin:/bin", (char *)"MARK=4", NULL };
-#define MARKED .environment = marked_environment, .mark = marked_environment[1]
+/* Each command has a mark of its own. */
+#define MARKED_BY(m) .environment = (char *[]){ (char *)"PATH=/usr/bin:/bin", (char *)(m), NULL }, .mark = (m)
+#define MARKED MARKED_BY("MARK=4")
 /* In another session; the second in another group of the same one. */
 #define FAR(script) "(setsid sh -c '" script "' >/dev/null 2>&1 &)\n"
 #define OTHER_GROUP(script) "set -m\nsh -c '" script "' >/dev/null 2>&1 &\nset +m\n"
@@ -803,12 +804,12 @@ static void test_kill_main(void **state)
         _cleanup_heard_ Heard left = { .fixture = fixture }, stopped = { .fixture = fixture }, waiting = { .fixture = fixture };
         pid_t near, far, child, last;
 
-        start_and_run(fixture, &left, &REQUEST(SHELL(ESCAPE "; sleep 1000 >/dev/null 2>&1 & echo $!"), MARKED, .kill_mode = SPAWN_KILL_MAIN));
+        start_and_run(fixture, &left, &REQUEST(SHELL(ESCAPE "; sleep 1000 >/dev/null 2>&1 & echo $!"), MARKED_BY("MARK=5"), .kill_mode = SPAWN_KILL_MAIN));
         assert_int_equal(sscanf(left.output, "%d\n%d\n", &far, &near), 2);
         assert_int_equal(left.exit.left, 2);
 
         start(fixture, &stopped, &REQUEST(SHELL("sleep 1000 >/dev/null 2>&1 & echo $!; trap '' TERM; while :; do sleep 0.05 >/dev/null 2>&1; done"),
-                                          MARKED, .kill_mode = SPAWN_KILL_MAIN, .kill_after = 50 * USEC_PER_MSEC));
+                                          MARKED_BY("MARK=6"), .kill_mode = SPAWN_KILL_MAIN, .kill_after = 50 * USEC_PER_MSEC));
         fixture->heard = &stopped;
         run_until(fixture, heard_line);
         spawned_command_stop(stopped.command);
@@ -816,7 +817,7 @@ static void test_kill_main(void **state)
         assert_int_equal(stopped.exit.status, SIGKILL);
         child = atoi(stopped.output);
 
-        start(fixture, &waiting, &REQUEST(SHELL("sleep 1000 >/dev/null 2>&1 & echo $!; exit 3"), MARKED, .kill_mode = SPAWN_KILL_MAIN,
+        start(fixture, &waiting, &REQUEST(SHELL("sleep 1000 >/dev/null 2>&1 & echo $!; exit 3"), MARKED_BY("MARK=7"), .kill_mode = SPAWN_KILL_MAIN,
                                           .exit_type = SPAWN_EXIT_WITH_ALL));
         fixture->heard = &waiting;
         run_until(fixture, heard_main_is_gone);
