@@ -34,6 +34,7 @@ struct Command {
         bool exited;
         bool stopping;
         bool killed;
+        unsigned unseen;   /* looks in a row that found nothing of it */
         bool session_over; /* nothing of it is left, and its number may be another's */
         char mark[];
 };

@@ -16,6 +16,8 @@
 
 /* Commands that are reaped before their ends are told. */
 #define REAP_MAX 64U
+/* So many looks in a row have to find nothing of a command. */
+#define UNSEEN_LOOKS 2U
 
 int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
 {
@@ -258,7 +260,7 @@ static void command_over(CommandTable *table, Command *command, unsigned left)
         tell(table, &exit);
 
         command_table_schedule_scan(table, group_left || left > 0 || command->stopping ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
-        if (spare && (group_left || left > 0)) {
+        if (spare && command->progress.stage == SPAWN_STAGE_NONE) {
                 command_spare(table, command);
         } else if (!group_left) {
                 command_free(table, command);
@@ -270,10 +272,10 @@ static void command_over(CommandTable *table, Command *command, unsigned left)
         }
 }
 
-/* Whether it goes on until these LEFT processes have ended. */
+/* Whether it goes on until these LEFT processes have ended. A single look that finds none may have missed some. */
 static bool waits_for(const Command *command, unsigned left)
 {
-        return left > 0 && (command->flags & SPAWN_EXIT_CGROUP) && command->progress.stage == SPAWN_STAGE_NONE &&
+        return (left > 0 || !command->stopping) && (command->flags & SPAWN_EXIT_CGROUP) && command->progress.stage == SPAWN_STAGE_NONE &&
                 !(command->stopping && (command->flags & SPAWN_KILL_PROCESS));
 }
 
@@ -295,15 +297,26 @@ static void command_exited(CommandTable *table, Command *command)
         command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
 }
 
+/* The kernel's list of children may miss some while it changes: only several looks in a row that find nothing are the end. */
+static bool is_unseen(CommandTable *table, Command *command)
+{
+        command->unseen = orphans_are_any_of(table, command) ? 0 : command->unseen + 1;
+        if (command->unseen == 0)
+                return false;
+        if (command->unseen < UNSEEN_LOOKS)
+                command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
+        return command->unseen >= UNSEEN_LOOKS;
+}
+
 void command_table_check_left(CommandTable *table)
 {
         Command *command;
 
         list_foreach(command, &table->waiting, Command, waiting)
-                if (!orphans_are_any_of(table, command))
+                if (is_unseen(table, command))
                         command_over(table, command, 0);
         list_foreach(command, &table->spared, Command, commands)
-                if (!orphans_are_any_of(table, command))
+                if (is_unseen(table, command))
                         command_free(table, command);
 }
 
