@@ -47,13 +47,13 @@ int read_fd(int fd, size_t max, Buffer *buffer)
         }
 }
 
-int read_file_at(int dir_fd, const char *path, size_t max, Buffer *buffer)
+static int read_regular(int dir_fd, const char *path, int flags, size_t max, Buffer *buffer)
 {
         _cleanup_close_ int fd = -1;
         struct stat st;
 
         /* O_NONBLOCK: a FIFO that someone put there must not hold us up. */
-        fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+        fd = openat(dir_fd, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags);
         if (fd < 0)
                 return negative_errno();
         if (fstat(fd, &st) < 0)
@@ -65,6 +65,16 @@ int read_file_at(int dir_fd, const char *path, size_t max, Buffer *buffer)
         if (st.st_size > 0 && (uint64_t)st.st_size > max)
                 return -EFBIG;
         return read_fd(fd, max, buffer);
+}
+
+int read_file_at(int dir_fd, const char *path, size_t max, Buffer *buffer)
+{
+        return read_regular(dir_fd, path, 0, max, buffer);
+}
+
+int read_plain_file(const char *path, size_t max, Buffer *buffer)
+{
+        return read_regular(AT_FDCWD, path, O_NOFOLLOW, max, buffer);
 }
 
 int write_all(int fd, const void *data, size_t n)
@@ -83,6 +93,21 @@ int write_all(int fd, const void *data, size_t n)
                 n -= (size_t)k;
         }
         return 0;
+}
+
+/* A new name is on the disk when its directory is. Some file systems can't tell that of directories. */
+static int sync_directory_of(const char *path)
+{
+        const char *slash = strrchr(path, '/');
+        _cleanup_free_ char *dir = slash ? strndup(path, MAX((size_t)(slash - path), (size_t)1)) : strdup(".");
+        _cleanup_close_ int fd = -1;
+
+        if (!dir)
+                return -ENOMEM;
+        fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return negative_errno();
+        return fsync(fd) < 0 && errno != EINVAL ? negative_errno() : 0;
 }
 
 int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode, bool sync)
@@ -106,7 +131,7 @@ int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode,
                 r = negative_errno();
         if (r < 0)
                 (void)unlink(temporary);
-        return r;
+        return r >= 0 && sync ? sync_directory_of(path) : r;
 }
 
 int mkdir_p(const char *path, mode_t mode)

@@ -24,6 +24,8 @@ DEFINE_CLEANUP(DIR *, closedir);
  * -EFBIG where it holds more than MAX bytes, -EISDIR, -EINVAL for what is no regular file, errno.
  */
 int read_file_at(int dir_fd, const char *path, size_t max, Buffer *buffer);
+/* As read_file_at(), of a file that nobody but takt makes: -ELOOP for a symbolic link. */
+int read_plain_file(const char *path, size_t max, Buffer *buffer);
 /* Appends what FD gives until its end, at most MAX bytes (-EFBIG), to BUFFER. */
 int read_fd(int fd, size_t max, Buffer *buffer);
 /* Writes all N bytes to a blocking FD. */
@@ -31,7 +33,7 @@ int write_all(int fd, const void *data, size_t n);
 
 /*
  * Replaces PATH by a file of MODE with these bytes: whole or not at all. With SYNC the bytes are
- * on disk before the name is. -errno; nothing is left behind on failure.
+ * on disk before the name is, and the name when this returns. -errno; nothing is left behind on failure.
  */
 int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode, bool sync);
 
