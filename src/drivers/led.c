@@ -6,7 +6,7 @@
  *
  * The state file is written before the LED is touched and removed after it was restored; in
  * between it is the truth about what the LED was. It is not synced: a power cut that takes it takes the
- * state of the LED as well. An flock() on the brightness file tells an owner that lives from one that
+ * state of the LED as well. Where it can't be written, only this process knows what the LED was. An flock() on the brightness file tells an owner that lives from one that
  * crashed, and keeps two daemons off one LED.
  */
 #include "drivers/led.h"
@@ -15,12 +15,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/seal.h"
 #include "base/string-util.h"
 
 #define LED_TRIGGERS_MAX 65536 /* bytes of the list of triggers, which grows with CPUs and disks */
@@ -33,6 +35,7 @@ struct LedSet {
         char *state_dir;
         List leds;
         size_t n_leds;
+        int error; /* of the last attempt to write a state file */
 };
 
 /* What a LED was before it was taken. */
@@ -188,7 +191,7 @@ static int led_state_read_device(const LedFiles *files, LedState *ret)
         return 0;
 }
 
-/* "BRIGHTNESS TRIGGER\n". -EBADMSG where the file holds something else, -ENOENT. */
+/* "BRIGHTNESS TRIGGER", sealed. -EBADMSG where the file holds something else, -ENOENT. */
 static int led_state_load(const char *path, LedState *ret)
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
@@ -196,14 +199,15 @@ static int led_state_load(const char *path, LedState *ret)
         char *trigger;
         int r;
 
-        r = read_file_at(AT_FDCWD, path, LED_STATE_MAX, &text);
+        r = read_plain_file(path, LED_STATE_MAX, &text);
+        if (r >= 0)
+                r = unseal_line(&text);
         if (r < 0)
-                return r == -EFBIG ? -EBADMSG : r;
-        trigger = text.len > 0 ? strchr(text.data, ' ') : NULL;
-        if (!trigger || text.data[text.len - 1] != '\n')
+                return r == -EFBIG || r == -EINVAL || r == -EISDIR || r == -ELOOP ? -EBADMSG : r;
+        trigger = strchr(text.data, ' ');
+        if (!trigger)
                 return -EBADMSG;
         *trigger++ = '\0';
-        trigger[strcspn(trigger, "\n")] = '\0';
         if (!*trigger || parse_uint64(text.data, &brightness) < 0)
                 return -EBADMSG;
         trigger = strdup(trigger);
@@ -215,12 +219,12 @@ static int led_state_load(const char *path, LedState *ret)
 
 static int led_state_store(const LedState *state, const char *path)
 {
-        _cleanup_free_ char *text = NULL;
+        _cleanup_buffer_ Buffer line = BUFFER_NULL;
+        int r = buffer_appendf(&line, "%llu %s", (unsigned long long)state->brightness, state->trigger);
 
-        text = xasprintf("%llu %s\n", (unsigned long long)state->brightness, state->trigger);
-        if (!text)
-                return -ENOMEM;
-        return write_file_atomic(path, text, strlen(text), 0600, false);
+        if (r >= 0)
+                r = seal_line(&line);
+        return r < 0 ? r : write_file_atomic(path, line.data, line.len, 0600, false);
 }
 
 int led_set_new(const char *sysfs_root, const char *state_dir, LedSet **ret)
@@ -308,9 +312,25 @@ static int recover_led(LedSet *set, const char *name, const char *state_path)
         }
 }
 
+/* Files are removed from it, so it has to be our own: a link leads to somebody else's. */
+static DIR *open_state_dir(const LedSet *set)
+{
+        int fd = open(set->state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+
+        if (!dir)
+                safe_close(fd);
+        return dir;
+}
+
+int led_set_error(const LedSet *set)
+{
+        return set->error;
+}
+
 int led_set_recover(LedSet *set)
 {
-        _cleanup_(closedirp) DIR *dir = opendir(set->state_dir);
+        _cleanup_(closedirp) DIR *dir = open_state_dir(set);
         struct dirent *entry;
         int n = 0;
 
@@ -346,21 +366,32 @@ static void led_free(Led *led)
 }
 DEFINE_CLEANUP(Led *, led_free);
 
-/* What an earlier owner that crashed has saved counts for more than what it left the LED at. */
+static int led_store(const Led *led)
+{
+        struct stat st;
+
+        if (mkdir(led->set->state_dir, 0700) < 0 && errno != EEXIST)
+                return negative_errno();
+        if (lstat(led->set->state_dir, &st) < 0)
+                return negative_errno();
+        return S_ISDIR(st.st_mode) ? led_state_store(&led->saved, led->state_path) : -ENOTDIR;
+}
+
+/*
+ * What an earlier owner that crashed has saved counts for more than what it left the LED at. A LED whose state can't
+ * be kept is given back all the same, unless this process crashes.
+ */
 static int led_save(Led *led)
 {
-        int r;
+        int r = led_state_load(led->state_path, &led->saved);
 
-        r = mkdir_p(led->set->state_dir, 0700);
-        if (r < 0)
-                return r;
-        r = led_state_load(led->state_path, &led->saved);
-        if (r != -ENOENT && r != -EBADMSG)
+        if (r >= 0 || r == -ENOMEM)
                 return r;
         r = led_state_read_device(&led->files, &led->saved);
         if (r < 0)
                 return r;
-        return led_state_store(&led->saved, led->state_path);
+        led->set->error = led_store(led);
+        return 0;
 }
 
 static int led_open(Led *led)

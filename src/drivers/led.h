@@ -26,7 +26,8 @@ DEFINE_CLEANUP(LedSet *, led_set_free);
 /*
  * Gives back what a process that ended without doing so has left; to be called at start. What
  * another living process owns is left alone. Returns the number of LEDs restored; each that can't
- * be is logged and tried again next time, but for LEDs that are gone.
+ * be is logged and tried again next time, but for LEDs that are gone. -errno where there is no directory but
+ * something else in its place.
  */
 int led_set_recover(LedSet *set);
 
@@ -46,5 +47,10 @@ int led_switch(Led *led, bool on);
  * error its saved state is kept for led_set_recover().
  */
 int led_release(Led *led);
+
+/*
+ * 0, or why what the LED taken last was could not be written, so that a process that crashes leaves it as it is then.
+ */
+int led_set_error(const LedSet *set);
 
 bool led_name_is_valid(const char *name);

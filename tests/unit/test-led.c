@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/seal.h"
 #include "base/log.h"
 #include "base/string-util.h"
 #include "drivers/led.h"
@@ -42,6 +43,15 @@ static void assert_content(Fixture *f, const char *name, const char *content)
 
         assert_ok(read_file_at(AT_FDCWD, path, 4096, &b));
         assert_string_equal(buffer_string(&b), content);
+}
+
+static void assert_saved(Fixture *f, const char *words)
+{
+        _cleanup_buffer_ Buffer line = BUFFER_NULL;
+
+        assert_ok(buffer_append_string(&line, words));
+        assert_ok(seal_line(&line));
+        assert_content(f, "state/leds/status", line.data);
 }
 
 static void assert_no_state(Fixture *f)
@@ -105,7 +115,7 @@ static void test_switch_and_restore(void **state)
         assert_ok(led_acquire(f->set, "status", "job one", &led));
         assert_content(f, "sys/class/leds/status/trigger", "none");
         assert_content(f, "sys/class/leds/status/brightness", "0");
-        assert_content(f, "state/leds/status", "37 heartbeat\n");
+        assert_saved(f, "37 heartbeat");
         assert_ok(led_switch(led, true));
         assert_content(f, "sys/class/leds/status/brightness", "255");
         assert_ok(led_switch(led, false));
@@ -139,7 +149,7 @@ static void test_one_owner(void **state)
         assert_ok(led_set_new(f->sysfs, f->state, &other));
         assert_int_equal(led_acquire(other, "status", "job", &second), -EBUSY);
         assert_int_equal(led_set_recover(other), 0);
-        assert_content(f, "state/leds/status", "37 heartbeat\n");
+        assert_saved(f, "37 heartbeat");
         led_set_free(other);
 
         assert_ok(led_release(led));
@@ -224,10 +234,50 @@ static void test_recover_garbage(void **state)
                 assert_int_equal(led_set_recover(f->set), 0);
                 assert_no_state(f);
         }
+        {
+                _cleanup_buffer_ Buffer line = BUFFER_NULL;
+
+                assert_ok(buffer_append_string(&line, "37 heartbeat"));
+                assert_ok(seal_line(&line));
+                line.data[1] ^= 1;
+                put(f, "state/leds/status", line.data);
+                assert_int_equal(led_set_recover(f->set), 0);
+                assert_no_state(f);
+        }
         put(f, "state/leds/gone", "1 timer\n");
         assert_int_equal(led_set_recover(f->set), 0);
         assert_content(f, "sys/class/leds/status/brightness", "37\n");
         assert_int_equal(rmdir(dir), 0); /* nothing is left in it */
+}
+
+/* It blinks where its state can't be kept, and is given back. What a link leads to is left alone. */
+static void test_unsaved(void **state)
+{
+        Fixture *f = *state;
+        _cleanup_free_ char *dir = fixture_path(f, "state/leds"), *other = fixture_path(f, "other");
+        Led *led;
+
+        for (unsigned i = 0; i < 3; i++) {
+                if (i == 0) {
+                        put(f, "state/leds", "");
+                } else {
+                        assert_ok(mkdir_p(other, 0700));
+                        put(f, "other/precious", "1 timer\n");
+                        assert_int_equal(symlink(i == 1 ? other : "leds", dir), 0);
+                }
+                assert_true(led_set_recover(f->set) < 0);
+                assert_ok(led_acquire(f->set, "status", "job", &led));
+                assert_int_equal(led_set_error(f->set), -ENOTDIR);
+                assert_ok(led_release(led));
+                assert_content(f, "sys/class/leds/status/trigger", "heartbeat");
+                assert_content(f, "sys/class/leds/status/brightness", "37");
+                if (i > 0)
+                        assert_content(f, "other/precious", "1 timer\n");
+                assert_int_equal(unlink(dir), 0);
+        }
+        assert_ok(led_acquire(f->set, "status", "job", &led));
+        assert_int_equal(led_set_error(f->set), 0);
+        assert_ok(led_release(led));
 }
 
 static void test_refused(void **state)
@@ -254,6 +304,7 @@ int main(void)
                 cmocka_unit_test_setup_teardown(test_recover, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_acquire_after_crash, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_recover_garbage, setup, teardown),
+                cmocka_unit_test_setup_teardown(test_unsaved, setup, teardown),
                 cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         };
 
