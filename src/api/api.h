@@ -48,6 +48,8 @@ typedef struct ApiContext {
         unsigned (*refused_files)(void *userdata);
         /* How many warnings there are about what was loaded last. */
         unsigned (*n_warnings)(void *userdata);
+        /* What of the state can't be kept, and why; NULL: all is. */
+        const char *(*state_problem)(void *userdata);
         /* Begins a reload; DONE is called once. -EBUSY: one is under way. */
         int (*reload)(ApiReloadDone done, void *done_userdata, void *userdata);
         void *userdata;

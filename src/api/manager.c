@@ -27,6 +27,16 @@ static void write_count(JsonWriter *w, const char *name, uint64_t n)
         json_uint(w, n);
 }
 
+/* TEXT may be NULL. */
+static void write_text(JsonWriter *w, const char *name, const char *text)
+{
+        json_key(w, name);
+        if (text)
+                json_string_lossy(w, text, strlen(text));
+        else
+                json_null(w);
+}
+
 static void write_job_counts(Api *api, JsonWriter *w)
 {
         json_begin_object(w);
@@ -140,6 +150,7 @@ static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, 
         write_job_counts(api, w);
         write_count(w, "refusedFiles", api->context.refused_files(api->context.userdata));
         write_count(w, "warnings", api->context.n_warnings(api->context.userdata));
+        write_text(w, "stateProblem", api->context.state_problem(api->context.userdata));
         json_key(w, "runs");
         write_run_counts(api, w);
         json_key(w, "limits");

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/seal.h"
 #include "base/string-util.h"
 #include "config/settings.h"
 
@@ -111,6 +112,43 @@ static int create_directories(const char *dir, char **ret_failed)
         return 0;
 }
 
+/* Whether nothing was ever kept there. -errno. */
+static int is_unused(const char *state)
+{
+        _cleanup_(closedirp) DIR *d = opendir(state);
+        struct dirent *entry;
+
+        if (!d)
+                return negative_errno();
+        errno = 0;
+        while ((entry = readdir(d)))
+                if (!streq(entry->d_name, ".") && !streq(entry->d_name, ".."))
+                        return 0;
+        return errno > 0 ? negative_errno() : 1;
+}
+
+/*
+ * Its ids begin at 1, which a daemon that finds no such file could not know. In an environment whose state went they
+ * may have been given: there the daemon has to see to it.
+ */
+static int create_first_id(const char *dir, char **ret_failed)
+{
+        _cleanup_free_ char *state = path_join(dir, "state"), *path = path_join(dir, "state/next-run");
+        _cleanup_buffer_ Buffer line = BUFFER_NULL;
+        int r = state && path ? is_unused(state) : -ENOMEM;
+
+        if (r > 0) {
+                r = buffer_append_char(&line, '1');
+                if (r >= 0)
+                        r = seal_line(&line);
+                if (r >= 0)
+                        r = write_file_atomic(path, line.data, line.len, 0644, false);
+        }
+        if (r < 0)
+                *ret_failed = TAKE_PTR(path);
+        return r;
+}
+
 static int create_files(const char *dir, char **ret_failed)
 {
         _cleanup_free_ char *config = NULL;
@@ -156,6 +194,8 @@ int environment_create(const char *dir, unsigned flags, char **ret_error)
                 return existed;
         }
         r = create_directories(dir, &failed);
+        if (r >= 0 && existed == 0)
+                r = create_first_id(dir, &failed);
         if (r >= 0)
                 r = create_files(dir, &failed);
         if (r < 0) {

@@ -212,13 +212,9 @@ char *environment_option(const Environment *environment)
 
 int environment_make_directories(const Environment *environment)
 {
-        int r;
-
         /* The state may hold what only its owner should read; clients need to reach the socket. */
-        r = mkdir_p(environment->state, 0700);
-        if (r >= 0)
-                r = mkdir_p(environment->run, 0755);
-        return r;
+        (void)mkdir_p(environment->state, 0700);
+        return mkdir_p(environment->run, 0755);
 }
 
 const char *environment_work_directory(const Environment *environment)

@@ -55,7 +55,10 @@ const char *environment_work_directory(const Environment *environment);
 /* The option that names the environment on a command line, such as "--env DIR"; the caller frees it. NULL: no memory. */
 char *environment_option(const Environment *environment);
 
-/* Makes the directories of state and socket, where they are missing. */
+/*
+ * Makes the directories of state and socket, where they are missing. -errno of the socket's: a daemon can do without
+ * the other one.
+ */
 int environment_make_directories(const Environment *environment);
 
 enum {

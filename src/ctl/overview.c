@@ -19,6 +19,7 @@ typedef struct Trouble {
         size_t n_failed; /* whose last run did not do its work */
         int64_t n_refused; /* files, also those of jobs that were never loaded */
         int64_t n_warnings; /* about what can't be meant; jobs run all the same */
+        const char *state; /* what the daemon can't keep; NULL: nothing */
         usec_t now;
 } Trouble;
 
@@ -53,9 +54,14 @@ static int look_at_job(_unused_ Ctl *ctl, const JsonValue *job, void *userdata)
         return 0;
 }
 
+static bool is_degraded(const Trouble *trouble)
+{
+        return trouble->n_failed > 0 || trouble->n_refused > 0 || trouble->state;
+}
+
 static void print_state(const Ctl *ctl, const Trouble *trouble)
 {
-        bool degraded = trouble->n_failed > 0 || trouble->n_refused > 0;
+        bool degraded = is_degraded(trouble);
         Style style = degraded ? STYLE_BAD : STYLE_ACTIVE;
 
         label_print("State");
@@ -73,13 +79,14 @@ static void print_state(const Ctl *ctl, const Trouble *trouble)
 static void print_daemon(const Ctl *ctl, const JsonValue *info, const Trouble *trouble)
 {
         const JsonValue *environment = json_get(info, "environment");
-        bool degraded = trouble->n_failed > 0 || trouble->n_refused > 0;
+        bool degraded = is_degraded(trouble);
         Style style = degraded ? STYLE_BAD : STYLE_ACTIVE;
 
         printf("%s●%s taktd %s, environment %s\n", style_begin(style, ctl->colour), style_end(style, ctl->colour),
                json_get_string(info, "version", "?"), json_get_string(environment, "name", "?"));
         label_print_text("Path", json_get_string(environment, "path", NULL));
         print_state(ctl, trouble);
+        label_print_text("Not kept", trouble->state);
         label_print("Process");
         printf("%" PRIi64 "\n", json_get_int(info, "pid", 0));
         label_print_time(ctl, "Started", json_get_time(info, "started"), "");
@@ -138,6 +145,7 @@ int overview_print(Ctl *ctl)
                 return r;
         trouble.n_refused = json_get_int(reply.parameters, "refusedFiles", 0);
         trouble.n_warnings = json_get_int(reply.parameters, "warnings", 0);
+        trouble.state = json_get_string(reply.parameters, "stateProblem", NULL);
         ctl_pager(ctl);
         print_daemon(ctl, reply.parameters, &trouble);
         r = print_under_way(ctl);

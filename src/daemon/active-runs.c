@@ -3,22 +3,20 @@
  * The file is a page with its format and a table of slots of one size. A run's slot is one of the
  * PROBE_MAX from its id on: ids go up by one, so the first is nearly always free, and a run that ends is
  * found without an index. Where none is free a table of twice the size takes the place of the file. A
- * slot counts once its id is written, last; blocks are allocated before they are mapped, so that a full
- * disk is an error of the growth and not a signal in the middle of a copy.
+ * slot counts once its id is written, last. What becomes of the table where there can't be a file is the matter of
+ * base/mapped-file.h.
  */
 #include "daemon/active-runs.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mapped-file.h"
 #include "base/string-util.h"
 #include "job/job.h"
 #include "job/spec.h"
+#include "json/json.h"
 #include "loop/loop.h"
+#include "sched/run-id.h"
 
 #define HEADER_SIZE 4096U
 #define SLOTS_MIN 64U
@@ -32,6 +30,7 @@ static const char magic[16] = "takt active 2\n";
 /* The beginning of the file. */
 typedef struct Header {
         char magic[16];
+        uint64_t n;              /* slots in the file */
         uint64_t alive_boottime; /* when the daemon was there for certain */
         uint8_t left;            /* it ended on purpose */
 } Header;
@@ -70,7 +69,8 @@ _Static_assert(HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of w
 
 /* IDS are those of the slots, side by side: a look at PROBE_MAX slots costs one line of the cache or two. */
 typedef struct Table {
-        char *map; /* NULL: none */
+        MappedFile *file; /* NULL: none */
+        char *map; /* what is in it */
         uint64_t *ids;
         size_t n;  /* slots, a power of two */
 } Table;
@@ -80,6 +80,7 @@ struct ActiveRuns {
         char *path;
         Table table;
         uint64_t n_unnoted;
+        bool stuck;      /* the disk has no room for a larger table; until active_runs_check() */
         usec_t last_attempt_boottime;
         Timer alive;     /* armed as long as that is not long ago */
         Slot *left;      /* by the last daemon; in the table as well until they are dealt with */
@@ -104,8 +105,7 @@ static Slot *table_slots(const Table *table)
 
 static void table_deinit(Table *table)
 {
-        if (table->map)
-                (void)munmap(table->map, table_size(table->n));
+        mapped_file_free(table->file);
         free(table->ids);
         *table = (Table){};
 }
@@ -129,83 +129,78 @@ static void table_set_id(Table *table, Slot *slot, uint64_t id)
         __atomic_store_n(&slot->id, id, __ATOMIC_RELEASE);
 }
 
-/* Puts a file with an empty table in the place of PATH. */
-static int table_create(const char *path, size_t n, Table *ret)
+static Header *table_header(const Table *table)
 {
-        _cleanup_free_ char *temporary = xasprintf("%s.new", path);
-        _cleanup_free_ uint64_t *ids = new0(uint64_t, n);
-        _cleanup_close_ int fd = -1;
-        char *map;
-        int r;
-
-        if (!temporary || !ids)
-                return -ENOMEM;
-        (void)unlink(temporary);
-        fd = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0)
-                return negative_errno();
-        r = -posix_fallocate(fd, 0, (off_t)table_size(n));
-        map = r < 0 ? MAP_FAILED : mmap(NULL, table_size(n), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-        if (r == 0 && map == MAP_FAILED)
-                r = negative_errno();
-        if (r < 0) {
-                (void)unlink(temporary);
-                return r;
-        }
-        memcpy(map, magic, sizeof(magic));
-        *ret = (Table){ .map = map, .ids = TAKE_PTR(ids), .n = n };
-        return 0;
+        return (Header *)(void *)table->map;
 }
 
-/* Gives the new table the name of the file. */
-static int table_commit(const char *path)
+static void table_write_header(Table *table)
 {
-        _cleanup_free_ char *temporary = xasprintf("%s.new", path);
+        Header header = { .n = table->n };
 
-        if (!temporary)
+        memcpy(header.magic, magic, sizeof(magic));
+        memcpy(table->map, &header, sizeof(header));
+}
+
+/* An empty table, in a file that gets its name by mapped_file_commit(). -ENOMEM. */
+static int table_create(const char *path, size_t n, Table *ret)
+{
+        _cleanup_free_ uint64_t *ids = new0(uint64_t, n);
+        MappedFile *file;
+        int r;
+
+        if (!ids)
                 return -ENOMEM;
-        return rename(temporary, path) < 0 ? negative_errno() : 0;
+        r = mapped_file_new(path, table_size(n), table_size(n), &file);
+        if (r < 0)
+                return r;
+        *ret = (Table){ .file = file, .map = mapped_file_data(file), .ids = TAKE_PTR(ids), .n = n };
+        table_write_header(ret);
+        return 0;
 }
 
 static bool copy_slots(const Table *from, Table *to)
 {
         for (size_t i = 0; i < from->n; i++) {
-                const Slot *slot = &table_slots(from)[i];
-                Slot *place = slot->id > 0 ? table_find(to, slot->id, 0) : NULL;
+                uint64_t id = from->ids[i];
+                Slot *place = id > 0 ? table_find(to, id, 0) : NULL;
 
-                if (slot->id > 0 && !place)
+                if (id > 0 && !place)
                         return false;
                 if (place) {
-                        *place = *slot;
-                        table_set_id(to, place, slot->id);
+                        *place = table_slots(from)[i];
+                        table_set_id(to, place, id);
                 }
         }
         return true;
 }
 
+/* A table of the size of TABLE that no next daemon reads would be less than one that is kept and full. */
+static bool is_worse(const Table *table, const Table *old)
+{
+        return mapped_file_error(table->file) < 0 && mapped_file_error(old->file) == 0;
+}
+
 /* A table of more slots in which all fit. */
 static int grow(ActiveRuns *active)
 {
-        for (size_t n = active->table.n * 2; n <= ACTIVE_RUNS_MAX; n *= 2) {
+        for (size_t n = active->table.n * 2; n <= ACTIVE_RUNS_MAX && !active->stuck; n *= 2) {
                 Table table = {};
                 int r = table_create(active->path, n, &table);
 
                 if (r < 0)
                         return r;
-                if (copy_slots(&active->table, &table)) {
-                        memcpy(table.map, active->table.map, sizeof(Header));
-                        r = table_commit(active->path);
-                        if (r >= 0) {
-                                table_deinit(&active->table);
-                                active->table = table;
-                                return 0;
-                        }
+                active->stuck = is_worse(&table, &active->table);
+                if (!active->stuck && copy_slots(&active->table, &table)) {
+                        table_header(&table)->alive_boottime = table_header(&active->table)->alive_boottime;
+                        mapped_file_commit(table.file);
+                        table_deinit(&active->table);
+                        active->table = table;
+                        return 0;
                 }
                 table_deinit(&table);
-                if (r < 0)
-                        return r;
         }
-        return -E2BIG;
+        return active->stuck ? -EAGAIN : -E2BIG;
 }
 
 static const char *slot_job(const Slot *slot)
@@ -238,7 +233,7 @@ static ActiveRuns *from_keeper(const RunKeeper *keeper)
 
 static Header *header(const ActiveRuns *active)
 {
-        return (Header *)(void *)active->table.map;
+        return table_header(&active->table);
 }
 
 /* The note of run ID; NULL: there is none. */
@@ -403,45 +398,89 @@ static Slot *find_left(const ActiveRuns *active, uint64_t id)
         return active->n_left == 0 ? NULL : bsearch(&(Slot){ .id = id }, active->left, active->n_left, sizeof(Slot), slot_compare);
 }
 
+static bool params_are_sane(const char *params)
+{
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+
+        return streq(params, "{}") || (json_parse(params, strlen(params), NULL, &doc, NULL) >= 0 &&
+                                       json_root(doc)->type == JSON_OBJECT);
+}
+
 static bool slot_is_sane(const Slot *slot)
 {
         const char *end = memchr(slot->text, '\0', TEXT_SIZE);
 
-        return slot->id > 0 && slot->id <= INT64_MAX && slot->trigger < _RUN_TRIGGER_MAX && slot->repeat < _REPEAT_MAX && end &&
-               job_name_is_valid(slot->text) && memchr(end + 1, '\0', TEXT_SIZE - (size_t)(end + 1 - slot->text));
+        return slot->id > 0 && slot->id < RUN_ID_END && slot->trigger < _RUN_TRIGGER_MAX && slot->repeat < _REPEAT_MAX && end &&
+               job_name_is_valid(slot->text) && memchr(end + 1, '\0', TEXT_SIZE - (size_t)(end + 1 - slot->text)) &&
+               params_are_sane(slot_params(slot));
+}
+
+/* NULL: it can be used. */
+static const char *look_at_header(const Buffer *file, Header *ret)
+{
+        if (file->len < HEADER_SIZE)
+                return "it is cut short";
+        memcpy(ret, file->data, sizeof(*ret));
+        return memcmp(ret->magic, magic, sizeof(magic)) == 0 ? NULL : "it is of another format";
+}
+
+/* 1: there is something; 0: there is not, which is told; -ENOMEM. */
+static int read_file(ActiveRuns *active, Buffer *file)
+{
+        int r = read_plain_file(active->path, table_size(ACTIVE_RUNS_MAX), file);
+        const char *problem;
+        Header header = {};
+
+        if (r == -ENOENT || r == -ENOMEM)
+                return r == -ENOENT ? 0 : r;
+        problem = r < 0 ? strerror(-r) : look_at_header(file, &header);
+        if (problem)
+                log_warning("%s is not readable (%s); runs that were under way are not known", active->path, problem);
+        else if (file->len < table_size(MIN(header.n, (uint64_t)ACTIVE_RUNS_MAX)))
+                log_warning("%s is not readable to its end (it is cut short); some runs that were under way are not known",
+                            active->path);
+        active->left_on_purpose = header.left;
+        active->last_alive_boottime = header.alive_boottime;
+        return !problem;
+}
+
+/* Two slots of one id, of which at most one tells the truth, are one run. */
+static void sort_left(ActiveRuns *active)
+{
+        size_t n = 0;
+
+        qsort(active->left, active->n_left, sizeof(Slot), slot_compare);
+        for (size_t i = 0; i < active->n_left; i++)
+                if (n == 0 || active->left[n - 1].id != active->left[i].id)
+                        active->left[n++] = active->left[i];
+        active->n_left = n;
 }
 
 static int read_left(ActiveRuns *active)
 {
         _cleanup_buffer_ Buffer file = BUFFER_NULL;
-        int r = read_file_at(AT_FDCWD, active->path, table_size(ACTIVE_RUNS_MAX), &file);
-        Header left;
-        size_t n;
+        int r = read_file(active, &file);
+        size_t n, n_garbled = 0;
 
-        if (r == -ENOENT)
-                return 0;
-        if (r < 0 || file.len < HEADER_SIZE || memcmp(file.data, magic, sizeof(magic)) != 0) {
-                if (r == -ENOMEM)
-                        return r;
-                log_warning("%s is not readable (%s); runs that were under way are not known", active->path,
-                            r < 0 ? strerror(-r) : "it is of another format");
-                return 0;
-        }
+        if (r <= 0)
+                return r;
         n = (file.len - HEADER_SIZE) / sizeof(Slot);
         active->left = new0(Slot, n + 1);
         if (!active->left)
                 return -ENOMEM;
         for (size_t i = 0; i < n; i++) {
                 Slot *slot = &active->left[active->n_left];
+                bool sane;
 
                 memcpy(slot, file.data + HEADER_SIZE + i * sizeof(Slot), sizeof(Slot));
-                active->n_left += slot_is_sane(slot);
+                sane = slot_is_sane(slot);
+                active->n_left += sane;
+                n_garbled += !sane && slot->id > 0;
         }
+        if (n_garbled > 0)
+                log_warning("%zu entries of %s are garbled; these runs that were under way are not known", n_garbled, active->path);
         if (active->n_left > 0)
-                qsort(active->left, active->n_left, sizeof(Slot), slot_compare);
-        memcpy(&left, file.data, sizeof(left));
-        active->left_on_purpose = left.left;
-        active->last_alive_boottime = left.alive_boottime;
+                sort_left(active);
         return 0;
 }
 
@@ -479,7 +518,7 @@ static bool note_left(const ActiveRuns *active, Table *table)
         return all;
 }
 
-/* A table that has all that was left, as far as one may be that large. */
+/* A table that has all that was left, as far as one may be that large. -ENOMEM. */
 static int begin_table(ActiveRuns *active)
 {
         for (size_t n = SLOTS_MIN;; n *= 2) {
@@ -487,8 +526,10 @@ static int begin_table(ActiveRuns *active)
 
                 if (r < 0)
                         return r;
-                if (note_left(active, &active->table) || n >= ACTIVE_RUNS_MAX)
-                        return table_commit(active->path);
+                if (note_left(active, &active->table) || n >= ACTIVE_RUNS_MAX) {
+                        mapped_file_commit(active->table.file);
+                        return 0;
+                }
                 table_deinit(&active->table);
         }
 }
@@ -637,6 +678,11 @@ bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *
         return slot;
 }
 
+uint64_t active_runs_greatest_id(const ActiveRuns *active)
+{
+        return active->n_left > 0 ? active->left[active->n_left - 1].id : 0;
+}
+
 void active_runs_recover(ActiveRuns *active)
 {
         for (size_t i = 0; i < active->n_left; i++) {
@@ -652,6 +698,31 @@ void active_runs_recover(ActiveRuns *active)
         /* They come before what is due by schedule. */
         deferred_cancel(active->services->loop, &active->repeat);
         on_repeat(&active->repeat);
+}
+
+/* --- where the file can't be had --- */
+
+/* Slots that became zeros. */
+static void drop_lost(Table *table)
+{
+        for (size_t i = 0; i < table->n; i++)
+                if (table->ids[i] > 0 && table_slots(table)[i].id != table->ids[i])
+                        table->ids[i] = 0;
+        table_write_header(table);
+}
+
+int active_runs_check(ActiveRuns *active)
+{
+        int r = mapped_file_keep(active->table.file);
+        bool lost = mapped_file_take_lost(active->table.file) > 0;
+
+        if (lost)
+                drop_lost(&active->table);
+        if (lost || active->stuck) {
+                active->stuck = false;
+                scheduler_note_runs(active->scheduler);
+        }
+        return active->stuck && r == 0 ? -ENOSPC : r;
 }
 
 int active_runs_open(const char *state_directory, Scheduler *scheduler, const Services *services, ActiveRuns **ret)

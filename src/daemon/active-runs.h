@@ -25,7 +25,8 @@ typedef struct ActiveRuns ActiveRuns;
 
 /*
  * Reads what the last daemon left in STATE_DIRECTORY, and notes the runs of SCHEDULER there from now on (both are
- * borrowed, as SERVICES are, as long as this lives). What can't be read is logged and left out. -ENOMEM, or errno of the new file.
+ * borrowed, as SERVICES are, as long as this lives). What can't be read is logged and left out; what can't be kept is the
+ * answer of active_runs_check(). -ENOMEM.
  */
 int active_runs_open(const char *state_directory, Scheduler *scheduler, const Services *services, ActiveRuns **ret);
 /* The file stays: it is empty where all runs have ended. */
@@ -35,6 +36,14 @@ DEFINE_CLEANUP(ActiveRuns *, active_runs_close);
 /* The daemon is about to end on purpose while runs are under way: they are not to blame for it. */
 void active_runs_leave(ActiveRuns *active);
 
+/*
+ * Looks whether what is noted is in the file, and makes another one where it is not. 0: it is kept; 1: call again soon;
+ * else why it is not. What was lost of it is noted anew.
+ */
+int active_runs_check(ActiveRuns *active);
+
+/* Until active_runs_recover(): the greatest id that the last daemon left under way; 0: there is none. */
+uint64_t active_runs_greatest_id(const ActiveRuns *active);
 /* Until active_runs_recover(): whether the last daemon left run ID under way, and the job_trigger_id() of what it was due by. */
 bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *ret_cause);
 /*

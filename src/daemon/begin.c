@@ -57,13 +57,24 @@ static const char *check_health(void *userdata)
         return status.helper_answers ? NULL : "the helper takt-spawn does not answer";
 }
 
-static int begin(Daemon *d)
+/* Once no other daemon has the directory, and before the first run. */
+static int look_at_state(Daemon *d)
 {
         int r = active_runs_open(d->environment->state, d->engine.scheduler, &d->engine.services, &d->active_runs);
 
         if (r < 0)
-                return log_errno(LOG_ERR, r, "The runs under way can't be noted in %s: %m", d->environment->state);
-        r = daemon_listen_control(d);
+                return r;
+        run_ids_seen(d->engine.ids, active_runs_greatest_id(d->active_runs));
+        run_ids_seen(d->engine.ids, survivors_greatest_id(d->survivors));
+        return 0;
+}
+
+static int begin(Daemon *d)
+{
+        int r = look_at_state(d);
+
+        if (r >= 0)
+                r = daemon_listen_control(d);
         if (r >= 0)
                 r = daemon_listen_status(d);
         if (r < 0)
@@ -72,6 +83,9 @@ static int begin(Daemon *d)
         scheduler_begin(d->engine.scheduler);
         survivors_resume(d->survivors, d->engine.scheduler, d->active_runs);
         active_runs_recover(d->active_runs);
+        r = state_keeper_new(d->environment->state, &d->engine, d->active_runs, daemon_on_state_changed, d, &d->state_keeper);
+        if (r < 0)
+                return r;
         service_manager_watch(d->manager, d->engine.loop, check_health, d);
         loop_defer(d->engine.loop, &d->announce);
         return 0;

@@ -16,6 +16,7 @@
 #include "daemon/lookout.h"
 #include "daemon/service-manager.h"
 #include "daemon/stall-log.h"
+#include "daemon/state-keeper.h"
 #include "daemon/stop-reason.h"
 #include "daemon/survivors.h"
 #include "loop/file-watch.h"
@@ -30,6 +31,7 @@ typedef struct Daemon {
         EventLog event_log;
         StallLog stall_log;
         ActiveRuns *active_runs;
+        StateKeeper *state_keeper;
         Survivors *survivors;
         StopReason *stop_reason; /* while it is asked for */
         VarlinkServer *server;
@@ -92,6 +94,8 @@ void daemon_end_load(Daemon *d);
 void daemon_on_reload_step(Deferred *deferred);
 /* Tells the service manager that the daemon is ready, and what there is to remark. */
 void daemon_notify_ready(const Daemon *d);
+/* Daemon.state_keeper has something else to tell. */
+void daemon_on_state_changed(void *daemon);
 
 /* --- begin.c; errors are logged and returned --- */
 

@@ -41,34 +41,24 @@ static int start_spawner(Engine *engine, const char *directory)
         return r < 0 ? log_errno(LOG_ERR, r, "The helper takt-worker was not found: %m") : 0;
 }
 
-static int open_ids(Engine *engine, const char *state_directory, bool keep_ids)
+static int keep_ids(Engine *engine, const char *state_directory, const uint8_t boot[static 16])
 {
-        _cleanup_free_ char *path = NULL;
-        int r;
+        _cleanup_free_ char *path = path_join(state_directory, "next-run");
 
-        if (keep_ids) {
-                path = path_join(state_directory, "next-run");
-                if (!path)
-                        return -ENOMEM;
-        }
-        r = run_ids_open(path, &engine->ids);
-        if (r == -EBADMSG)
-                return log_errno(LOG_ERR, r, "%s holds no run id; put the next one there, or remove it if none was ever used", path);
-        return r < 0 ? log_errno(LOG_ERR, r, "Run ids can't be kept in %s: %m", path ?: "memory") : 0;
+        return path ? run_ids_keep(engine->ids, path, clock_system(), boot) : -ENOMEM;
 }
 
-/* Jobs run without it. */
-static void open_stamps(Engine *engine, const char *state_directory)
+static int open_state(Engine *engine, const char *state_directory)
 {
         uint8_t boot[16];
         int r;
 
         boot_id(boot);
-        r = schedule_times_open(state_directory, boot, &engine->stamps);
-        if (r < 0)
-                log_errno(LOG_WARNING, r, "Schedules will begin anew with the next daemon, as they can't be kept in %s: %m",
-                          state_directory);
+        r = keep_ids(engine, state_directory, boot);
+        if (r >= 0)
+                r = schedule_times_open(state_directory, boot, &engine->stamps);
         engine->services.stamps = engine->stamps;
+        return r;
 }
 
 static HttpLimits http_limits(const Settings *settings)
@@ -91,6 +81,8 @@ static int start_drivers(Engine *engine, const Settings *settings, const char *s
         if (r < 0)
                 return r;
         r = led_set_recover(engine->leds);
+        if (r < 0)
+                log_errno(LOG_WARNING, r, "What LEDs were before an earlier process is not readable in %s/leds: %m", state_directory);
         if (r > 0)
                 log_notice("%d LEDs that an earlier process had left were given back as they were", r);
         return 0;
@@ -119,7 +111,7 @@ static void check(void *userdata)
 }
 #endif
 
-int engine_init(Engine *engine, const Environment *environment, const Settings *settings, const char *state_directory, bool keep_ids)
+int engine_init(Engine *engine, const Environment *environment, const Settings *settings, const char *state_directory, bool keep)
 {
         SchedulerLimits limits = { .max_runs = settings->max_runs, .max_queued = settings->max_queued };
         int r;
@@ -128,9 +120,9 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
         r = loop_new(clock_system(), &engine->loop);
         if (r < 0)
                 return log_errno(LOG_ERR, r, "The event loop could not be made: %m");
-        r = start_spawner(engine, keep_ids ? state_directory : NULL);
+        r = start_spawner(engine, keep ? state_directory : NULL);
         if (r >= 0)
-                r = open_ids(engine, state_directory, keep_ids);
+                r = run_ids_new(&engine->ids);
         if (r >= 0)
                 r = start_drivers(engine, settings, state_directory);
         if (r >= 0)
@@ -161,8 +153,9 @@ int engine_init(Engine *engine, const Environment *environment, const Settings *
                 .environment = environment,
                 .credentials_directory = getenv("CREDENTIALS_DIRECTORY"),
         };
-        if (keep_ids)
-                open_stamps(engine, state_directory);
+        r = keep ? open_state(engine, state_directory) : 0;
+        if (r < 0)
+                return r;
         limits.machine_key = machine_key();
         if (getrandom(&limits.seed, sizeof(limits.seed), GRND_NONBLOCK) < 0)
                 limits.seed = clock_boottime(clock_system());

@@ -36,11 +36,11 @@ typedef struct Engine {
 
 /*
  * Fills ENGINE, whose memory must stay where it is. ENVIRONMENT may be NULL (a job that is run alone);
- * STATE_DIRECTORY, which exists, keeps run ids and schedules (where KEEP_IDS says so, the helper's mark as well) and
- * what LEDs were. Errors are logged and returned.
+ * STATE_DIRECTORY keeps run ids and schedules (where KEEP says so, the helper's mark as well) and what LEDs were, or
+ * doesn't where there is none: state_keeper_new() tells. Errors are logged and returned.
  */
 int engine_init(Engine *engine, const Environment *environment, const Settings *settings, const char *state_directory,
-                bool keep_ids);
+                bool keep);
 /* No run may be under way. Accepts what engine_init() left half made. */
 void engine_deinit(Engine *engine);
 

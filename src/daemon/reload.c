@@ -126,7 +126,17 @@ int daemon_load_jobs(Daemon *d)
 
 void daemon_notify_ready(const Daemon *d)
 {
-        service_manager_ready(d->manager, "%zu jobs%s", scheduler_n_jobs(d->engine.scheduler), d->remark);
+        service_manager_ready(d->manager, "%zu jobs%s%s", scheduler_n_jobs(d->engine.scheduler), d->remark,
+                              state_keeper_problem(d->state_keeper) ? "; state can't be kept" : "");
+}
+
+void daemon_on_state_changed(void *userdata)
+{
+        const Daemon *d = userdata;
+
+        /* A reload that is under way says so at its end. */
+        if (!d->loader && !d->stopping)
+                daemon_notify_ready(d);
 }
 
 /* --- on request --- */

@@ -54,6 +54,13 @@ static unsigned refused_files(void *userdata)
         return d->n_refused;
 }
 
+static const char *state_problem(void *userdata)
+{
+        const Daemon *d = userdata;
+
+        return state_keeper_problem(d->state_keeper);
+}
+
 static const Settings *current_settings(void *userdata)
 {
         const Daemon *d = userdata;
@@ -96,6 +103,7 @@ int daemon_listen_control(Daemon *d)
                 .settings = current_settings,
                 .refused_files = refused_files,
                 .n_warnings = n_warnings,
+                .state_problem = state_problem,
                 .reload = daemon_reload,
                 .userdata = d,
         };

@@ -36,6 +36,7 @@ static void leave(Daemon *d)
 {
         log_info("Restarting; commands of %zu runs go on", scheduler_n_running(d->engine.scheduler));
         service_manager_stopping(d->manager, USEC_INFINITY, "restarting");
+        d->state_keeper = state_keeper_free(d->state_keeper);
         active_runs_leave(d->active_runs);
         d->active_runs = active_runs_close(d->active_runs);
         spawner_leave(d->engine.spawner);

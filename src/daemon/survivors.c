@@ -138,6 +138,21 @@ pid_t survivors_find_ending(const Survivors *survivors)
         return 0;
 }
 
+uint64_t survivors_greatest_id(const Survivors *survivors)
+{
+        uint64_t greatest = 0;
+
+        for (size_t i = 0; i < SURVIVORS_MAX; i++) {
+                HeldCommand *held = survivors->spawners[i] ? spawner_next_held(survivors->spawners[i], NULL) : NULL;
+                RunNote note;
+
+                for (; held; held = spawner_next_held(survivors->spawners[i], held))
+                        if (run_note_parse(held_command_note(held), &note) >= 0)
+                                greatest = MAX(greatest, note.id);
+        }
+        return greatest;
+}
+
 void survivors_leave(Survivors *survivors)
 {
         for (size_t i = 0; i < SURVIVORS_MAX; i++)

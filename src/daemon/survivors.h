@@ -33,5 +33,7 @@ void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRu
 bool survivors_have(const Survivors *survivors, pid_t pid);
 /* One of these helpers that still ends commands which nobody goes on with; 0: none. */
 pid_t survivors_find_ending(const Survivors *survivors);
+/* Of the runs whose commands there are; 0: there are none. */
+uint64_t survivors_greatest_id(const Survivors *survivors);
 /* Leaves them to the next daemon. */
 void survivors_leave(Survivors *survivors);

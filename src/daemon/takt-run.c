@@ -145,7 +145,9 @@ static int find_state_directory(Runner *r)
                 r->state_directory = xasprintf("/tmp/takt-%u", (unsigned)geteuid());
         if (!r->state_directory)
                 return -ENOMEM;
-        return mkdir_p(r->state_directory, 0700);
+        /* Where it can't be made LEDs are still given back, unless this process crashes. */
+        (void)mkdir_p(r->state_directory, 0700);
+        return 0;
 }
 
 static int runner_init(Runner *r)
@@ -158,7 +160,7 @@ static int runner_init(Runner *r)
 
         k = find_state_directory(r);
         if (k < 0)
-                return log_errno(LOG_ERR, k, "%s can't be made: %m", r->state_directory ?: "The state directory");
+                return k;
         k = settings_load(config, &report, &r->settings);
         if (k >= 0)
                 k = resource_set_load(config, &report, &resources);

@@ -46,7 +46,7 @@ static int daemon_start(Daemon *d, bool live)
 
         r = environment_make_directories(d->environment);
         if (r < 0)
-                return log_errno(LOG_ERR, r, "The directories of %s can't be made: %m", d->environment->path);
+                return log_errno(LOG_ERR, r, "%s can't be made: %m", d->environment->run);
         /* The lock comes first: without it, what is in state/ is another daemon's. */
         r = daemon_lock(d);
         if (r < 0)
@@ -105,6 +105,7 @@ static void daemon_deinit(Daemon *d)
                 abandon_runs(d);
         survivors_free(d->survivors);
         service_manager_free(d->manager);
+        state_keeper_free(d->state_keeper);
         active_runs_close(d->active_runs);
         engine_deinit(&d->engine);
         event_log_deinit(&d->event_log);

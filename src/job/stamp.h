@@ -32,6 +32,14 @@ typedef struct StampStoreOperations {
         /* All jobs that there are have got theirs: others are forgotten. */
         void (*settle)(StampStore *store);
         uint64_t (*hash)(StampStore *store, const char *text);
+        /*
+         * Looks whether what is written to stamps is kept, and has it kept where that can be had again. 0: it is;
+         * 1: call again soon; else why it is not. RET_LOST: stamps became zeros since the last call, and no longer
+         * are of the jobs that they were given to.
+         */
+        int (*keep)(StampStore *store, bool *ret_lost);
+        /* STAMP is of job NAME, as it was when it was given. */
+        void (*name)(StampStore *store, ScheduleStamp *stamp, const char *name);
         StampStore *(*free)(StampStore *store);
 } StampStoreOperations;
 
@@ -58,6 +66,16 @@ static inline void stamp_store_settle(StampStore *store)
 static inline uint64_t stamp_store_hash(StampStore *store, const char *text)
 {
         return store->operations->hash(store, text);
+}
+
+static inline int stamp_store_keep(StampStore *store, bool *ret_lost)
+{
+        return store->operations->keep(store, ret_lost);
+}
+
+static inline void stamp_store_name(StampStore *store, ScheduleStamp *stamp, const char *name)
+{
+        store->operations->name(store, stamp, name);
 }
 
 static inline StampStore *stamp_store_free(StampStore *store)

@@ -16,8 +16,7 @@ typedef struct CatchUp {
 
 static void on_catch_up(Timer *timer, usec_t now_boottime);
 
-/* How many are left, for a daemon that comes after this one. */
-static void keep_count(const Job *job)
+void catch_up_keep(const Job *job)
 {
         if (job->stamp)
                 job->stamp->n_catch_up = job->catch_up ? job->catch_up->n : 0;
@@ -52,7 +51,7 @@ void catch_up_free(Scheduler *s, Job *job)
         list_unlink(&c->link);
         free(c);
         s->n_catch_ups--;
-        keep_count(job);
+        catch_up_keep(job);
 }
 
 /* The N oldest that are left. */
@@ -106,7 +105,7 @@ static void on_catch_up(Timer *timer, _unused_ usec_t now_boottime)
                 return;
         c->first++;
         c->n--;
-        keep_count(job);
+        catch_up_keep(job);
         if (c->n == 0)
                 catch_up_free(s, job);
         r = scheduler_run(s, job, &request, NULL);
@@ -146,7 +145,7 @@ int catch_up_add(Scheduler *s, Job *job, const ScheduleTime *times, size_t n)
         c->n = (unsigned)(left + n);
         list_append(&s->catch_ups, &c->link);
         job->catch_up = c;
-        keep_count(job);
+        catch_up_keep(job);
         catch_up_advance(s, job);
         return 0;
 }

@@ -24,5 +24,7 @@ void catch_up_advance(Scheduler *s, Job *job);
 /* JOB catches up on nothing more; what was left is recorded as STATE with the words KIND and WHY. */
 void catch_up_drop(Scheduler *s, Job *job, RunState state, const char *kind, const char *why);
 void catch_up_drop_all(Scheduler *s, const char *kind, const char *why);
+/* Writes how many are left into JOB's stamp, for a daemon that comes after this one. */
+void catch_up_keep(const Job *job);
 /* As it comes, with no record. */
 void catch_up_free(Scheduler *s, Job *job);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sched/keep.h"
 
+#include "sched/catch-up.h"
 #include "sched/missed.h"
 
 void keep_open(Scheduler *s, Job *job)
@@ -77,6 +78,23 @@ void keep_restore_wall(Scheduler *s, Job *job, const ScheduleNow *now)
                 return;
         job->schedule.last_realtime = stamp->last_realtime;
         job->away = MISSED_STOPPED;
+}
+
+Job *scheduler_keep_again(Scheduler *s, const char *after, size_t max)
+{
+        Job *last = NULL;
+
+        for (Job *job = scheduler_job_after(s, after); job && max > 0; job = scheduler_next_job(s, job), max--) {
+                last = job;
+                if (!job->stamp)
+                        continue;
+                stamp_store_name(s->services->stamps, job->stamp, job->name);
+                if (job->stamp->schedule != 0)
+                        continue;
+                keep_anew(s, job);
+                catch_up_keep(job);
+        }
+        return last;
 }
 
 void keep_restore(Scheduler *s, Job *job, const ScheduleNow *now)

@@ -1,77 +1,284 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The block is extended before it is used up by a write without fsync: a crash of the daemon can't
- * lose that, and the loop doesn't wait for a disk. A crash of the machine can lose the seconds that
- * the kernel had not written back; the first block of a start is synced.
+ * There are three ranges of ids:
+ *
+ *     1 … 2^40      small   given only below a number that the file held before
+ *     2^40 … 2^52   clock   a life begins at the seconds since 2026 times 2^21, or above
+ *     2^52 … 2^53   chance  a life begins at a random place
+ *
+ * The file names the end of a block of ids before the first of them is given. A clean stop leaves "NEXT CHECK". A
+ * life has "NEXT LIMIT BOOT CHECK" in the file: all small ids of this life are below LIMIT, and those up to now below
+ * NEXT. Only the first block of a life is synced. Later ones are not, as the loop must not wait for a disk; but what
+ * a process has written is there for the next one, as long as the machine stays up.
+ *
+ * Small ids don't repeat. Each is below the NEXT of a file that was written whole, under a check that tells of a
+ * changed bit. The next life of the same boot begins at NEXT. After a crash of the machine the file may be an older
+ * one of the same life, so a life of another boot begins at LIMIT, which has been on the disk since the first id. A
+ * life that runs into its LIMIT, or can't write the next block, leaves the small range for good and says so in the
+ * file as soon as it can. Where that was never possible, the file still tells where small ids go on, and that is
+ * right: what was given beyond it was not small. The same goes for a file that was taken away and comes back.
+ *
+ * Ids of the clock don't repeat. No life gives more than 2^21 ids a second, so none gets ahead of the clock at which
+ * it began, and the next one begins above it. The file is no part of this. Where it names a number that the clock has
+ * not reached, the clock was set back and proves nothing: then, and where it was never set, as on boards without a
+ * battery, chance decides. It errs once in thousands of lives that all give a billion ids.
+ *
+ * So a file that is missing, garbled, or from an older version, which ignored that it couldn't write, costs small
+ * numbers and nothing else. A new environment has a file that says 1.
  */
 #include "sched/run-id.h"
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "base/seal.h"
+#include "base/siphash.h"
 #include "base/string-util.h"
 
-#define RUN_ID_FILE_MAX 64U
+#define RUN_ID_FILE_MAX 128U
+#define BOOT_HEX_MAX 33U
+
+#define CLOCK_EPOCH (UINT64_C(1767225600) * USEC_PER_SEC) /* 2026-01-01 */
+#define CLOCK_END (UINT64_C(1) << 52)
+#define CLOCK_BITS 21
+/* A file may be so far ahead of a clock that was never set back: a block, or what a life may give. */
+#define CLOCK_SLACK (2 * (uint64_t)RUN_ID_LIFE_MAX)
+/* There is room for a life of some years behind each place that chance may choose. */
+#define CHANCE_RANGE (RUN_ID_END - CLOCK_END - (UINT64_C(1) << 48))
 
 struct RunIds {
-        char *path;
+        char *path; /* NULL: in memory alone */
+        Clock *clock;
+        char boot[BOOT_HEX_MAX];
         uint64_t next;
-        uint64_t reserved; /* ids below this are ours to give */
+        uint64_t turn;     /* the id at which the next block is to be reserved */
+        uint64_t reserved; /* the file vouches for ids below */
+        uint64_t limit;    /* of the small ids of this life */
         uint64_t block;
-        int error;
+        int error;         /* of the last attempt to write the file */
+        dev_t device;      /* of the file, once it was written; inode 0: it never was */
+        ino_t inode;
 };
 
-static int write_reserved(RunIds *ids, uint64_t value, bool sync)
+static uint64_t by_chance(const RunIds *ids)
 {
-        char text[RUN_ID_FILE_MAX];
-        int n = snprintf(text, sizeof(text), "%llu\n", (unsigned long long)value);
+        const uint64_t seed[] = { clock_realtime(ids->clock), clock_boottime(ids->clock), (uint64_t)getpid() };
+        const SipKey key = { { (uintptr_t)ids, 0 } };
+        uint64_t number;
 
-        ids->error = ids->path ? write_file_atomic(ids->path, text, (size_t)n, 0644, sync) : 0;
-        return ids->error;
+        if (getrandom(&number, sizeof(number), GRND_NONBLOCK) != sizeof(number))
+                number = siphash24(&key, seed, sizeof(seed)) ^ siphash24(&key, ids->boot, sizeof(ids->boot));
+        return CLOCK_END + number % CHANCE_RANGE;
 }
 
-static int read_first(const char *path, uint64_t *ret)
+/* 0 before 2026. */
+static uint64_t by_clock(const RunIds *ids)
 {
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        int r = read_file_at(AT_FDCWD, path, RUN_ID_FILE_MAX, &text);
+        usec_t age = usec_sub(clock_realtime(ids->clock), CLOCK_EPOCH);
 
-        if (r == -ENOENT) {
-                *ret = 1;
-                return 0;
-        }
-        if (r == -EFBIG)
-                return -EBADMSG;
+        return (age / USEC_PER_SEC << CLOCK_BITS) + ((age % USEC_PER_SEC) << CLOCK_BITS) / USEC_PER_SEC;
+}
+
+/* A number from AT_LEAST on that no earlier life has reached. */
+static uint64_t unreached(const RunIds *ids, uint64_t at_least)
+{
+        uint64_t now = by_clock(ids);
+
+        if (now < RUN_ID_SMALL_END || now >= CLOCK_END || now + CLOCK_SLACK < at_least)
+                return by_chance(ids);
+        return MAX(now, at_least);
+}
+
+static bool is_small(const RunIds *ids)
+{
+        return ids->next < RUN_ID_SMALL_END;
+}
+
+/* Also from the clock's range, in which nothing is to be told: to where the clock is now. */
+static void leave_small(RunIds *ids, const char *why)
+{
+        bool small = is_small(ids);
+
+        ids->next = unreached(ids, ids->next);
+        ids->reserved = 0;
+        if (small)
+                log_notice("Run ids go on at %llu, as %s %s", (unsigned long long)ids->next, ids->path, why);
+}
+
+/* --- the file --- */
+
+/* Whether what has the name now is another file than the one that was written last, or none. */
+static bool was_taken(const RunIds *ids)
+{
+        struct stat st;
+
+        return ids->inode > 0 && (lstat(ids->path, &st) < 0 || st.st_ino != ids->inode || st.st_dev != ids->device);
+}
+
+static int write_line(RunIds *ids, const Buffer *line, bool sync)
+{
+        struct stat st;
+        int r = write_file_atomic(ids->path, line->data, line->len, 0644, sync);
+
+        /* Something has made a directory there. One that holds nothing is no loss. */
+        if (r == -EISDIR && rmdir(ids->path) == 0)
+                r = write_file_atomic(ids->path, line->data, line->len, 0644, sync);
+        if (r >= 0 && lstat(ids->path, &st) < 0)
+                r = negative_errno();
         if (r < 0)
                 return r;
-        if (text.len == 0 || strlen(text.data) != text.len || parse_uint64(strip(text.data), ret) < 0 || *ret == 0 || *ret > INT64_MAX / 2)
-                return -EBADMSG;
+        ids->device = st.st_dev;
+        ids->inode = st.st_ino;
         return 0;
 }
 
-int run_ids_open(const char *path, RunIds **ret)
+static int write_reserved(RunIds *ids, uint64_t end, bool sync)
+{
+        _cleanup_buffer_ Buffer line = BUFFER_NULL;
+        int r = buffer_appendf(&line, "%llu %llu %s", (unsigned long long)end,
+                               (unsigned long long)(is_small(ids) ? ids->limit : end + RUN_ID_LIFE_MAX), ids->boot);
+
+        if (r >= 0)
+                r = seal_line(&line);
+        return r < 0 ? r : write_line(ids, &line, sync);
+}
+
+static int write_next(RunIds *ids)
+{
+        _cleanup_buffer_ Buffer line = BUFFER_NULL;
+        int r = buffer_appendf(&line, "%llu", (unsigned long long)ids->next);
+
+        if (r >= 0)
+                r = seal_line(&line);
+        return r < 0 ? r : write_line(ids, &line, true);
+}
+
+/* Where the file can't be written, what it vouches for is used up first. */
+static void reserve(RunIds *ids, bool sync)
+{
+        uint64_t end;
+
+        if (is_small(ids) && was_taken(ids))
+                leave_small(ids, "was taken away");
+        if (is_small(ids) && ids->next + ids->block > ids->limit)
+                leave_small(ids, "has no more of them for one life");
+        end = ids->next + ids->block;
+        ids->error = write_reserved(ids, end, sync);
+        if (ids->error >= 0) {
+                ids->reserved = end;
+                ids->turn = end - ids->block / 4;
+                return;
+        }
+        ids->turn = ids->reserved;
+        if (ids->next < ids->reserved)
+                return;
+        if (ids->next < CLOCK_END)
+                leave_small(ids, "can't be written");
+        ids->turn = ids->next + ids->block;
+}
+
+static bool parse_id(const char *text, uint64_t *ret)
+{
+        return text && parse_uint64(text, ret) >= 0 && *ret > 0 && *ret < RUN_ID_END;
+}
+
+/* Of an older version: "NUMBER\n". A part of a line of today has no end. */
+static int parse_old(Buffer *text, uint64_t *ret)
+{
+        if (text->len < 2 || text->data[text->len - 1] != '\n')
+                return -EBADMSG;
+        text->data[text->len - 1] = '\0';
+        return parse_id(text->data, ret) ? -EUCLEAN : -EBADMSG;
+}
+
+static int parse_line(const RunIds *ids, Buffer *text, uint64_t *ret)
+{
+        uint64_t next, limit;
+        char *words, *rest;
+
+        if (unseal_line(text) < 0)
+                return parse_old(text, ret);
+        words = text->data;
+        rest = strchr(words, ' ');
+        if (rest)
+                *rest++ = '\0';
+        if (!parse_id(words, &next))
+                return -EBADMSG;
+        *ret = next;
+        if (!rest)
+                return 0;
+        words = rest;
+        rest = strchr(words, ' ');
+        if (rest)
+                *rest++ = '\0';
+        if (!rest || !parse_id(words, &limit) || limit < next)
+                return -EBADMSG;
+        *ret = streq(rest, ids->boot) ? next : limit;
+        return 0;
+}
+
+/* -EUCLEAN: the number is of an older version. */
+static int read_next(const RunIds *ids, uint64_t *ret)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        int r = read_plain_file(ids->path, RUN_ID_FILE_MAX, &text);
+
+        if (r == -EFBIG || (r >= 0 && strlen(buffer_string(&text)) != text.len))
+                return -EBADMSG;
+        return r < 0 ? r : parse_line(ids, &text, ret);
+}
+
+static void log_begin(const RunIds *ids, int error)
+{
+        const char *what = error == -EBADMSG ? "it holds no run id that can be believed" :
+                           error == -EUCLEAN ? "it is of an older version, which may have gone beyond it" : strerror(-error);
+
+        if (error == -ENOENT)
+                log_info("There is no %s; run ids begin at %llu", ids->path, (unsigned long long)ids->next);
+        else
+                log_warning("%s can't be trusted (%s); run ids go on at %llu", ids->path, what, (unsigned long long)ids->next);
+}
+
+/* --- */
+
+int run_ids_new(RunIds **ret)
 {
         RunIds *ids = new0(RunIds, 1);
-        int r = 0;
 
         if (!ids)
                 return -ENOMEM;
-        ids->block = RUN_ID_BLOCK_MIN;
         ids->next = 1;
-        if (path) {
-                ids->path = strdup(path);
-                r = ids->path ? read_first(path, &ids->next) : -ENOMEM;
-        }
-        ids->reserved = ids->next + ids->block;
-        if (r >= 0)
-                r = write_reserved(ids, ids->reserved, true);
-        if (r < 0) {
-                free(ids->path);
-                free(ids);
-                return r;
-        }
+        ids->turn = UINT64_MAX;
+        ids->block = RUN_ID_BLOCK_MIN;
         *ret = ids;
+        return 0;
+}
+
+int run_ids_keep(RunIds *ids, const char *path, Clock *clock, const uint8_t boot_id[static 16])
+{
+        char *copy = strdup(path);
+        uint64_t next = 1;
+        int r;
+
+        if (!copy)
+                return -ENOMEM;
+        ids->path = copy;
+        ids->clock = clock;
+        for (unsigned i = 0; i < 16; i++)
+                (void)snprintf(ids->boot + 2 * i, 3, "%02x", boot_id[i]);
+        r = read_next(ids, &next);
+        if (r == -ENOMEM)
+                return r;
+        ids->next = r >= 0 && next <= RUN_ID_SMALL_END - RUN_ID_LIFE_MAX ? next : unreached(ids, next);
+        ids->limit = ids->next + RUN_ID_LIFE_MAX;
+        if (r < 0)
+                log_begin(ids, r);
+        reserve(ids, true);
         return 0;
 }
 
@@ -79,23 +286,40 @@ RunIds *run_ids_close(RunIds *ids)
 {
         if (!ids)
                 return NULL;
-        (void)write_reserved(ids, ids->next, true);
+        /* What is there still says where to go on if this fails. */
+        if (ids->path)
+                (void)write_next(ids);
         free(ids->path);
         free(ids);
         return NULL;
 }
 
+static _noinline_ void advance(RunIds *ids)
+{
+        ids->block = MIN(ids->block * 2, (uint64_t)RUN_ID_BLOCK_MAX);
+        reserve(ids, false);
+}
+
 uint64_t run_ids_next(RunIds *ids)
 {
-        if (ids->next + ids->block / 4 >= ids->reserved) {
-                ids->block = MIN(ids->block * 2, (uint64_t)RUN_ID_BLOCK_MAX);
-                ids->reserved = ids->next + ids->block;
-                (void)write_reserved(ids, ids->reserved, false);
-        }
+        if (ids->next >= ids->turn)
+                advance(ids);
         return ids->next++;
 }
 
-int run_ids_error(const RunIds *ids)
+void run_ids_seen(RunIds *ids, uint64_t id)
 {
+        if (id < ids->next || id >= RUN_ID_END)
+                return;
+        ids->next = unreached(ids, id + 1);
+        ids->reserved = 0;
+        if (ids->path)
+                reserve(ids, false);
+}
+
+int run_ids_check(RunIds *ids)
+{
+        if (ids->path && (ids->error < 0 || was_taken(ids)))
+                reserve(ids, false);
         return ids->error;
 }

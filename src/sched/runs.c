@@ -113,6 +113,14 @@ void runs_set_state(Scheduler *s, Run *run, RunState state)
                 s->keeper->operations->drop(s->keeper, run);
 }
 
+void scheduler_note_runs(Scheduler *s)
+{
+        Run *run;
+
+        RB_FOREACH(run, RunTree, &s->runs)
+                runs_note(s, run);
+}
+
 void scheduler_set_keeper(Scheduler *s, RunKeeper *keeper)
 {
         s->keeper = keeper;

@@ -116,6 +116,11 @@ uint32_t scheduler_next_generation(Scheduler *scheduler);
 Job *scheduler_next_job(Scheduler *scheduler, Job *job);
 /* The first job behind NAME, which need not be one: to go on after a turn of the loop. */
 Job *scheduler_job_after(Scheduler *scheduler, const char *name);
+/*
+ * Has up to MAX jobs behind the name AFTER write anew to stamps that became zeros. Returns the last of these jobs; NULL:
+ * there are no more.
+ */
+Job *scheduler_keep_again(Scheduler *scheduler, const char *after, size_t max);
 /* Jobs that are defined. */
 size_t scheduler_n_jobs(const Scheduler *scheduler);
 size_t scheduler_n_jobs_in(const Scheduler *scheduler, JobState state);
@@ -164,6 +169,8 @@ int scheduler_run(Scheduler *scheduler, Job *job, const RunRequest *request, uin
 
 /* KEEPER (borrowed; NULL: nobody) notes the runs under way from now on. */
 void scheduler_set_keeper(Scheduler *scheduler, RunKeeper *keeper);
+/* Has the keeper note all runs under way once more: it may have lost some of its notes. */
+void scheduler_note_runs(Scheduler *scheduler);
 
 /* A run of an earlier process that did not end there. */
 typedef struct LeftRun {

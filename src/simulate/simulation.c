@@ -204,7 +204,7 @@ int simulation_init(Simulation *s, usec_t from_realtime, const SchedulerLimits *
         event_bus_init(&s->events, &s->clock.clock);
         s->observer.notify = on_event;
         event_bus_subscribe(&s->events, &s->observer);
-        r = run_ids_open(NULL, &s->ids);
+        r = run_ids_new(&s->ids);
         if (r < 0)
                 return r;
         s->services = (Services){ .clock = &s->clock.clock, .timers = s->timers };

@@ -2,111 +2,103 @@
 /*
  * The file is a page with its format and an array of slots in no order. It is read whole at the start, and
  * each job that is loaded takes its old slot over into a new file, which gets the name once all of them
- * have: whatever the old one holds, and whoever ends the daemon before, does no harm. The array grows by
- * chunks that are mapped each by itself, so that no slot ever moves. Blocks are allocated before they are
- * mapped, so that a full disk is an error of the growth and no signal.
+ * have: whatever the old one holds, and whoever ends the daemon before, does no harm. The array grows where it is,
+ * so that no slot ever moves (base/mapped-file.h).
  */
 #include "store/schedule-times.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <sys/mman.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mapped-file.h"
 #include "base/siphash.h"
 #include "base/string-util.h"
 
 #define HEADER_SIZE 4096U
 #define SLOTS_MIN 64U
-/* The first chunk has SLOTS_MIN or more, each further one as many as all before it. */
-#define CHUNKS_MAX 16U
 
 typedef struct Header {
         char magic[16];
         uint8_t boot_id[16];
-        SipKey key; /* of the names' hashes */
+        SipKey key;     /* of the names' hashes */
+        uint64_t check; /* of all before; 0: of an older version, that had none, nor the next */
+        uint64_t n;     /* slots in the file */
 } Header;
 
 typedef struct Slot {
         uint64_t name; /* hash; 0: free */
         union {
                 ScheduleStamp stamp;
-                struct Slot *next_free; /* of this process; nobody reads it from the file */
+                uint64_t next_free; /* 1 + its index; 0: none */
         };
 } Slot;
 
 _Static_assert(sizeof(Slot) == 64, "a slot is a line of the cache");
-_Static_assert(SLOTS_MIN * sizeof(Slot) % HEADER_SIZE == 0, "chunks are whole pages");
-_Static_assert(SLOTS_MIN << (CHUNKS_MAX - 1) >= SCHEDULE_TIMES_MAX, "there are chunks for all slots");
+_Static_assert(sizeof(Header) <= HEADER_SIZE, "the header fits its page");
 
 static const char magic[16] = "takt schedule 1";
-
-typedef struct Chunk {
-        Slot *slots;
-        size_t n;
-} Chunk;
 
 typedef struct ScheduleTimes {
         StampStore store;
         char *path;
-        char *new_path; /* until the file has its name */
-        int fd;
+        MappedFile *file;
+        Slot *slots; /* in the file */
         Header header;
-        Chunk chunks[CHUNKS_MAX];
-        size_t n_chunks;
-        size_t n; /* slots in all chunks */
+        size_t n; /* slots in the file */
         size_t n_used; /* from the first one on, those that are free again included */
-        Slot *free;
+        uint64_t free; /* as next_free */
         bool full; /* can't grow */
         Slot *old; /* of the last daemon, in the order of the names' hashes */
         size_t n_old;
 } ScheduleTimes;
 
-static int grow(ScheduleTimes *times, size_t n)
+static size_t file_size(size_t n)
 {
-        off_t offset = (off_t)(HEADER_SIZE + times->n * sizeof(Slot));
-        void *map;
-        int r;
+        return HEADER_SIZE + n * sizeof(Slot);
+}
 
-        if (times->n_chunks == CHUNKS_MAX || n > SCHEDULE_TIMES_MAX - times->n)
-                return -E2BIG;
-        r = posix_fallocate(times->fd, offset, (off_t)(n * sizeof(Slot)));
-        if (r > 0)
-                return -r;
-        map = mmap(NULL, n * sizeof(Slot), PROT_READ | PROT_WRITE, MAP_SHARED, times->fd, offset);
-        if (map == MAP_FAILED)
-                return negative_errno();
-        times->chunks[times->n_chunks++] = (Chunk){ .slots = map, .n = n };
-        times->n += n;
+static void write_header(ScheduleTimes *times)
+{
+        times->header.n = times->n;
+        memcpy(mapped_file_data(times->file), &times->header, sizeof(times->header));
+}
+
+static int grow(ScheduleTimes *times)
+{
+        int r = mapped_file_grow(times->file, file_size(times->n * 2));
+
+        if (r < 0)
+                return r;
+        times->n *= 2;
+        write_header(times);
         return 0;
 }
 
-static Slot *slot_at(const ScheduleTimes *times, size_t i)
+/* Others can write to the file as well: a list that leads to a slot that isn't free ends before it. */
+static Slot *take_free(ScheduleTimes *times)
 {
-        for (size_t k = 0; k < times->n_chunks; k++) {
-                if (i < times->chunks[k].n)
-                        return &times->chunks[k].slots[i];
-                i -= times->chunks[k].n;
+        Slot *slot = times->free > 0 ? &times->slots[times->free - 1] : NULL;
+        uint64_t next;
+
+        if (!slot || slot->name != 0) {
+                times->free = 0;
+                return NULL;
         }
-        return NULL;
+        next = slot->next_free;
+        times->free = next <= times->n_used ? next : 0;
+        return slot;
 }
 
 static Slot *take_slot(ScheduleTimes *times)
 {
-        Slot *slot = times->free;
+        Slot *slot = take_free(times);
         int r;
 
-        if (slot) {
-                times->free = slot->next_free;
+        if (slot || times->full)
                 return slot;
-        }
-        if (times->full)
-                return NULL;
         if (times->n_used == times->n) {
-                r = grow(times, times->n);
+                r = grow(times);
                 if (r < 0) {
                         log_warning("%s can't grow beyond %zu jobs (%s); the times of others won't survive the daemon",
                                     times->path, times->n, strerror(-r));
@@ -114,7 +106,7 @@ static Slot *take_slot(ScheduleTimes *times)
                         return NULL;
                 }
         }
-        return slot_at(times, times->n_used++);
+        return &times->slots[times->n_used++];
 }
 
 static uint64_t hash(const ScheduleTimes *times, const char *text)
@@ -150,7 +142,7 @@ static void times_drop(StampStore *store, ScheduleStamp *stamp)
 
         slot->name = 0;
         slot->next_free = times->free;
-        times->free = slot;
+        times->free = (uint64_t)(slot - times->slots) + 1;
 }
 
 static void times_settle(StampStore *store)
@@ -159,10 +151,7 @@ static void times_settle(StampStore *store)
 
         free(TAKE_PTR(times->old));
         times->n_old = 0;
-        if (times->new_path && rename(times->new_path, times->path) < 0)
-                log_errno(LOG_WARNING, negative_errno(), "%s can't be replaced, schedules won't survive the daemon: %m",
-                          times->path);
-        free(TAKE_PTR(times->new_path));
+        mapped_file_commit(times->file);
 }
 
 static uint64_t times_hash(StampStore *store, const char *text)
@@ -170,17 +159,28 @@ static uint64_t times_hash(StampStore *store, const char *text)
         return hash(container_of(store, ScheduleTimes, store), text);
 }
 
+static int times_keep(StampStore *store, bool *ret_lost)
+{
+        ScheduleTimes *times = container_of(store, ScheduleTimes, store);
+        int r = mapped_file_keep(times->file);
+
+        *ret_lost = mapped_file_take_lost(times->file) > 0;
+        if (*ret_lost)
+                write_header(times);
+        return r;
+}
+
+static void times_name(StampStore *store, ScheduleStamp *stamp, const char *name)
+{
+        container_of(stamp, Slot, stamp)->name = hash(container_of(store, ScheduleTimes, store), name);
+}
+
 static StampStore *times_free(StampStore *store)
 {
         ScheduleTimes *times = container_of(store, ScheduleTimes, store);
 
-        for (size_t k = 0; k < times->n_chunks; k++)
-                (void)munmap(times->chunks[k].slots, times->chunks[k].n * sizeof(Slot));
-        if (times->new_path)
-                (void)unlink(times->new_path);
-        safe_close(times->fd);
+        mapped_file_free(times->file);
         free(times->old);
-        free(times->new_path);
         free(times->path);
         free(times);
         return NULL;
@@ -191,6 +191,8 @@ static const StampStoreOperations times_operations = {
         .drop = times_drop,
         .settle = times_settle,
         .hash = times_hash,
+        .keep = times_keep,
+        .name = times_name,
         .free = times_free,
 };
 
@@ -201,21 +203,52 @@ static void forget_boot(ScheduleStamp *stamp)
         stamp->anchor_boottime = stamp->last_boottime = stamp->ended_boottime = 0;
 }
 
-static int read_old(ScheduleTimes *times, const uint8_t boot_id[static 16])
+static uint64_t header_check(const Header *header)
 {
-        _cleanup_buffer_ Buffer file = BUFFER_NULL;
-        int r = read_file_at(AT_FDCWD, times->path, HEADER_SIZE + SCHEDULE_TIMES_MAX * sizeof(Slot), &file);
-        bool same_boot;
-        size_t n;
+        return siphash24(&header->key, header, offsetof(Header, check)) ?: 1;
+}
+
+/* NULL: it can be used. */
+static const char *look_at_header(const Buffer *file, Header *ret)
+{
+        Header header;
+
+        if (file->len < HEADER_SIZE)
+                return "it is cut short";
+        memcpy(&header, file->data, sizeof(header));
+        if (memcmp(header.magic, magic, sizeof(magic)) != 0)
+                return "it is of another format";
+        if (header.check != 0 && header.check != header_check(&header))
+                return "its head is garbled";
+        *ret = header;
+        return NULL;
+}
+
+/* 1: there is something; 0: there is not, which is told; -ENOMEM. */
+static int read_file(ScheduleTimes *times, Buffer *file)
+{
+        int r = read_plain_file(times->path, file_size(SCHEDULE_TIMES_MAX), file);
+        const char *problem;
 
         if (r == -ENOENT || r == -ENOMEM)
                 return r == -ENOENT ? 0 : r;
-        if (r < 0 || file.len < HEADER_SIZE || memcmp(file.data, magic, sizeof(magic)) != 0) {
-                log_warning("%s is not readable (%s); schedules begin anew", times->path,
-                            r < 0 ? strerror(-r) : "it is of another format");
-                return 0;
-        }
-        memcpy(&times->header, file.data, sizeof(Header));
+        problem = r < 0 ? strerror(-r) : look_at_header(file, &times->header);
+        if (problem)
+                log_warning("%s is not readable (%s); schedules begin anew", times->path, problem);
+        else if (file->len < file_size(MIN(times->header.n, (uint64_t)SCHEDULE_TIMES_MAX)))
+                log_warning("%s is not readable to its end (it is cut short); some schedules begin anew", times->path);
+        return !problem;
+}
+
+static int read_old(ScheduleTimes *times, const uint8_t boot_id[static 16])
+{
+        _cleanup_buffer_ Buffer file = BUFFER_NULL;
+        int r = read_file(times, &file);
+        bool same_boot;
+        size_t n;
+
+        if (r <= 0)
+                return r;
         same_boot = memcmp(times->header.boot_id, boot_id, sizeof(times->header.boot_id)) == 0;
         n = (file.len - HEADER_SIZE) / sizeof(Slot);
         times->old = new0(Slot, n + 1);
@@ -236,22 +269,17 @@ static int read_old(ScheduleTimes *times, const uint8_t boot_id[static 16])
 
 static int create(ScheduleTimes *times)
 {
-        size_t n = SLOTS_MIN;
         int r;
 
-        (void)unlink(times->new_path);
-        times->fd = open(times->new_path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (times->fd < 0)
-                return negative_errno();
-        r = posix_fallocate(times->fd, 0, HEADER_SIZE);
-        if (r > 0)
-                return -r;
-        r = write_all(times->fd, &times->header, sizeof(times->header));
+        times->n = SLOTS_MIN;
+        while (times->n < times->n_old && times->n < SCHEDULE_TIMES_MAX)
+                times->n *= 2;
+        r = mapped_file_new(times->path, file_size(times->n), file_size(SCHEDULE_TIMES_MAX), &times->file);
         if (r < 0)
                 return r;
-        while (n < times->n_old && n < SCHEDULE_TIMES_MAX)
-                n *= 2;
-        return grow(times, n);
+        times->slots = (Slot *)(void *)((char *)mapped_file_data(times->file) + HEADER_SIZE);
+        write_header(times);
+        return 0;
 }
 
 int schedule_times_open(const char *state_directory, const uint8_t boot_id[static 16], StampStore **ret)
@@ -264,10 +292,8 @@ int schedule_times_open(const char *state_directory, const uint8_t boot_id[stati
                 return -ENOMEM;
         store = &times->store;
         store->operations = &times_operations;
-        times->fd = -1;
         times->path = path_join(state_directory, "schedule-times");
-        times->new_path = times->path ? xasprintf("%s.new", times->path) : NULL;
-        if (!times->new_path)
+        if (!times->path)
                 return -ENOMEM;
         if (getrandom(&times->header.key, sizeof(times->header.key), GRND_NONBLOCK) < 0)
                 times->header.key.k[0] = clock_boottime(clock_system());
@@ -276,6 +302,7 @@ int schedule_times_open(const char *state_directory, const uint8_t boot_id[stati
                 return r;
         memcpy(times->header.magic, magic, sizeof(magic));
         memcpy(times->header.boot_id, boot_id, sizeof(times->header.boot_id));
+        times->header.check = header_check(&times->header);
         r = create(times);
         if (r < 0)
                 return r;

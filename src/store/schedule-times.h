@@ -13,7 +13,7 @@
 
 /*
  * Reads what the last daemon left in STATE_DIRECTORY/schedule-times; a file that can't be read is logged and
- * left out. BOOT_ID tells whether it was the same boot. The file is replaced when it settles. -ENOMEM, or
- * errno of the new file.
+ * left out. BOOT_ID tells whether it was the same boot. The file is replaced when it settles; where there can't be
+ * one, stamps are in memory until stamp_store_keep() can make it. -ENOMEM.
  */
 int schedule_times_open(const char *state_directory, const uint8_t boot_id[static 16], StampStore **ret);

@@ -158,15 +158,6 @@ kill -TERM "$taktd_pid"
 eventually "the stop has begun" grep -q "Stopping on SIGTERM" "$log" || :
 stop_taktd
 
-# --- a state that can't be trusted is refused, and kept ---
-echo garbage >"$dir/env/state/next-run"
-if timeout 20 taktd --log-target console >"$dir/second" 2>&1; then
-        fail "taktd starts with a broken next-run"
-fi
-like "what it says" "*next-run holds no run id*" "$(cat "$dir/second")"
-is "next-run" garbage "$(cat "$dir/env/state/next-run")"
-echo 5000 >"$dir/env/state/next-run"
-
 # --- no descriptors left ---
 job busy <<'END'
 [Job]

@@ -96,7 +96,7 @@ static void bench_init(Bench *b, size_t n_jobs)
         b->observer.notify = on_event;
         b->observer.types = EVENT_BITS_END;
         event_bus_subscribe(&b->events, &b->observer);
-        check(run_ids_open(NULL, &b->ids), "run ids");
+        check(run_ids_new(&b->ids), "run ids");
         check(schedule_times_open(b->directory, boot_id, &b->stamps), "schedule-times");
         b->services = (Services){ .clock = &b->clock, .timers = loop_timers(b->loop), .loop = b->loop, .stamps = b->stamps };
         check(scheduler_new(&b->services, &b->events, b->ids, &limits, &b->scheduler), "scheduler");

@@ -291,7 +291,7 @@ static void init(World *w, const Plan *plan)
         set_zone(w, zone_names[draw(&w->random, n_zone_names)]);
         w->timers = timer_queue_new(&w->clock.clock);
         w->models = new0(Model, plan->jobs);
-        if (!w->timers || !w->models || run_ids_open(NULL, &w->ids) < 0)
+        if (!w->timers || !w->models || run_ids_new(&w->ids) < 0)
                 abort();
         event_bus_init(&w->events, &w->clock.clock);
         w->observer.notify = on_event;

@@ -41,7 +41,7 @@ static inline void engine_init(Engine *e, void (*on_event)(EventObserver *observ
         event_bus_init(&e->events, &e->clock.clock);
         e->observer.notify = on_event;
         event_bus_subscribe(&e->events, &e->observer);
-        assert_ok(run_ids_open(NULL, &e->ids));
+        assert_ok(run_ids_new(&e->ids));
         e->services = (Services){ .clock = &e->clock.clock, .timers = e->timers, .members = &scheduler_members };
         engine_start_scheduler(e, limits);
         scheduler_begin(e->scheduler);

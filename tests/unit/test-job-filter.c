@@ -40,7 +40,7 @@ static int set_up(void **state)
         f->timers = timer_queue_new(&f->clock.clock);
         assert_non_null(f->timers);
         event_bus_init(&f->events, &f->clock.clock);
-        assert_ok(run_ids_open(NULL, &f->ids));
+        assert_ok(run_ids_new(&f->ids));
         f->services = (Services){ .clock = &f->clock.clock, .timers = f->timers };
         assert_ok(scheduler_new(&f->services, &f->events, f->ids, NULL, &f->scheduler));
         for (unsigned i = 0; i < N_ROOMS; i++) {

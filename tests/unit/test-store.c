@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "test.h"
 
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
-
-#include "base/file.h"
-#include "base/string-util.h"
-#include "sched/run-id.h"
 #include "store/store.h"
 
 static const char *const jobs[] = { "a", "b" };
@@ -127,60 +120,9 @@ static void test_bytes(_unused_ void **state)
         store_free(store);
 }
 
-static void put_ids(const char *path, const char *bytes, size_t n)
-{
-        assert_ok(write_file_atomic(path, bytes, n, 0644, false));
-}
-
-static void test_run_ids(_unused_ void **state)
-{
-        char dir[] = "/tmp/test-store.XXXXXX";
-        _cleanup_free_ char *path = NULL;
-        static const char nul[] = "12\0003";
-        uint64_t last = 0;
-        RunIds *ids;
-
-        assert_non_null(mkdtemp(dir));
-        path = path_join(dir, "next-run");
-        assert_ok(run_ids_open(path, &ids));
-        assert_int_equal(run_ids_next(ids), 1);
-        run_ids_close(ids);
-        assert_ok(run_ids_open(path, &ids));
-        assert_int_equal(run_ids_next(ids), 2);
-        run_ids_close(ids);
-
-        /* What a crash leaves is the file as it stands in mid-air. */
-        for (unsigned crash = 0; crash < 4; crash++) {
-                _cleanup_buffer_ Buffer text = BUFFER_NULL;
-
-                assert_ok(run_ids_open(path, &ids));
-                for (unsigned i = 0; i < 3000; i++) {
-                        uint64_t id = run_ids_next(ids);
-
-                        assert_true(id > last);
-                        last = id;
-                }
-                assert_int_equal(run_ids_error(ids), 0);
-                assert_ok(read_file_at(AT_FDCWD, path, 64, &text));
-                run_ids_close(ids);
-                put_ids(path, text.data, text.len);
-        }
-
-        put_ids(path, "", 0);
-        assert_int_equal(run_ids_open(path, &ids), -EBADMSG);
-        put_ids(path, "many\n", 5);
-        assert_int_equal(run_ids_open(path, &ids), -EBADMSG);
-        put_ids(path, "0\n", 2);
-        assert_int_equal(run_ids_open(path, &ids), -EBADMSG);
-        put_ids(path, nul, sizeof(nul) - 1);
-        assert_int_equal(run_ids_open(path, &ids), -EBADMSG);
-        assert_int_equal(unlink(path), 0);
-        assert_int_equal(rmdir(dir), 0);
-}
-
 int main(void)
 {
-        const struct CMUnitTest tests[] = { RUN(test_limits), RUN(test_order), RUN(test_bytes), RUN(test_run_ids) };
+        const struct CMUnitTest tests[] = { RUN(test_limits), RUN(test_order), RUN(test_bytes) };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "test.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "base/seal.h"
+#include "base/string-util.h"
+#include "sched/run-id.h"
+
+#define YEAR_2027 (UINT64_C(1800000000) * USEC_PER_SEC)
+#define CHANCE_BEGIN (UINT64_C(1) << 52)
+
+/* A machine with one daemon at a time, its clock, and what is in its file. */
+typedef struct Machine {
+        char dir[32];
+        char *path;
+        VirtualClock clock;
+        uint8_t boot[16];
+        RunIds *ids;
+} Machine;
+
+static void machine_init(Machine *m)
+{
+        *m = (Machine){ .boot = { 1 } };
+        /* Where there is memory for it, as a start syncs. */
+        (void)snprintf(m->dir, sizeof(m->dir), "%s/test-run-id.XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+        assert_non_null(mkdtemp(m->dir));
+        m->path = path_join(m->dir, "next-run");
+        virtual_clock_init(&m->clock, USEC_PER_SEC, YEAR_2027);
+}
+
+static void machine_deinit(Machine *m)
+{
+        (void)unlink(m->path);
+        assert_int_equal(rmdir(m->dir), 0);
+        free(m->path);
+}
+
+static void start(Machine *m)
+{
+        assert_ok(run_ids_new(&m->ids));
+        assert_ok(run_ids_keep(m->ids, m->path, &m->clock.clock, m->boot));
+}
+
+static void stop(Machine *m)
+{
+        m->ids = run_ids_close(m->ids);
+}
+
+static uint64_t first_of_a_life(Machine *m)
+{
+        uint64_t id;
+
+        start(m);
+        id = run_ids_next(m->ids);
+        stop(m);
+        return id;
+}
+
+/* Every write fails, as on a full disk. Returns whether it did before. */
+static bool set_full(bool full)
+{
+        struct rlimit limit;
+        bool before;
+
+        assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+        before = limit.rlim_cur == 0;
+        limit.rlim_cur = full ? 0 : limit.rlim_max;
+        assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+        return before;
+}
+
+/* By a hand for which the disk is not full. NULL: the file is gone. */
+static void put(const Machine *m, const char *bytes, size_t n)
+{
+        bool full = set_full(false);
+
+        if (bytes)
+                assert_ok(write_file_atomic(m->path, bytes, n, 0644, false));
+        else
+                (void)unlink(m->path);
+        (void)set_full(full);
+}
+
+static void put_line(const Machine *m, const char *words)
+{
+        _cleanup_buffer_ Buffer line = BUFFER_NULL;
+
+        assert_ok(buffer_append_string(&line, words));
+        assert_ok(seal_line(&line));
+        put(m, line.data, line.len);
+}
+
+static char *get(const Machine *m)
+{
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+        return read_plain_file(m->path, 4096, &text) < 0 ? NULL : buffer_steal(&text);
+}
+
+/* The process is gone; what it does when it is freed here did not happen. */
+static void crash(Machine *m)
+{
+        _cleanup_free_ char *text = get(m);
+
+        stop(m);
+        put(m, text, text ? strlen(text) : 0);
+}
+
+static void boot(Machine *m)
+{
+        m->boot[1]++;
+        virtual_clock_advance(&m->clock, USEC_PER_MINUTE);
+}
+
+static bool is_small(uint64_t id)
+{
+        return id < RUN_ID_SMALL_END;
+}
+
+/* --- */
+
+static void test_small(_unused_ void **state)
+{
+        Machine m;
+
+        machine_init(&m);
+        put_line(&m, "1");
+        for (uint64_t id = 1; id <= 3; id++)
+                assert_int_equal(first_of_a_life(&m), id);
+        /* A crash skips the rest of the block, the end of the machine what one life may give at most. */
+        start(&m);
+        assert_int_equal(run_ids_next(m.ids), 4);
+        crash(&m);
+        assert_int_equal(first_of_a_life(&m), 4 + RUN_ID_BLOCK_MIN);
+        start(&m);
+        assert_int_equal(run_ids_next(m.ids), 5 + RUN_ID_BLOCK_MIN);
+        crash(&m);
+        boot(&m);
+        assert_int_equal(first_of_a_life(&m), 5 + RUN_ID_BLOCK_MIN + RUN_ID_LIFE_MAX);
+        boot(&m);
+        assert_int_equal(first_of_a_life(&m), 6 + RUN_ID_BLOCK_MIN + RUN_ID_LIFE_MAX);
+        machine_deinit(&m);
+}
+
+/* No small id is above the limit that the disk has, and one that leads to the end of them is the last. */
+static void test_limit(_unused_ void **state)
+{
+        uint64_t last = 0;
+        Machine m;
+
+        machine_init(&m);
+        put_line(&m, "1");
+        start(&m);
+        for (uint64_t id = 0; is_small(id) && last <= RUN_ID_LIFE_MAX; id = run_ids_next(m.ids))
+                last = id;
+        assert_in_range(last, RUN_ID_LIFE_MAX / 2, RUN_ID_LIFE_MAX);
+        stop(&m);
+        put_line(&m, "1099511627000");
+        assert_false(is_small(first_of_a_life(&m)));
+        machine_deinit(&m);
+}
+
+/* The file can't be believed: ids are of the clock's range. */
+static void assert_anew(Machine *m, uint64_t *last)
+{
+        uint64_t id;
+
+        virtual_clock_advance(&m->clock, 10);
+        id = first_of_a_life(m);
+        assert_false(is_small(id));
+        assert_true(id > *last && id < CHANCE_BEGIN);
+        *last = id;
+}
+
+static void test_garbled(_unused_ void **state)
+{
+        static const char nul[] = "12\0003\n";
+        static const char *const texts[] = { "", "many\n", "0\n", "1501", "1501\n", "1501 \n", "99999999999999999999\n" };
+        static const char *const lines[] = { "1501", "1757 16778717 01000000000000000000000000000000" };
+        static const char *const sealed[] = { "0", "x", "-5", "9007199254740992", "5 6", "5 4 00", " " };
+        uint64_t last = 0;
+        Machine m;
+
+        machine_init(&m);
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                put(&m, texts[i], strlen(texts[i]));
+                assert_anew(&m, &last);
+        }
+        put(&m, nul, sizeof(nul) - 1);
+        assert_anew(&m, &last);
+        for (size_t i = 0; i < ARRAY_SIZE(sealed); i++) {
+                put_line(&m, sealed[i]);
+                assert_anew(&m, &last);
+        }
+        for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+                _cleanup_free_ char *whole = NULL;
+                size_t n;
+
+                put_line(&m, lines[i]);
+                whole = get(&m);
+                n = strlen(whole);
+                assert_in_range(first_of_a_life(&m), 1501, 1757);
+                for (size_t bit = 0; bit < 8 * n; bit++) {
+                        whole[bit / 8] = (char)(whole[bit / 8] ^ (1 << bit % 8));
+                        put(&m, whole, n);
+                        assert_anew(&m, &last);
+                        whole[bit / 8] = (char)(whole[bit / 8] ^ (1 << bit % 8));
+                }
+                for (size_t k = 0; k < n; k++) {
+                        put(&m, whole, k);
+                        assert_anew(&m, &last);
+                }
+        }
+        machine_deinit(&m);
+}
+
+/* Whatever stands in its place. A link is not followed: what it leads to is another's. */
+static void test_in_its_place(_unused_ void **state)
+{
+        _cleanup_free_ char *other = NULL, *inside = NULL;
+        uint64_t last = 0;
+        Machine m;
+
+        machine_init(&m);
+        other = path_join(m.dir, "other");
+        inside = path_join(m.path, "inside");
+        put_line(&m, "7");
+        assert_int_equal(rename(m.path, other), 0);
+        assert_int_equal(symlink("other", m.path), 0);
+        assert_anew(&m, &last);
+        put(&m, NULL, 0);
+        assert_int_equal(symlink("next-run", m.path), 0);
+        assert_anew(&m, &last);
+        put(&m, NULL, 0);
+        assert_int_equal(mkfifo(m.path, 0600), 0);
+        assert_anew(&m, &last);
+        put(&m, NULL, 0);
+        assert_int_equal(mkdir(m.path, 0700), 0);
+        assert_anew(&m, &last);
+        put(&m, NULL, 0);
+        assert_int_equal(mkdir(m.path, 0700), 0);
+        assert_int_equal(mkdir(inside, 0700), 0);
+        assert_anew(&m, &last);
+        virtual_clock_advance(&m.clock, 10);
+        start(&m);
+        assert_int_equal(run_ids_check(m.ids), -EISDIR);
+        assert_int_equal(rmdir(inside), 0);
+        assert_int_equal(run_ids_check(m.ids), 0);
+        assert_true(run_ids_next(m.ids) > last);
+        stop(&m);
+        assert_int_equal(unlink(other), 0);
+        machine_deinit(&m);
+}
+
+static void test_without_a_clock(_unused_ void **state)
+{
+        uint64_t ids[64];
+        Machine m;
+
+        machine_init(&m);
+        m.clock.now_realtime = 5 * USEC_PER_SEC;
+        for (size_t i = 0; i < ARRAY_SIZE(ids); i++) {
+                ids[i] = first_of_a_life(&m);
+                assert_in_range(ids[i], CHANCE_BEGIN, RUN_ID_END - 1);
+                for (size_t k = 0; k < i; k++)
+                        assert_int_not_equal(ids[i], ids[k]);
+                put(&m, NULL, 0);
+        }
+        /* What is certain needs no clock. */
+        put_line(&m, "12");
+        assert_int_equal(first_of_a_life(&m), 12);
+        /* A clock behind the file was set back, and is no witness. */
+        m.clock.now_realtime = YEAR_2027;
+        put_line(&m, "4000000000000000");
+        assert_in_range(first_of_a_life(&m), CHANCE_BEGIN, RUN_ID_END - 1);
+        machine_deinit(&m);
+}
+
+static void test_seen(_unused_ void **state)
+{
+        Machine m;
+
+        machine_init(&m);
+        put_line(&m, "10");
+        start(&m);
+        run_ids_seen(m.ids, 9);
+        run_ids_seen(m.ids, RUN_ID_END);
+        assert_int_equal(run_ids_next(m.ids), 10);
+        run_ids_seen(m.ids, 500);
+        assert_false(is_small(run_ids_next(m.ids)));
+        stop(&m);
+        machine_deinit(&m);
+}
+
+/* What happened to users: 1501 was the last id before the disk was full and the daemon crashed, then came 257. */
+static void test_full_disk_and_crash(_unused_ void **state)
+{
+        uint64_t last = 0, last_small = 0, id;
+        Machine m;
+
+        machine_init(&m);
+        put_line(&m, "1");
+        start(&m);
+        (void)set_full(true);
+        for (unsigned i = 0; i < 1501; i++) {
+                id = run_ids_next(m.ids);
+                assert_true(id > last);
+                last = id;
+                last_small = is_small(id) ? id : last_small;
+                virtual_clock_advance(&m.clock, 1);
+        }
+        assert_int_equal(run_ids_check(m.ids), -EFBIG);
+        crash(&m);
+        (void)set_full(false);
+        start(&m);
+        id = run_ids_next(m.ids);
+        assert_true(id > (is_small(id) ? last_small : last));
+        stop(&m);
+        machine_deinit(&m);
+}
+
+static void test_recovers(_unused_ void **state)
+{
+        _cleanup_free_ char *text = NULL;
+        Machine m;
+
+        machine_init(&m);
+        put_line(&m, "1");
+        (void)set_full(true);
+        start(&m);
+        assert_int_equal(run_ids_check(m.ids), -EFBIG);
+        assert_false(is_small(run_ids_next(m.ids)));
+        (void)set_full(false);
+        assert_int_equal(run_ids_check(m.ids), 0);
+        put(&m, NULL, 0);
+        assert_int_equal(run_ids_check(m.ids), 0);
+        text = get(&m);
+        assert_non_null(text);
+        stop(&m);
+        machine_deinit(&m);
+}
+
+/* --- whatever happens, in whatever order --- */
+
+typedef struct Given {
+        uint64_t first, last;
+} Given;
+
+typedef struct World {
+        Machine machine;
+        uint64_t random;
+        Given *given;
+        size_t n;
+        char *versions[4096]; /* of the file, NULL: none, that a crash of the machine may leave: since the last one on the disk */
+        size_t n_versions;
+        bool full;
+} World;
+
+static unsigned draw(World *w, unsigned n)
+{
+        w->random = w->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        return (unsigned)(w->random >> 33) % n;
+}
+
+static void drop_versions(World *w)
+{
+        for (size_t i = 0; i < w->n_versions; i++)
+                free(w->versions[i]);
+        w->n_versions = 0;
+}
+
+static void note_version(World *w, bool synced)
+{
+        if (synced)
+                drop_versions(w);
+        assert_true(w->n_versions < ARRAY_SIZE(w->versions));
+        w->versions[w->n_versions++] = get(&w->machine);
+}
+
+static void give(World *w, unsigned n)
+{
+        for (unsigned i = 0; i < n; i++) {
+                uint64_t id = run_ids_next(w->machine.ids);
+
+                assert_in_range(id, 1, RUN_ID_END - 1);
+                if (w->n > 0 && w->given[w->n - 1].last + 1 == id) {
+                        w->given[w->n - 1].last = id;
+                        continue;
+                }
+                if ((w->n & (w->n - 1)) == 0)
+                        w->given = realloc(w->given, (w->n ? w->n * 2 : 1) * sizeof(Given));
+                assert_non_null(w->given);
+                w->given[w->n++] = (Given){ id, id };
+        }
+        /* A million a second. */
+        virtual_clock_advance(&w->machine.clock, n);
+        note_version(w, false);
+}
+
+static void garble(World *w)
+{
+        _cleanup_free_ char *text = get(&w->machine);
+        size_t n = text ? strlen(text) : 0;
+
+        if (n > 0 && draw(w, 2))
+                text[draw(w, (unsigned)n)] ^= (char)(1 << draw(w, 7));
+        else if (n > 0)
+                n = draw(w, (unsigned)n);
+        put(&w->machine, text, n);
+        note_version(w, false);
+}
+
+static void step(World *w)
+{
+        static const unsigned paces[] = { 1, 10, 300, 3000, 100000 };
+
+        switch (draw(w, 12)) {
+        case 0:
+                w->full = !w->full;
+                (void)set_full(w->full);
+                break;
+        case 1:
+                (void)run_ids_check(w->machine.ids);
+                note_version(w, false);
+                break;
+        case 2:
+                if (draw(w, 3) == 0) {
+                        put(&w->machine, NULL, 0);
+                        note_version(w, false);
+                }
+                break;
+        case 3:
+                if (draw(w, 3) == 0)
+                        garble(w);
+                break;
+        default:
+                give(w, paces[draw(w, ARRAY_SIZE(paces))]);
+        }
+}
+
+static void end_machine(World *w)
+{
+        char *text = w->versions[draw(w, (unsigned)w->n_versions)];
+        put(&w->machine, text, text ? strlen(text) : 0);
+        boot(&w->machine);
+        note_version(w, true);
+}
+
+static void live(World *w)
+{
+        unsigned n = draw(w, 20);
+
+        virtual_clock_advance(&w->machine.clock, (1 + draw(w, 1000)) * USEC_PER_MSEC);
+        start(&w->machine);
+        note_version(w, run_ids_check(w->machine.ids) == 0);
+        for (unsigned i = 0; i < n; i++)
+                step(w);
+        switch (draw(w, 4)) {
+        case 0:
+                stop(&w->machine);
+                note_version(w, !w->full);
+                break;
+        case 1:
+                crash(&w->machine);
+                end_machine(w);
+                break;
+        default:
+                crash(&w->machine);
+        }
+}
+
+static int given_compare(const void *a, const void *b)
+{
+        const Given *x = a, *y = b;
+
+        return x->first < y->first ? -1 : x->first > y->first;
+}
+
+static void test_never_twice(_unused_ void **state)
+{
+        for (unsigned seed = 1; seed <= 150; seed++) {
+                World w = { .random = seed };
+
+                machine_init(&w.machine);
+                put_line(&w.machine, "1");
+                note_version(&w, true);
+                for (unsigned i = 0; i < 40; i++)
+                        live(&w);
+                (void)set_full(false);
+                qsort(w.given, w.n, sizeof(Given), given_compare);
+                for (size_t i = 1; i < w.n; i++)
+                        if (w.given[i].first <= w.given[i - 1].last)
+                                fail_msg("seed %u: %llu was given twice", seed, (unsigned long long)w.given[i].first);
+                drop_versions(&w);
+                free(w.given);
+                machine_deinit(&w.machine);
+        }
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                RUN(test_small), RUN(test_limit), RUN(test_garbled), RUN(test_in_its_place), RUN(test_without_a_clock),
+                RUN(test_seen), RUN(test_full_disk_and_crash), RUN(test_recovers), RUN(test_never_twice),
+        };
+
+        /* The thousands of files that it finds garbled are told of elsewhere. */
+        log_set_max_level(LOG_ERR);
+        (void)signal(SIGXFSZ, SIG_IGN);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
