@@ -264,13 +264,10 @@ static void add_job(World *w, const char *name)
 
 static void live(World *w)
 {
-        _cleanup_free_ char *ids = path_join(w->directory, "next-run");
-
         w->dead = false;
         event_bus_init(&w->events, &w->clock.clock);
         w->observer.notify = on_event;
         event_bus_subscribe(&w->events, &w->observer);
-        assert_ok(run_ids_open(ids, &w->ids));
         w->services = (Services){ .clock = &w->clock.clock, .timers = w->timers, .loop = w->loop, .members = &scheduler_members, .guards = &guards };
         assert_ok(scheduler_new(&w->services, &w->events, w->ids, &(SchedulerLimits){ .max_runs = 6 }, &w->scheduler));
         assert_ok(scheduler_set_resources(w->scheduler, &w->resources));
@@ -287,7 +284,6 @@ static void end_life(World *w)
         scheduler_abandon(w->scheduler);
         w->active = active_runs_close(w->active);
         w->scheduler = scheduler_free(w->scheduler);
-        w->ids = run_ids_close(w->ids);
         assert_int_equal(timer_queue_size(w->timers), 0);
 }
 
@@ -307,25 +303,12 @@ static void stop(World *w)
         end_life(w);
 }
 
-static void copy_file(const char *from, const char *to)
-{
-        _cleanup_buffer_ Buffer text = BUFFER_NULL;
-
-        if (read_file_at(AT_FDCWD, from, 64U * 1024 * 1024, &text) >= 0)
-                assert_ok(write_file_atomic(to, text.data, text.len, 0600, false));
-}
-
-/* A SIGKILL: what is in the files now is what the next life finds; what is done to end this one is of no world. */
+/* A SIGKILL: what is in the file now is what the next life finds; what is done to end this one is of no world. */
 static void die(World *w)
 {
-        _cleanup_free_ char *ids = path_join(w->directory, "next-run"), *kept = path_join(w->directory, "next-run.kept");
-
         w->dead = true;
         w->active = active_runs_close(w->active);
-        copy_file(ids, kept);
         end_life(w);
-        copy_file(kept, ids);
-        (void)unlink(kept);
 }
 
 static World *world_new(void)
@@ -350,6 +333,7 @@ static World *world_new(void)
         assert_ok(write_file_atomic(path, resources, sizeof(resources) - 1, 0600, false));
         if (resource_set_load(path, &report, &w->resources) < 0)
                 fail_msg("%s", report.problems[0].message);
+        assert_ok(run_ids_new(&w->ids));
         assert_ok(loop_new(clock_system(), &w->loop));
         w->timers = timer_queue_new(&w->clock.clock);
         assert_non_null(w->timers);
@@ -358,7 +342,7 @@ static World *world_new(void)
 
 static void world_free(World *w)
 {
-        static const char *const files[] = { "takt.conf", "next-run", "active-runs" };
+        static const char *const files[] = { "takt.conf", "active-runs" };
 
         for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
                 _cleanup_free_ char *path = path_join(w->directory, files[i]);
@@ -367,6 +351,7 @@ static void world_free(World *w)
         }
         assert_int_equal(rmdir(w->directory), 0);
         resource_set_deinit(&w->resources);
+        run_ids_close(w->ids);
         timer_queue_free(w->timers);
         loop_free(w->loop);
         free(w);

@@ -588,7 +588,6 @@ static void test_next_is_put_off(_unused_ void **state)
 /* What goes on with the next daemon is no later by that, and of what is lost nobody knows how far it was put off. */
 static void test_lateness_after_restart(_unused_ void **state)
 {
-        static const RunEntered nothing = {};
         Fixture *f = fixture_new(&(SchedulerLimits){ .seed = 7 });
         Job *job = add(f, "j", "TimeZone=UTC\nOnCalendar=hourly\nRandomizedDelaySec=30min\n"), *plain = add(f, "k", "");
         const RunRequest request = { .scheduled_realtime = START_REALTIME + USEC_PER_HOUR };
@@ -605,8 +604,15 @@ static void test_lateness_after_restart(_unused_ void **state)
         assert_ok(run_note_parse(text.data, &note));
         assert_int_equal(note.started_boottime, note.due_boottime);
         for (unsigned i = 0; i < 2; i++)
-                assert_ok(scheduler_record_lost(f->engine.scheduler, i == 0 ? job : plain, &request, 100 + i,
-                                                START_REALTIME + 65 * MIN_, nothing, "lost"));
+                assert_ok(scheduler_end_left(f->engine.scheduler, i == 0 ? job : plain, &request,
+                                             &(LeftRun){
+                                                     .id = 100 + i,
+                                                     .started_realtime = START_REALTIME + 65 * MIN_,
+                                                     .attempts = 1,
+                                                     .state = RUN_LOST,
+                                                     .kind = "lost",
+                                                     .message = "lost",
+                                             }));
         assert_int_equal(f->n, 2);
         assert_false(f->records[0].is_late_known);
         assert_true(f->records[1].is_late_known);
