@@ -37,6 +37,7 @@ struct MappedFile {
         int fd;         /* -1: none */
         bool committed; /* it is to have its name */
         bool named;     /* it has */
+        bool stale;     /* another one has it, which could not be removed */
         int error;
         size_t n_lost;   /* pages, by the handler */
         size_t n_broken; /* of these, in the file */
@@ -188,9 +189,17 @@ static int give_name(MappedFile *file)
         /* Something has made a directory there. One that holds nothing is no loss. */
         if (r == -EISDIR && rmdir(file->path) == 0)
                 r = rename(file->new_path, file->path) < 0 ? negative_errno() : 0;
-        if (r >= 0)
+        if (r >= 0) {
                 file->named = true;
+                file->stale = false;
+        }
         return r;
+}
+
+/* What PATH holds is not true any more, and must not stay until there is another file. Without it there may be room, too. */
+static void remove_stale(MappedFile *file)
+{
+        file->stale = unlink(file->path) < 0 && errno != ENOENT && errno != EISDIR;
 }
 
 /* As mapped_file_keep(). */
@@ -199,6 +208,8 @@ static int make_whole(MappedFile *file)
         int r = file->fd >= 0 ? look(file) : 0;
 
         if (r < 0) {
+                if (r == -EIO && file->named)
+                        remove_stale(file);
                 give_up(file);
                 return r;
         }
@@ -312,8 +323,11 @@ void mapped_file_commit(MappedFile *file)
         int r;
 
         file->committed = true;
-        if (file->kept < file->size)
+        if (file->kept < file->size) {
+                remove_stale(file);
+                (void)mapped_file_keep(file);
                 return;
+        }
         r = give_name(file);
         if (r < 0)
                 file->error = r;
@@ -322,6 +336,11 @@ void mapped_file_commit(MappedFile *file)
 int mapped_file_error(const MappedFile *file)
 {
         return file->n_broken > 0 ? -EIO : file->error;
+}
+
+bool mapped_file_is_stale(const MappedFile *file)
+{
+        return file->stale;
 }
 
 int mapped_file_keep(MappedFile *file)

@@ -30,8 +30,13 @@ size_t mapped_file_size(const MappedFile *file);
 
 /* To SIZE bytes; the new ones are zeros. -E2BIG above the maximum, -ENOMEM; that the disk has no room is none of it. */
 int mapped_file_grow(MappedFile *file, size_t size);
-/* Replaces PATH by the file, now or as soon as that can be: but for a directory that holds something. */
+/*
+ * Replaces PATH by the file, now or as soon as that can be: but for a directory that holds something. What is there
+ * until then is removed, as it would tell the next process what is not so any more.
+ */
 void mapped_file_commit(MappedFile *file);
+/* Whether it could not be removed, and is what the next process reads. */
+bool mapped_file_is_stale(const MappedFile *file);
 
 /* 0 where all of it is in the file as it was seen last, else why it is not. */
 int mapped_file_error(const MappedFile *file);

@@ -652,7 +652,8 @@ static void recover_one(ActiveRuns *active, Slot *slot)
         }
         slot->n_deaths = ended_early(active, slot) ? (uint8_t)MIN(slot->n_deaths + 1U, UINT8_MAX) : 0;
         set_end(&left, slot);
-        again = left.state == RUN_LOST && slot->started_realtime > 0 && slot->has_params &&
+        /* Where the note can't be changed, each daemon to come would do it again. */
+        again = left.state == RUN_LOST && !mapped_file_is_stale(active->table.file) && slot->started_realtime > 0 && slot->has_params &&
                 slot->attempts <= job->spec->job.retries && slot->trigger != RUN_TRIGGER_GROUP && !slot->over;
         /* Its note is to outlast its end. */
         if (again)
@@ -685,10 +686,14 @@ uint64_t active_runs_greatest_id(const ActiveRuns *active)
 
 void active_runs_recover(ActiveRuns *active)
 {
+        if (active->n_left > 0 && mapped_file_is_stale(active->table.file))
+                log_warning("%s can't be changed: runs that were lost are told of by each start, and none is repeated (Retries=)", active->path);
         for (size_t i = 0; i < active->n_left; i++) {
                 Slot *slot = &active->left[i];
 
                 if (scheduler_find_run(active->scheduler, slot->id))
+                        continue;
+                if (was_told(slot) && mapped_file_is_stale(active->table.file))
                         continue;
                 if (was_told(slot))
                         repeat_soon(active, slot, REPEAT_NOW);

@@ -55,6 +55,8 @@ static void stop(Daemon *d, int signo)
         log_info("Stopping on SIG%s; %zu runs are under way", sigabbrev_np(signo), scheduler_n_running(d->engine.scheduler));
         service_manager_stopping(d->manager, usec_add(d->settings->stop_timeout, STOP_MARGIN_USEC), "ending %zu runs",
                                  scheduler_n_running(d->engine.scheduler));
+        if (d->active_runs)
+                active_runs_leave(d->active_runs); /* whatever is left of this stop, no run is to blame for it */
         varlink_server_stop_listening(d->server);
         d->stop_timer.callback = on_stop_timeout;
         (void)timer_arm_after(d->engine.services.timers, &d->stop_timer, d->settings->stop_timeout);

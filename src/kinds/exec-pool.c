@@ -134,6 +134,7 @@ static int hold_pool(Run *run, SharedPool **ret)
                 .max_requests = config->pool.max_requests,
                 .idle = config->pool.idle == USEC_INFINITY ? 0 : config->pool.idle,
                 .max_answer = config->max_bytes,
+                .answer_after_exit = true,
                 .check = config->pool.protocol == EXEC_PROTOCOL_JSON ? check_answer : NULL,
                 .line = on_line,
         };
@@ -210,7 +211,7 @@ static void fail_call(Run *run, int error)
                 { -EBADMSG, "pool-answer", "what the process of the pool printed is no answer to this call, which is one line such as "
                                            "{\"id\":N,\"result\":…} or {\"id\":N,\"error\":\"…\"}, N being the id that it was asked with" },
                 { -EMSGSIZE, "too-large", "the answer has more bytes than MaxBytes= allows" },
-                { -ECANCELED, "pool-died", "the pool was ended" },
+                { -ECANCELED, "pool-died", "the process was ended" },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(failures); i++)
@@ -313,8 +314,11 @@ static void pool_cancel(Run *run)
 {
         ExecPoolRun *state = run_state(run);
 
-        state->call = pool_call_stop(state->call);
-        run_fail(run, "cancelled", "ended before its time");
+        /* The run has ended once the process has: until then it may still do what it was asked. */
+        if (state->call)
+                pool_call_cancel(state->call);
+        else
+                run_fail(run, "cancelled", "ended before its time");
 }
 
 static char *pool_details(const Run *run)

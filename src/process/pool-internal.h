@@ -39,6 +39,8 @@ struct PoolProcess {
         bool ending;
         bool asked; /* to end, by us */
         bool dead;  /* without having been asked */
+        bool exited;
+        int error;  /* that its first call fails with, which is told once it has exited; 0: none */
         Buffer input;  /* to be written … */
         size_t written; /* … but for so many bytes */
         Buffer output; /* a line that has begun */
@@ -86,8 +88,8 @@ int pool_process_ask(PoolProcess *process, PoolCall *call);
 /* Asks a process without a call to end, by the end of its input. */
 void pool_process_close(PoolProcess *process);
 /*
- * The process will not answer any more. Its first call, which it had in work, fails; the others go
- * back to the head of the queue in their order.
+ * The process will not answer any more. Its first call, which it had in work, fails, now or when it has exited
+ * (answer_after_exit); the others go back to the head of the queue in their order.
  */
 void pool_process_fail(PoolProcess *process, int error);
 /* Starts nothing for a while: processes die, or can't be started, without ever having been of use. */

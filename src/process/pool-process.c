@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * A process of a pool, from its start to its end. One that is to end leaves the pool's lists at once
- * and is waited for in a list of its own; its first call has failed by then, or never was, and those
- * behind it are back at the head of the queue.
+ * and is waited for in a list of its own; those behind its first call are back at the head of the queue by then.
  */
 #include "process/pool-internal.h"
 
@@ -100,8 +99,9 @@ void pool_process_fail(PoolProcess *process, int error)
         process->n_calls = 0;
         process->asked = true;
         process_end(process, true);
-        if (first)
-                pool_call_finish(first, error, NULL, 0);
+        process->error = process->error ?: error;
+        if (first && (process->exited || !pool->config.answer_after_exit))
+                pool_call_finish(first, process->error, NULL, 0);
 }
 
 void pool_process_close(PoolProcess *process)
@@ -304,6 +304,7 @@ static void on_exited(_unused_ SpawnedCommand *command, const SpawnExit *exit, v
         /* It never ran, and the next one won't either: its callers should know why. */
         int error = exit->error < 0 && exit->error != -EOWNERDEAD ? exit->error : -EPIPE;
 
+        process->exited = true;
         process_gone(process);
         pool_process_fail(process, error);
         pool->n_ending--;

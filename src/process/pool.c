@@ -54,6 +54,23 @@ PoolCall *pool_call_stop(PoolCall *call)
         return NULL;
 }
 
+void pool_call_cancel(PoolCall *call)
+{
+        PoolProcess *process = call->process;
+
+        if (!process) {
+                call->pool->status.n_queued--;
+                pool_call_finish(call, -ECANCELED, NULL, 0);
+        } else if (list_first(&process->calls, PoolCall, siblings) == call) {
+                call->pool->status.n_stopped++;
+                pool_process_fail(process, -ECANCELED);
+        } else if (!call->told) {
+                /* It was not its turn; the process will answer nobody. */
+                call->told = true;
+                call->answer(call, -ECANCELED, NULL, 0, call->userdata);
+        }
+}
+
 pid_t pool_call_pid(const PoolCall *call)
 {
         return call->process && call->process->command ? spawned_command_pid(call->process->command) : 0;

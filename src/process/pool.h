@@ -33,6 +33,8 @@ typedef struct PoolConfig {
         uint64_t max_requests;  /* a process is replaced after so many; 0: never */
         usec_t idle;            /* a process above min_processes that had no call for so long is ended; 0: never */
         size_t max_answer;      /* bytes of a line; a longer one ends the process */
+        /* A call whose process has to be ended is answered once that is gone: till then it may still do what it was asked. */
+        bool answer_after_exit;
         /*
          * Whether N bytes LINE are the answer to CALL: negative where they are not, which ends the process.
          * May keep what it made of them for the answer's callback, and must not free the call. NULL: all are.
@@ -65,8 +67,8 @@ typedef struct PoolStatus {
 /*
  * How a call ended. ERROR 0: ANSWER is the line without its newline. -ETIMEDOUT: not in time; the
  * process that had it is ended. -EPIPE: its process died or closed its output. -EMSGSIZE: the answer
- * was longer than max_answer. -EBADMSG: it was refused by `check`. -ECANCELED: the pool takes no more
- * calls. Any other: no process could be started.
+ * was longer than max_answer. -EBADMSG: it was refused by `check`. -ECANCELED: pool_call_cancel(), or the pool takes
+ * no more calls. Any other: no process could be started.
  */
 typedef void (*PoolAnswer)(PoolCall *call, int error, const char *answer, size_t n, void *userdata);
 
@@ -87,6 +89,11 @@ pid_t pool_call_pid(const PoolCall *call);
 void *pool_call_userdata(const PoolCall *call);
 /* Gives the call up, and ends the process that has it in work. Frees it; the answer is not called. Fine where it was. */
 PoolCall *pool_call_stop(PoolCall *call);
+/*
+ * Asks for the end of a call, and for that of the process that has it in work. The answer is -ECANCELED, unless something
+ * else ends the call first; it may come from within this call.
+ */
+void pool_call_cancel(PoolCall *call);
 /* Before the answer: the call is given up; what a process may still say to it is dropped. Fine in the callback. */
 PoolCall *pool_call_free(PoolCall *call);
 DEFINE_CLEANUP(PoolCall *, pool_call_free);

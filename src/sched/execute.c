@@ -140,7 +140,7 @@ static RunState final_state(const Run *run)
 
 static bool may_retry(const Scheduler *s, const Run *run)
 {
-        return run->attempts <= run->spec->job.retries && !run->job->removed && !s->shutting_down;
+        return run->attempts <= run->spec->job.retries && !run->job->removed && !run->unwanted && !s->shutting_down;
 }
 
 static void attempt_ended(Scheduler *s, Run *run)

@@ -35,6 +35,7 @@ void stop_run(Scheduler *s, Run *run, RunStop stop)
 {
         if (guard_is_exiting(run))
                 return; /* it has its state already */
+        run->unwanted = true;
         switch (run->state) {
         case RUN_QUEUED:
         case RUN_RETRYING:

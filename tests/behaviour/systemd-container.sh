@@ -34,13 +34,14 @@ until_true "the daemon's readiness" inside systemctl is-active taktd.service || 
 found=$(inside taktctl --system --json run --wait hello | grep -o '"result":"[^"]*"' || :)
 [ "$found" = '"result":"takt"' ] || fail "a run gives $found"
 if inside taktctl --system run --wait broken >/dev/null 2>&1; then fail "a run that fails does not fail"; fi
+broken=$(inside taktctl --system --json runs broken | grep -o '"run":[0-9]*' | head -n 1 | cut -d: -f2)
 
 # --- journal ---
 
 until_true "the failure in the journal" inside sh -c \
         'journalctl --no-pager -u taktd TAKT_JOB=broken -o json | grep -q "\"TAKT_STATE\":\"failed\""'
 fields=$(inside journalctl --no-pager -u taktd TAKT_JOB=broken -o json)
-for field in '"MESSAGE_ID":"8088f22634cc4796a4a7ca8018dd5bde"' '"TAKT_ENV":"system"' '"TAKT_KIND":"exec"' '"TAKT_RUN":"2"' '"PRIORITY":"4"'; do
+for field in '"MESSAGE_ID":"8088f22634cc4796a4a7ca8018dd5bde"' '"TAKT_ENV":"system"' '"TAKT_KIND":"exec"' "\"TAKT_RUN\":\"$broken\"" '"PRIORITY":"4"'; do
         grep -q "$field" <<<"$fields" || fail "the journal has no $field"
 done
 
@@ -49,19 +50,19 @@ inside journalctl --no-pager -x -u taktd TAKT_JOB=broken | grep -q "Subject: A r
 
 found=$(inside taktctl --system logs broken)
 case $found in
-*"broken[2]: failed: exit status 1"*) ;;
+*"broken[$broken]: failed: exit status 1"*) ;;
 *) fail "taktctl logs prints $found" ;;
 esac
 found=$(inside taktctl --system logs --json -n 1 broken)
 case $found in
-*'"job":"broken","run":2,"kind":"exec","state":"failed"'*'"message":"broken[2]: failed: exit status 1"'*) ;;
+*"\"job\":\"broken\",\"run\":$broken,\"kind\":\"exec\",\"state\":\"failed\""*"\"message\":\"broken[$broken]: failed: exit status 1\""*) ;;
 *) fail "taktctl logs --json prints $found" ;;
 esac
 [ -z "$(inside taktctl --system logs -q --since 2100-01-01 broken)" ] || fail "taktctl logs knows the future"
 # What comes is printed as it comes.
 timeout 20 nsenter -t "$leader" -m -p -u -i -n -C taktctl --system logs -f -n 1 broken >"$dir/follow" 2>&1 &
 follow=$!
-until_true "the last failure in what is followed" grep -q 'broken\[2\]: failed' "$dir/follow"
+until_true "the last failure in what is followed" grep -q "broken\\[$broken\\]: failed" "$dir/follow"
 again=$(inside taktctl --system run broken)
 until_true "the next one" grep -q "broken\\[$again\\]: failed" "$dir/follow"
 kill "$follow" 2>/dev/null || :

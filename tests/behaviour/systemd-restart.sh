@@ -29,8 +29,9 @@ for r in json.load(sys.stdin):
 is_so() {
         [ "$(of "$1" "$2")" = True ]
 }
+# What reads files and looks for programs at a load goes by itself, after a while.
 processes() {
-        inside pgrep -u takt || :
+        inside pgrep -u takt -l | grep -v takt-worker || :
 }
 
 # --- restart ---

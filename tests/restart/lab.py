@@ -164,10 +164,14 @@ class Lab:
 
     def wait_for_death(self):
         """Its status, as waitpid() has it."""
-        eventually("the end of taktd", self.is_dead)
-        status = self.statuses[self.pid]
+        status = self.peek_at_death()
         self.pid = None
         return status
+
+    def peek_at_death(self):
+        """The same, before somebody else asks for it."""
+        eventually("the end of taktd", self.is_dead)
+        return self.statuses[self.pid]
 
     def signal(self, signo):
         if not self.is_dead():

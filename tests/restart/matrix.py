@@ -42,7 +42,7 @@ ENDS = {
 LOST = {
     "lost-1": ("stay", 2, "1ms", ""),
     "lost-for-good": ("stay", 0, "1ms", ""),
-    "lost-2": ("stay", AGAIN, "1ms", "100ms"),
+    "lost-2": ("stay", 80, "1ms", "100ms"),
     "lost-retrying": ("fail", 1, "1h", ""),
     "lost-queued": ("stay", 1, "1ms", ""),
     "lost-waiting": ("stay", 1, "1ms", ""),

@@ -33,6 +33,7 @@ class Request:
     sealed: str = ""  # why nothing of it may be executed any more
     sealed_by: int = 1  # the promise that says so
     cancelled: bool = False  # somebody asked for its end
+    damaged: bool = False  # its note may say anything
     long: bool = False  # its parameters are too long to be kept for another try
 
     def __str__(self):
@@ -350,13 +351,12 @@ class Oracle:
             seen.excused = not certain
             seen.certain = certain
             request.spent = max(request.spent, seen.attempts, request.begins) if seen.state != "queued" else request.spent
-            request.crashes += 1
             soon = time.monotonic() - seen.began < POISON_SECONDS - POISON_SLACK
             request.streak = request.streak + 1 if certain and soon and seen.began else -100
             if request.streak == 2:
                 self.seal(request, "two attempts of it in a row had ended the daemon at once", 5)
         for request in self.requests.values():
-            if request.by_hand and not request.runs and not request.sealed:
+            if not request.sealed:
                 request.crashes += 1
         for scope, run in list(self.holders.items()):
             if self.runs[run].marks[-2:-1] == [("entered", scope)]:
@@ -383,6 +383,7 @@ class Oracle:
         self.damaged = self.damaged or damaged
         for request in self.requests.values():
             request.spent = 0
+            request.damaged |= damaged
         self.holders.clear()
         for seen in self.runs.values():
             seen.excused = seen.excused or not seen.final

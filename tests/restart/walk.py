@@ -136,8 +136,9 @@ class Walk:
             self.say(f"  life {self.oracle.life} tells of {record['job']} {record['run']} {record['state']}, "
                      f"attempt {record['attempts']} {(record['error'] or {}).get('kind', '')}")
         self.oracle.born(records)
-        # From here on no event is missed.
+        # From here on no event is missed; what ended before is in the list.
         self.wait("the present state", lambda: self.is_live)
+        self.oracle.listed(self.list_runs())
 
     def try_again(self, after):
         """A daemon died before it had said much. Without room on the disk it may; how the one before had ended counts on."""
@@ -349,6 +350,12 @@ class Walk:
     def step_kill_in_stop(self):
         self.lab.signal(signal.SIGTERM)
         self.lab.signal(signal.SIGKILL)
+        if self.lab.peek_at_death() == 0:
+            # Nothing was under way, and it was done before the second signal.
+            self.end_life()
+            self.oracle.stopped()
+            self.begin_life("stop")
+            return
         self.lose_life(True)
         self.begin_life("crash")
 
@@ -447,8 +454,9 @@ class Walk:
     def complain(self, requests):
         for request in requests:
             last = max(request.runs, key=lambda seen: seen.id)
-            if last.state == "lost":
+            if last.state == "lost" and not request.damaged:
                 violate(1, f"{request} was lost in attempt {last.attempts} of {request.job.limit}, and is not tried again")
+            if last.state == "lost":
                 self.oracle.seal(request, "it was lost")
                 continue
             raise Violation(0, f"{request} does not end; run {last.id} is {last.state}")

@@ -265,6 +265,14 @@ static void hold_up(Fixture *f, Loop *loop, const char *job)
         (void)loop_callback_ended(loop, began);
 }
 
+/* Where the time of a virtual clock went is the machine's matter. */
+static void expect_stall(const char *text, const char *end)
+{
+        assert_memory_equal(text, "The loop was held up for 60ms (", strlen("The loop was held up for 60ms ("));
+        assert_true(strlen(text) > strlen(end));
+        assert_string_equal(text + strlen(text) - strlen(end), end);
+}
+
 static void test_stalls(void **state)
 {
         static const char *const jobs[] = { "a", "b", "c", "d", "e", "hall", "room", "hall" };
@@ -279,10 +287,9 @@ static void test_stalls(void **state)
         assert_int_equal(count_lines(read_log(f)), STALL_LOG_BURST);
         pass(f, STALL_LOG_INTERVAL);
         hold_up(f, loop, "yard");
-        assert_string_equal(read_log(f), "The loop was held up for 60ms by starting a run: yard; 3 more since the last message, "
-                                         "of hall, room\n");
+        expect_stall(read_log(f), " by starting a run: yard; 3 more since the last message, of hall, room\n");
         hold_up(f, loop, "yard");
-        assert_string_equal(read_log(f), "The loop was held up for 60ms by starting a run: yard\n");
+        expect_stall(read_log(f), " by starting a run: yard\n");
         stall_log_deinit(&log);
         loop_free(loop);
 }

@@ -865,6 +865,24 @@ static void test_remove_template(_unused_ void **state)
         fixture_free(f);
 }
 
+/* A cancel that comes while an attempt that timed out takes its time to end: the timeout stands, and was the last attempt. */
+static void test_cancel_after_timeout(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "Retries=500\nTimeoutSec=1s\n");
+        uint64_t id;
+
+        plan.duration = 60 * SEC;
+        plan.cancel_delay = 2 * SEC;
+        id = engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 2 * SEC);
+        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, id));
+        engine_advance_to(&f->engine, 100 * SEC);
+        assert_ended(f, id, RUN_TIMEOUT, "timeout");
+        assert_int_equal(record_of(f, id)->attempts, 1);
+        fixture_free(f);
+}
+
 static void test_shutdown(_unused_ void **state)
 {
         Fixture *f = fixture_new(&(SchedulerLimits){ .max_runs = 3 });
@@ -1090,6 +1108,7 @@ int main(void)
                 RUN(test_change_keeps_phase),   RUN(test_remove_with_runs),
                 RUN(test_remove_and_put_back),  RUN(test_put_back_after),
                 RUN(test_remove_ends_retries),  RUN(test_remove_template),
+                RUN(test_cancel_after_timeout),
                 RUN(test_shutdown),             RUN(test_abandon),
                 RUN(test_blink),
                 RUN(test_late_steps),           RUN(test_kinds_cancelled),
