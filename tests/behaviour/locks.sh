@@ -89,7 +89,7 @@ never_two
 is "what is said of the wait" 1 "$(grep -c "still ends the commands" "$log")"
 eventually "the lost run" has_run "r['job'] == 'busy' and r['state'] == 'lost'"
 
-# --- killed twice: what is lost is told by the daemon that begins; a stop ends the wait ---
+# --- killed twice: what was under way is told by the daemon that begins; a stop ends the wait ---
 lost=$(runs "[r['run'] for r in rs if r['state'] == 'running'][0]" busy)
 kill_taktd
 start_raw 2
@@ -109,7 +109,7 @@ eventually "the third daemon waits" grep -q "still ends the commands" "$log"
 kill -HUP "$taktd_pid"
 eventually "the job begins once more" begins $((n + 1))
 never_two
-eventually "run $lost is told of as lost" has_run "r['run'] == $lost and r['state'] == 'lost'"
+eventually "run $lost, which was under way as two daemons were killed at once, is told of" has_run "r['run'] == $lost and (r['error'] or {}).get('kind') == 'poison'"
 eventually "the reload that was asked for meanwhile" grep -q "Reloaded:" "$log"
 
 # --- a stop leaves nobody to be waited for ---

@@ -339,6 +339,9 @@ class Oracle:
 
     def crashed(self, in_stop=False):
         """The daemon was killed, perhaps IN_STOP; all that it told and that was noted until then has been read."""
+        for request in self.requests.values():
+            if not request.sealed:
+                request.crashes += 1
         for seen in self.runs.values():
             if seen.final or seen.excused:
                 continue
@@ -355,9 +358,6 @@ class Oracle:
             request.streak = request.streak + 1 if certain and soon and seen.began else -100
             if request.streak == 2:
                 self.seal(request, "two attempts of it in a row had ended the daemon at once", 5)
-        for request in self.requests.values():
-            if not request.sealed:
-                request.crashes += 1
         for scope, run in list(self.holders.items()):
             if self.runs[run].marks[-2:-1] == [("entered", scope)]:
                 del self.holders[scope]  # nobody knows whether the daemon learnt of it
