@@ -122,7 +122,7 @@ struct Run {
         bool refining : 1;  /* … as it does */
         bool noted : 1;     /* job/run-keeper.h */
         bool repeated : 1;  /* this attempt is not its first one */
-        bool unwanted : 1;  /* somebody asked for its end: it is not tried again */
+        RunStop unwanted : 8; /* the first reason besides a timeout; where there is one, it is not tried again */
         uint8_t event_depth; /* events that led here, each a run's that an event had started */
         unsigned attempts;  /* those of the lost runs whose place it takes included */
         const char *cause;  /* the trigger as SPEC has it, "Every=1s"; lives as long as that; NULL: none */

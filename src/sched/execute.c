@@ -138,9 +138,9 @@ static RunState final_state(const Run *run)
         return run->stop == RUN_STOP_NONE ? RUN_FAILED : RUN_CANCELLED;
 }
 
-static bool may_retry(const Scheduler *s, const Run *run)
+static bool has_retries(const Run *run)
 {
-        return run->attempts <= run->spec->job.retries && !run->job->removed && !run->unwanted && !s->shutting_down;
+        return run->attempts <= run->spec->job.retries && !run->job->removed;
 }
 
 static void attempt_ended(Scheduler *s, Run *run)
@@ -164,10 +164,18 @@ static void attempt_ended(Scheduler *s, Run *run)
         } else if (state == RUN_CANCELLED) {
                 stop_set_error(run, run->stop, NULL);
         }
-        if ((state == RUN_FAILED || state == RUN_TIMEOUT) && may_retry(s, run))
-                retry(s, run);
-        else
-                execute_finish(s, run, state);
+        if ((state == RUN_FAILED || state == RUN_TIMEOUT) && has_retries(run)) {
+                if (run->unwanted == RUN_STOP_NONE && !s->shutting_down) {
+                        retry(s, run);
+                        return;
+                }
+                /* What keeps it from being tried again is what it ends of. */
+                if (run->unwanted != RUN_STOP_NONE) {
+                        stop_set_error(run, run->unwanted, NULL);
+                        state = RUN_CANCELLED;
+                }
+        }
+        execute_finish(s, run, state);
 }
 
 void execute_refined(Scheduler *s, Run *run)

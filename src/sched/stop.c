@@ -35,7 +35,8 @@ void stop_run(Scheduler *s, Run *run, RunStop stop)
 {
         if (guard_is_exiting(run))
                 return; /* it has its state already */
-        run->unwanted = true;
+        if (run->unwanted == RUN_STOP_NONE)
+                run->unwanted = stop;
         switch (run->state) {
         case RUN_QUEUED:
         case RUN_RETRYING:
@@ -61,7 +62,7 @@ void stop_run(Scheduler *s, Run *run, RunStop stop)
 
 void scheduler_cancel_by(Scheduler *s, Run *run, const Requester *by)
 {
-        if (requester_is_known(by) && run->stop == RUN_STOP_NONE && !guard_is_exiting(run) && run_story(run))
+        if (requester_is_known(by) && run->unwanted == RUN_STOP_NONE && !guard_is_exiting(run) && run_story(run))
                 run->extra->story->cancelled_by = *by;
         stop_run(s, run, RUN_STOP_CANCEL);
 }

@@ -227,6 +227,7 @@ class Matrix:
         self.take_schedules()
         before = dict(walk.oracle.runs)
         walk.oracle.begin("stop", set(walk.in_files))
+        walk.is_live = False
         walk.lab.spawn()
         if not walk.lab.connect():
             raise Violation(0, "taktd does not start: " + walk.lab.log_text()[-2000:])
@@ -236,6 +237,7 @@ class Matrix:
             names = sorted({f"{record['job']} ({record['state']})" for record in lost})
             violate(2, f"after a clean stop {len(names)} of {len(self.cells)} jobs have runs that are told: {' '.join(names)}")
         walk.oracle.born(records)
+        walk.wait("the present state", lambda: walk.is_live)
         walk.sing()
 
     def run(self):

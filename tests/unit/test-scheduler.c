@@ -865,21 +865,25 @@ static void test_remove_template(_unused_ void **state)
         fixture_free(f);
 }
 
-/* A cancel that comes while an attempt that timed out takes its time to end: the timeout stands, and was the last attempt. */
+/* A cancel that comes while an attempt that timed out takes its time to end: it is the last attempt. */
 static void test_cancel_after_timeout(_unused_ void **state)
 {
         Fixture *f = fixture_new(NULL);
-        Job *job = add(f, "j", "Retries=500\nTimeoutSec=1s\n");
-        uint64_t id;
+        Job *often = add(f, "j", "Retries=500\nTimeoutSec=1s\n"), *once = add(f, "k", "TimeoutSec=1s\n");
+        uint64_t ids[2];
 
         plan.duration = 60 * SEC;
         plan.cancel_delay = 2 * SEC;
-        id = engine_run(&f->engine, job);
+        ids[0] = engine_run(&f->engine, often);
+        ids[1] = engine_run(&f->engine, once);
         engine_advance_to(&f->engine, 2 * SEC);
-        scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, id));
+        for (size_t i = 0; i < 2; i++)
+                scheduler_cancel(f->engine.scheduler, scheduler_find_run(f->engine.scheduler, ids[i]));
         engine_advance_to(&f->engine, 100 * SEC);
-        assert_ended(f, id, RUN_TIMEOUT, "timeout");
-        assert_int_equal(record_of(f, id)->attempts, 1);
+        assert_ended(f, ids[0], RUN_CANCELLED, "cancelled");
+        assert_int_equal(record_of(f, ids[0])->attempts, 1);
+        /* Where there was none to come, the timeout stands. */
+        assert_ended(f, ids[1], RUN_TIMEOUT, "timeout");
         fixture_free(f);
 }
 
