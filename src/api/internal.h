@@ -89,7 +89,6 @@ struct ApiWalk {
         ApiUnknown unknown; /* of what was named */
         size_t n_missing;   /* with those that were named twice */
         /* How far it has come. */
-        bool visited;       /* what is there; after that, names are looked for that are not */
         size_t n_checked;   /* of these */
         char after_job[JOB_NAME_MAX + 1];
         uint64_t after_run, last_run;

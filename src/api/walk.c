@@ -89,8 +89,8 @@ static bool check_next_name(ApiWalk *walk)
 
 static bool take_step(ApiWalk *walk)
 {
-        walk->visited = walk->visited || !walk->visit_next(walk);
-        return !walk->visited || check_next_name(walk);
+        /* What is done on a visit may be the end of the last run of a job, and of its name. */
+        return check_next_name(walk) || walk->visit_next(walk);
 }
 
 /* A turn. True: there is nothing left. */

@@ -14,7 +14,9 @@ static void look_at_reply(const VarlinkReply *reply, Nearest *nearest, char **fo
         const JsonValue *jobs = json_get(reply->parameters, "jobs");
 
         for (uint32_t i = 0; json_is(jobs, JSON_ARRAY) && i < jobs->n; i++)
-                nearest_look(nearest, json_get_string(&jobs->items[i], "job", ""));
+                /* Of one that was removed, nothing can be asked for but what its name is found for. */
+                if (!streq(json_get_string(&jobs->items[i], "state", ""), "removed"))
+                        nearest_look(nearest, json_get_string(&jobs->items[i], "job", ""));
         /* Without memory there is no hint, and nothing nearer than none. */
         if (nearest->found && nearest->found != *found && free_and_strdup(found, nearest->found) < 0) {
                 free(*found);

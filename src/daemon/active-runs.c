@@ -526,6 +526,7 @@ static int begin_table(ActiveRuns *active)
 
                 if (r < 0)
                         return r;
+                header(active)->alive_boottime = clock_boottime(active->services->clock);
                 if (note_left(active, &active->table) || n >= ACTIVE_RUNS_MAX) {
                         mapped_file_commit(active->table.file);
                         return 0;
@@ -615,8 +616,30 @@ static void repeat_soon(ActiveRuns *active, Slot *slot, Repeat repeat)
 /* Whether the daemon ended while SLOT's attempt was young. */
 static bool ended_early(const ActiveRuns *active, const Slot *slot)
 {
-        return !active->left_on_purpose && slot->attempt_boottime > 0 &&
-               usec_sub(active->last_alive_boottime, slot->attempt_boottime) < POISON_WINDOW_USEC;
+        return !active->left_on_purpose && active->last_alive_boottime >= slot->attempt_boottime &&
+               active->last_alive_boottime - slot->attempt_boottime < POISON_WINDOW_USEC;
+}
+
+/* One more daemon has ended. Where no attempt was under way, this says nothing of the run. */
+static void count_death(ActiveRuns *active, Slot *slot)
+{
+        Slot *note = find_note(active, slot->id);
+
+        if (slot->attempt_boottime == 0)
+                return;
+        slot->n_deaths = ended_early(active, slot) ? (uint8_t)MIN(slot->n_deaths + 1U, UINT8_MAX) : 0;
+        if (note)
+                note->n_deaths = slot->n_deaths;
+}
+
+/* Whether a run may take the place of SLOT's, which JOB's Retries= leaves attempts for. */
+static bool may_repeat(const ActiveRuns *active, const Slot *slot, const Job *job)
+{
+        unsigned retries = job->spec->job.retries;
+
+        /* Where the note can't be changed, each daemon to come would do it again. */
+        return retries > 0 && slot->attempts <= retries && slot->has_params && !slot->over &&
+               slot->trigger != RUN_TRIGGER_GROUP && !mapped_file_is_stale(active->table.file);
 }
 
 static void set_end(LeftRun *left, const Slot *slot)
@@ -628,7 +651,7 @@ static void set_end(LeftRun *left, const Slot *slot)
                 return;
         left->state = RUN_FAILED;
         left->kind = "poison";
-        left->message = "the daemon ended within 10 s of its start twice in a row; it is not tried again";
+        left->message = "the daemon ended within 10 s after an attempt of it began, twice in a row; it is not tried again";
 }
 
 static void recover_one(ActiveRuns *active, Slot *slot)
@@ -639,29 +662,36 @@ static void recover_one(ActiveRuns *active, Slot *slot)
                 .attempts = slot->attempts,
                 .entered = { .n_resources = slot->n_resources, .job = slot->entered_job, .over = slot->over },
         };
-        bool has_entered = slot->n_resources > 0 || slot->entered_job, again;
+        bool has_entered = slot->n_resources > 0 || slot->entered_job;
         RunRequest request;
         Job *job;
-        int r;
+        int r = scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job);
 
-        if (scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job) < 0) {
+        if (r == -ENOMEM) {
+                log_not_recovered(slot, r);
+                free_note(active, slot->id);
+                return;
+        }
+        if (r < 0) {
                 log_warning("Run %llu of %s, a job that is no more, was lost: the daemon ended during it%s",
                             (unsigned long long)slot->id, slot_job(slot), has_entered ? "; what it had entered is not left" : "");
                 free_note(active, slot->id);
                 return;
         }
-        slot->n_deaths = ended_early(active, slot) ? (uint8_t)MIN(slot->n_deaths + 1U, UINT8_MAX) : 0;
+        count_death(active, slot);
         set_end(&left, slot);
-        /* Where the note can't be changed, each daemon to come would do it again. */
-        again = left.state == RUN_LOST && !mapped_file_is_stale(active->table.file) && slot->started_realtime > 0 && slot->has_params &&
-                slot->attempts <= job->spec->job.retries && slot->trigger != RUN_TRIGGER_GROUP && !slot->over;
         /* Its note is to outlast its end. */
-        if (again)
+        if (left.state == RUN_LOST && may_repeat(active, slot, job))
                 repeat_soon(active, slot, REPEAT_AFTER_END);
         request = slot_request(slot, job);
         r = scheduler_end_left(active->scheduler, job, &request, &left);
-        if (r < 0)
-                log_not_recovered(slot, r);
+        if (r >= 0)
+                return;
+        log_not_recovered(slot, r);
+        if (slot->repeat != REPEAT_NO)
+                active->n_repeats--;
+        slot->repeat = REPEAT_NO;
+        free_note(active, slot->id);
 }
 
 /* Its end was told by the last daemon, which ended before another run took its place. */
@@ -693,12 +723,12 @@ void active_runs_recover(ActiveRuns *active)
 
                 if (scheduler_find_run(active->scheduler, slot->id))
                         continue;
-                if (was_told(slot) && mapped_file_is_stale(active->table.file))
-                        continue;
-                if (was_told(slot))
+                if (!was_told(slot))
+                        recover_one(active, slot);
+                else if (!mapped_file_is_stale(active->table.file))
                         repeat_soon(active, slot, REPEAT_NOW);
                 else
-                        recover_one(active, slot);
+                        free_note(active, slot->id);
         }
         /* They come before what is due by schedule. */
         deferred_cancel(active->services->loop, &active->repeat);
@@ -707,13 +737,16 @@ void active_runs_recover(ActiveRuns *active)
 
 /* --- where the file can't be had --- */
 
-/* Slots that became zeros. */
-static void drop_lost(Table *table)
+/* Slots that became zeros, and perhaps the header. */
+static void drop_lost(ActiveRuns *active)
 {
+        Table *table = &active->table;
+
         for (size_t i = 0; i < table->n; i++)
                 if (table->ids[i] > 0 && table_slots(table)[i].id != table->ids[i])
                         table->ids[i] = 0;
         table_write_header(table);
+        header(active)->alive_boottime = clock_boottime(active->services->clock);
 }
 
 int active_runs_check(ActiveRuns *active)
@@ -722,7 +755,7 @@ int active_runs_check(ActiveRuns *active)
         bool lost = mapped_file_take_lost(active->table.file) > 0;
 
         if (lost)
-                drop_lost(&active->table);
+                drop_lost(active);
         if (lost || active->stuck) {
                 active->stuck = false;
                 scheduler_note_runs(active->scheduler);

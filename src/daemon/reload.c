@@ -135,7 +135,7 @@ void daemon_on_state_changed(void *userdata)
         const Daemon *d = userdata;
 
         /* A reload that is under way says so at its end. */
-        if (!d->loader && !d->stopping)
+        if (!d->reloading && !d->stopping)
                 daemon_notify_ready(d);
 }
 

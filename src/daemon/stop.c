@@ -37,7 +37,9 @@ static void leave(Daemon *d)
         log_info("Restarting; commands of %zu runs go on", scheduler_n_running(d->engine.scheduler));
         service_manager_stopping(d->manager, USEC_INFINITY, "restarting");
         d->state_keeper = state_keeper_free(d->state_keeper);
-        active_runs_leave(d->active_runs);
+        /* Where nothing has begun, there are only the notes of the daemon before this one. */
+        if (d->active_runs)
+                active_runs_leave(d->active_runs);
         d->active_runs = active_runs_close(d->active_runs);
         spawner_leave(d->engine.spawner);
         survivors_leave(d->survivors);

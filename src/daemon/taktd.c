@@ -92,8 +92,6 @@ static void daemon_deinit(Daemon *d)
         daemon_stop_status(d);
         varlink_server_free(d->server);
         api_free(d->api);
-        for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
-                signal_source_free(d->signals[i]);
         if (d->engine.services.timers) {
                 timer_disarm(d->engine.services.timers, &d->stop_timer);
                 timer_disarm(d->engine.services.timers, &d->begin_timer);
@@ -107,6 +105,9 @@ static void daemon_deinit(Daemon *d)
         service_manager_free(d->manager);
         state_keeper_free(d->state_keeper);
         active_runs_close(d->active_runs);
+        /* One more signal does no harm before nothing is left of the runs. */
+        for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
+                signal_source_free(d->signals[i]);
         engine_deinit(&d->engine);
         event_log_deinit(&d->event_log);
         stall_log_deinit(&d->stall_log);

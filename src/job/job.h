@@ -62,11 +62,12 @@ struct Job {
         bool finished;             /* it was told that this job never runs by schedule again */
         uint8_t counted_state;     /* a JobState: where the scheduler counts it */
         uint8_t wall_seen;         /* changes of the wall clock that it has followed, modulo 256 */
-        bool removed;              /* it is defined no more; it is there as long as it has runs */
-        bool transient;            /* only the call that made it knows it, and its run: it has no name */
-        bool refused;              /* its file is broken; SPEC is the last good definition */
-        bool is_template;          /* "NAME@": it never runs, its instances do */
-        bool on_demand;            /* an instance made for runs by hand: no schedule, gone with its last run */
+        bool removed : 1;          /* it is defined no more; it is there as long as it has runs */
+        bool held : 1;             /* its record stays though nothing else keeps it: somebody walks over its runs */
+        bool transient : 1;        /* only the call that made it knows it, and its run: it has no name */
+        bool refused : 1;          /* its file is broken; SPEC is the last good definition */
+        bool is_template : 1;      /* "NAME@": it never runs, its instances do */
+        bool on_demand : 1;        /* an instance made for runs by hand: no schedule, gone with its last run */
 
         uint64_t n_succeeded;      /* runs that ended so */
         struct TriggerTarget *triggers; /* the scheduler's: what On= listens for; NULL: nothing */

@@ -118,7 +118,7 @@ struct Run {
         bool ended : 1;     /* the kind has ended the attempt */
         bool failed : 1;    /* how the attempt ended */
         bool undecoded : 1; /* the result is the bytes of JSON yet */
-        bool kind_done : 1; /* the kind's state is given back; what follows may use its memory: job/refine.h … */
+        bool kind_done : 1; /* the kind's state is not there yet, or given back; what follows may use its memory: job/refine.h … */
         bool refining : 1;  /* … as it does */
         bool noted : 1;     /* job/run-keeper.h */
         bool repeated : 1;  /* this attempt is not its first one */

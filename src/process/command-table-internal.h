@@ -63,6 +63,7 @@ struct CommandTable {
         pid_t session; /* our own */
         bool shutting_down;
         List commands; /* oldest first */
+        size_t n_commands;
         List launching;
         List unreported;
         List killing;
@@ -73,6 +74,7 @@ struct CommandTable {
         Orphan *orphans; /* as they were found in this turn */
         size_t n_orphans;
         bool orphans_known;
+        unsigned n_failed_looks; /* in a row */
         usec_t scan_due;
         usec_t kill_due; /* no later than the earliest of a command or stray */
         usec_t poll_due; /* of lingering groups */

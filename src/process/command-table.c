@@ -83,6 +83,7 @@ static void command_free(CommandTable *table, Command *command)
 {
         command_detach(table, command);
         list_unlink(&command->commands);
+        table->n_commands--;
         free(command);
 }
 
@@ -279,10 +280,21 @@ static bool waits_for(const Command *command, unsigned left)
                 !(command->stopping && (command->flags & SPAWN_KILL_PROCESS));
 }
 
+/*
+ * How many processes COMMAND left. To look for them takes the longer the more commands there are: among very many, only
+ * those are looked for on which something hangs. The others are found and ended by the next scan, and not counted.
+ */
+static unsigned count_left(CommandTable *table, const Command *command)
+{
+        bool matters = command->flags & (SPAWN_EXIT_CGROUP | SPAWN_KILL_PROCESS);
+
+        return matters || table->n_commands <= COUNT_LEFT_COMMANDS_MAX ? orphans_count(table, command) : 0;
+}
+
 /* STATUS and USAGE are in it already. */
 static void command_exited(CommandTable *table, Command *command)
 {
-        unsigned left = orphans_count(table, command);
+        unsigned left = count_left(table, command);
 
         command->exited = true;
         command->reaped = false;
@@ -350,6 +362,7 @@ static Command *command_new(CommandTable *table, const SpawnStart *start, const 
         command->report_due = usec_add(clock_boottime(clock_system()), COMMAND_REPORT_DELAY_USEC);
         memcpy(command->mark, payload->mark, mark_size);
         list_append(&table->commands, &command->commands);
+        table->n_commands++;
         list_append(&table->launching, &command->launching);
         list_append(&table->unreported, &command->unreported);
         list_init(&command->killing);
@@ -514,6 +527,8 @@ usec_t command_table_dispatch(CommandTable *table, usec_t now)
         if (table->scan_due <= now)
                 strays_scan(table, now);
 
+        /* What was done above may have freed any. */
+        command = list_first(&table->unreported, Command, unreported);
         next = command ? command->report_due : USEC_INFINITY;
         next = MIN(next, table->kill_due);
         next = MIN(next, table->poll_due);

@@ -18,6 +18,10 @@ typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
 #define STRAY_SCAN_USEC (1 * USEC_PER_SEC)
 /* The same after one that was stopped or left processes behind, and once everything has to end. */
 #define STRAY_SCAN_SOON_USEC (20 * USEC_PER_MSEC)
+/* Up to so many commands, what each has left is counted at its end. */
+#define COUNT_LEFT_COMMANDS_MAX 256U
+/* After so many scans in a row that failed, nothing is waited for any more that only a scan would tell of. */
+#define STRAY_SCAN_FAILURES_MAX 10U
 /* From the SIGTERM that a stray gets to its SIGKILL. */
 #define STRAY_KILL_AFTER_USEC (2 * USEC_PER_SEC)
 /* How often it is looked whether a group that outlived its command is gone. */

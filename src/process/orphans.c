@@ -50,8 +50,10 @@ int orphans_look(CommandTable *table)
                 if (!is_orphan(table, pids[i], &orphan.stat))
                         continue;
                 orphans = reallocarray(table->orphans, table->n_orphans + 1, sizeof(*orphans));
-                if (!orphans)
+                if (!orphans) {
+                        orphans_forget(table);
                         return -ENOMEM;
+                }
                 table->orphans = orphans;
                 orphans[table->n_orphans++] = orphan;
         }

@@ -106,8 +106,11 @@ void strays_scan(CommandTable *table, usec_t now)
         orphans_forget(table);
         if (orphans_look(table) < 0) {
                 table->scan_due = usec_add(now, STRAY_SCAN_USEC);
+                if (++table->n_failed_looks >= STRAY_SCAN_FAILURES_MAX)
+                        command_table_check_left(table);
                 return;
         }
+        table->n_failed_looks = 0;
         for (size_t i = 0; i < table->n_orphans; i++)
                 if (!find_stray(table, table->orphans[i].pid) && is_stray(table, &table->orphans[i]))
                         stray_end(table, table->orphans[i].pid, now);

@@ -108,19 +108,23 @@ static Obstacle overlap_obstacle(const Run *run)
         return (Obstacle){};
 }
 
-/* NEWEST is the last one of its job. Ending a run frees that one and may enqueue another; it frees no other. */
-static void replace_others(Scheduler *s, const Run *newest)
+/* All of JOB but NEWEST, which may end by it as well. */
+static void replace_others(Scheduler *s, Job *job, const Run *newest)
 {
+        bool was_held = job->held;
         Run *run;
 
-        list_foreach(run, &newest->job->runs, Run, link)
-                if (run != newest)
-                        stop_run(s, run, RUN_STOP_REPLACED);
+        job->held = true;
+        while ((run = stop_next_of(job, newest, true)))
+                stop_run(s, run, RUN_STOP_REPLACED);
+        job->held = was_held;
+        scheduler_forget_if_idle(s, job);
 }
 
 static void hold_for_run(Scheduler *s, Run *run, const Obstacle *obstacle)
 {
-        const Run *first = list_first(&run->job->runs, Run, link);
+        Job *job = run->job;
+        const Run *first = list_first(&job->runs, Run, link);
         _cleanup_free_ char *message = xasprintf("run %" PRIu64 " %s", first->id, obstacle->text);
 
         run_set_hold_run(run, first->id);
@@ -131,8 +135,8 @@ static void hold_for_run(Scheduler *s, Run *run, const Obstacle *obstacle)
                 return;
         }
         admit_wait(s, run, obstacle->hold, message);
-        if (run->job->spec->schedule.overlap == OVERLAP_REPLACE && !run->member)
-                replace_others(s, run);
+        if (job->spec->schedule.overlap == OVERLAP_REPLACE && !run->member)
+                replace_others(s, job, run);
 }
 
 /* --- the way in --- */
@@ -308,7 +312,7 @@ static Run *next_of_job(Job *job)
         Run *run;
 
         list_foreach(run, &job->runs, Run, link) {
-                if (run->state == RUN_QUEUED && list_is_empty(&run->queue))
+                if (run->state == RUN_QUEUED && list_is_empty(&run->queue) && !guard_is_exiting(run))
                         return run;
                 if (++ahead >= limit)
                         break;

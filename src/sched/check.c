@@ -55,7 +55,7 @@ static void check_place_in_queue(Tally *t, const Run *run)
                 return;
         switch (run->hold) {
         case RUN_HOLD_RESOURCE:
-                resource = resource_find(t->scheduler, guard_next_name(run) ?: "");
+                resource = guard_waits_for(run);
                 if (!resource || !is_in_list(&resource->waiting, run))
                         find(t, "run %" PRIu64 " waits for a resource and is not in its queue", run->id);
                 break;
@@ -78,7 +78,7 @@ static bool needs_timer(const Run *run)
         if (run->state == RUN_RUNNING)
                 return has_timeout && !guard_is_entering(run);
         if (run->state == RUN_QUEUED)
-                return run->hold == RUN_HOLD_RESOURCE && guard_wait(run) != USEC_INFINITY;
+                return guard_waits_for(run) && guard_waits_for(run)->spec->wait != USEC_INFINITY;
         return true;
 }
 

@@ -251,6 +251,7 @@ static void begin(Scheduler *s, Run *run)
         }
         activity_note_job("the start of a run", run->job->name);
         run->starting = true;
+        run->kind_done = false;
         scheduler_end_instant(s);
         s->took_no_time = false;
         run->spec->kind->start(run);
@@ -273,7 +274,8 @@ void execute_attempt(Scheduler *s, Run *run)
 
         list_unlink(&run->queue);
         run->stop = RUN_STOP_NONE;
-        run->ended = run->failed = run->undecoded = run->kind_done = false;
+        run->ended = run->failed = run->undecoded = false;
+        run->kind_done = true;
         run->repeated = run->started_boottime > 0;
         run->attempts++;
         if (!run->repeated) {

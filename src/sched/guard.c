@@ -29,6 +29,7 @@ struct Guard {
         size_t n_steps; /* the job's uses, and its own */
         size_t n_taken;
         size_t n_entered;
+        Resource *waits_for; /* in whose queue the run is; NULL: none */
         bool exiting;
         bool over; /* in an earlier process: RunEntered */
         RunState final;
@@ -80,6 +81,7 @@ void guard_granted(Scheduler *s, Run *run, Resource *resource)
 {
         int r;
 
+        run->guard->waits_for = NULL;
         timer_disarm(s->services->timers, &run->timer);
         if (!resource->removed)
                 take(run->guard, resource);
@@ -105,15 +107,24 @@ static void on_wait_over(Timer *timer, _unused_ usec_t now)
 {
         Run *run = container_of(timer, Run, timer);
         Guard *g = run->guard;
-        Resource *resource = resource_find(guard_scheduler(g), guard_next_name(run));
+        const Resource *resource = g->waits_for;
         _cleanup_free_ char *message = NULL;
         char span[TIMESPAN_MAX];
 
-        /* It waits in the queue of a resource that is there: those of others were emptied. */
-        assert(resource);
         message = xasprintf("the resource %s was not free within %s (WaitSec=)", resource->spec->name,
                             timespan_format(resource->spec->wait, span));
         admit_gave_up(guard_scheduler(g), run, "resource", message);
+}
+
+void guard_limit_wait(Scheduler *s, Run *run)
+{
+        usec_t wait = run->guard->waits_for->spec->wait;
+
+        run->timer.callback = on_wait_over;
+        if (wait != USEC_INFINITY)
+                (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), wait));
+        else
+                timer_disarm(s->services->timers, &run->timer);
 }
 
 static int wait_for(Scheduler *s, Run *run, Resource *resource)
@@ -125,12 +136,10 @@ static int wait_for(Scheduler *s, Run *run, Resource *resource)
                 return -EBUSY;
         }
         resource_wait(resource, run);
+        run->guard->waits_for = resource;
         if (run_story(run) && free_and_strdup(&run->extra->story->resource, resource->spec->name) >= 0)
                 run->extra->story->resource_run = resource->holder;
-        if (resource->spec->wait != USEC_INFINITY) {
-                run->timer.callback = on_wait_over;
-                (void)timer_arm(s->services->timers, &run->timer, usec_add(scheduler_boottime(s), resource->spec->wait));
-        }
+        guard_limit_wait(s, run);
         message = xasprintf("waits for the resource %s, which run %" PRIu64 " has", resource->spec->name, resource->holder);
         admit_wait(s, run, RUN_HOLD_RESOURCE, message);
         return 0;
@@ -145,19 +154,9 @@ size_t guard_holds(const Run *run, const Resource *resource)
         return n;
 }
 
-const char *guard_next_name(const Run *run)
+const Resource *guard_waits_for(const Run *run)
 {
-        const Guard *g = run->guard;
-
-        return g && g->n_taken + 1 < g->n_steps ? run->spec->job.uses.uses[g->n_taken].name : NULL;
-}
-
-usec_t guard_wait(const Run *run)
-{
-        const char *name = guard_next_name(run);
-        const Resource *resource = name ? resource_find(guard_scheduler(run->guard), name) : NULL;
-
-        return resource ? resource->spec->wait : USEC_INFINITY;
+        return run->guard ? run->guard->waits_for : NULL;
 }
 
 /* Whether only the groups that RUN is in hold RESOURCE: they wait for RUN, so it would wait for ever. */
@@ -364,15 +363,14 @@ static void on_exited(Run *run, const char *error)
 
 void guard_abandon(Scheduler *s, Run *run)
 {
-        const char *name = guard_next_name(run);
         Guard *g = run->guard;
 
         if (!g)
                 return;
         free_command(g);
         run->guard = NULL;
-        if (run->hold == RUN_HOLD_RESOURCE && run->state == RUN_QUEUED && name && !list_is_empty(&run->queue))
-                resource_unwait(resource_find(s, name), run);
+        if (g->waits_for)
+                resource_unwait(g->waits_for, run);
         while (g->n_taken > 0) {
                 GuardStep *step = &g->steps[--g->n_taken];
 

@@ -21,10 +21,11 @@ int guard_restore(Scheduler *s, Run *run, RunEntered entered);
 bool guard_enter(Scheduler *s, Run *run);
 /* Of RUN, which has a guard: for its note. */
 RunEntered guard_entered(const Run *run);
-/* How often RUN holds RESOURCE; the name of the resource that RUN, which is queued, waits for (NULL: none), and how long it may. */
+/* How often RUN holds RESOURCE, and the resource in whose queue it is; NULL: none. */
 size_t guard_holds(const Run *run, const Resource *resource);
-const char *guard_next_name(const Run *run);
-usec_t guard_wait(const Run *run);
+const Resource *guard_waits_for(const Run *run);
+/* RUN, which waits for a resource, does so as long as WaitSec= says, from now on. */
+void guard_limit_wait(Scheduler *s, Run *run);
 /* Whether commands are under way before, or after RUN. */
 bool guard_is_entering(const Run *run);
 bool guard_is_exiting(const Run *run);

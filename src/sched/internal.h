@@ -256,7 +256,12 @@ void execute_went_on(Scheduler *s, Run *run, usec_t attempt_boottime);
 
 /* Asks the run to end for this reason. It may have ended, and be gone, by the time of return. */
 void stop_run(Scheduler *s, Run *run, RunStop stop);
-/* Ends those runs of the job that wait for their turn, or for their next attempt. */
+/*
+ * A run of JOB that nobody has asked to end yet, and that is not BUT; with RUNNING_AS_WELL, one under way too. The end of
+ * a run may free any other, as what it held goes on to those: so each one is looked for anew, with JOB held.
+ */
+Run *stop_next_of(const Job *job, const Run *but, bool running_as_well);
+/* Ends those runs of the job, which is held, that wait for their turn, or for their next attempt. */
 void stop_waiting(Scheduler *s, Job *job, RunStop stop);
 /* The error of a run that was ended for this reason; MESSAGE NULL: the usual one. */
 void stop_set_error(Run *run, RunStop stop, const char *message);
@@ -331,7 +336,7 @@ void zones_begin_due(Scheduler *s, Job *job, Zone *before, const ScheduleNow *no
 
 /* --- scheduler.c --- */
 
-/* Frees JOB where it is defined no more and has no run. */
+/* Frees JOB where it has no run and nothing else keeps it: it is defined no more, or was made on demand. */
 void scheduler_forget_if_idle(Scheduler *s, Job *job);
 /* A run of JOB has ended: triggers that hang on that are computed anew, a removed job may go. JOB may be gone afterwards. */
 void scheduler_job_run_ended(Scheduler *s, Job *job);

@@ -91,6 +91,14 @@ static void resource_remove(Scheduler *s, Resource *resource)
                 resource_free(resource);
 }
 
+static void limit_waits(Scheduler *s, Resource *resource)
+{
+        Run *run;
+
+        list_foreach(run, &resource->waiting, Run, queue)
+                guard_limit_wait(s, run);
+}
+
 int scheduler_set_resources(Scheduler *s, const ResourceSet *set)
 {
         _cleanup_free_ Resource **old = s->resources, **resources = NULL;
@@ -126,8 +134,12 @@ int scheduler_set_resources(Scheduler *s, const ResourceSet *set)
                 if (!resource_find(s, old[i]->spec->name))
                         resource_remove(s, old[i]);
         for (size_t i = 0; i < set->n; i++) {
+                usec_t wait = s->resources[i]->spec->wait;
+
                 resource_spec_unref(s->resources[i]->spec);
                 s->resources[i]->spec = resource_spec_ref(set->resources[i]);
+                if (s->resources[i]->spec->wait != wait)
+                        limit_waits(s, s->resources[i]);
                 resource_grant(s, s->resources[i]); /* there may be more room now */
         }
         return 0;

@@ -39,6 +39,7 @@ static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, vo
         /* Nobody remembers who cancelled the run. If its timeout has passed, that counts as the reason. */
         if (stopping)
                 run->stop = over <= scheduler_boottime(s) ? RUN_STOP_TIMEOUT : RUN_STOP_CANCEL;
+        run->kind_done = false;
         r = run->spec->kind->resume(run, survivor);
         if (r < 0) {
                 runs_leave(s, run);

@@ -146,6 +146,7 @@ int runs_new(Scheduler *s, Job *job, uint64_t id, Run **ret)
         run->services = s->services;
         run->owner = &execute_owner;
         run->state = RUN_QUEUED; /* as in a block of zeros */
+        run->kind_done = true;
         run->created_realtime = scheduler_realtime(s);
         list_append(&job->runs, &run->link);
         job->n_runs++;

@@ -63,6 +63,7 @@ Scheduler *scheduler_free(Scheduler *s)
         }
         timer_disarm(s->services->timers, &s->pump);
         timer_disarm(s->services->timers, &s->wall_turn);
+        timer_disarm(s->services->timers, &s->triggers.turn);
         resources_free(s);
         free(s);
         return NULL;
@@ -135,7 +136,7 @@ void scheduler_job_run_ended(Scheduler *s, Job *job)
                 return;
         }
         if (job->on_demand && job->n_runs == 0) {
-                scheduler_release_job(s, job);
+                scheduler_forget_if_idle(s, job);
                 return;
         }
         if (job->triggers)
@@ -211,14 +212,15 @@ static int add(Scheduler *s, JobSpec *spec, const char *name, Job **ret)
         ScheduleNow now = scheduler_now(s);
         int r;
 
-        if (job && job->removed) {
-                revive(s, job, spec);
-                *ret = job;
-                return 0;
-        }
         r = scheduler_reserve_timers(s);
         if (r < 0)
                 return r;
+        if (job && job->removed) {
+                revive(s, job, spec);
+                schedule_state_init(&job->schedule, &now);
+                *ret = job;
+                return 0;
+        }
         r = job_new(name, spec, &job);
         if (r < 0)
                 return r;
@@ -249,10 +251,16 @@ static void retire(Scheduler *s, Job *job)
         scheduler_count_state(s, job);
 }
 
+static void discard(Scheduler *s, Job *job);
+
 void scheduler_forget_if_idle(Scheduler *s, Job *job)
 {
-        if (job->n_runs > 0 || !(job->removed || job->transient))
+        if (job->n_runs > 0 || job->held || !(job->removed || job->transient || job->on_demand))
                 return;
+        if (job->on_demand) {
+                discard(s, job);
+                return;
+        }
         if (!job->transient) {
                 if (s->wall_next == job)
                         s->wall_next = scheduler_next_job(s, job);
@@ -335,9 +343,8 @@ int scheduler_find_or_make_job(Scheduler *s, const char *name, Job **ret)
 
 void scheduler_release_job(Scheduler *s, Job *job)
 {
-        if (!job->on_demand || job->n_runs > 0)
-                return;
-        discard(s, job);
+        if (job->on_demand)
+                scheduler_forget_if_idle(s, job);
 }
 
 int scheduler_add_transient_job(Scheduler *s, JobSpec *spec, Job **ret)
@@ -389,10 +396,12 @@ void scheduler_remove_job(Scheduler *s, Job *job)
 {
         catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job was removed");
         triggers_remove(s, job);
+        job->held = true;
         stop_waiting(s, job, RUN_STOP_REMOVED);
         keep_drop(s, job);
         retire(s, job);
         scheduler_emit_job(s, job, EVENT_REMOVED, NULL);
+        job->held = false;
         scheduler_forget_if_idle(s, job);
 }
 

@@ -67,13 +67,23 @@ void scheduler_cancel_by(Scheduler *s, Run *run, const Requester *by)
         stop_run(s, run, RUN_STOP_CANCEL);
 }
 
-void stop_waiting(Scheduler *s, Job *job, RunStop stop)
+Run *stop_next_of(const Job *job, const Run *but, bool running_as_well)
 {
         Run *run;
 
         list_foreach(run, &job->runs, Run, link)
-                if (run->state != RUN_RUNNING)
-                        stop_run(s, run, stop);
+                if (run != but && run->unwanted == RUN_STOP_NONE && !guard_is_exiting(run) &&
+                    (running_as_well || run->state != RUN_RUNNING))
+                        return run;
+        return NULL;
+}
+
+void stop_waiting(Scheduler *s, Job *job, RunStop stop)
+{
+        Run *run;
+
+        while ((run = stop_next_of(job, NULL, false)))
+                stop_run(s, run, stop);
 }
 
 void stop_tell_if_idle(Scheduler *s)

@@ -383,7 +383,7 @@ void triggers_job_run_ended(Scheduler *s, Job *job)
 {
         TriggerTarget *target = job->triggers;
 
-        if (!target->held)
+        if (!target->held || s->shutting_down)
                 return;
         target->held = false;
         list_unlink(&target->ring);

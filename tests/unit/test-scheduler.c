@@ -4,6 +4,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "base/string-util.h"
 #include "kinds/kinds.h"
@@ -887,6 +889,59 @@ static void test_cancel_after_timeout(_unused_ void **state)
         fixture_free(f);
 }
 
+/* Runs of an instance made on demand that wait go with its template; each may take the record of the job with it. */
+static void test_remove_waiting_instance(_unused_ void **state)
+{
+        static const char *const overlaps[] = { "queue", "parallel" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(overlaps); i++) {
+                Fixture *f = fixture_new(NULL);
+                _cleanup_free_ char *keys = xasprintf("Retries=9\nRetryDelaySec=100s\n[Schedule]\nOverlap=%s\n", overlaps[i]);
+                Job *template = add(f, "t@", keys), *job;
+
+                assert_ok(scheduler_find_or_make_job(f->engine.scheduler, "t@x", &job));
+                plan.failures = 10;
+                for (unsigned n = 0; n < 4; n++)
+                        (void)engine_run(&f->engine, job);
+                scheduler_remove_job(f->engine.scheduler, template);
+                assert_null(scheduler_find_template(f->engine.scheduler, "t@x"));
+                scheduler_remove_job(f->engine.scheduler, job);
+                assert_null(scheduler_find_job(f->engine.scheduler, "t@x"));
+                assert_int_equal(count_state(f, RUN_CANCELLED), 4);
+                engine_check(&f->engine);
+                fixture_free(f);
+        }
+}
+
+/* The end of one run hands on what it held to the next, which fails by that: whoever walks over them notices. */
+static void test_remove_with_resource(_unused_ void **state)
+{
+        static const char text[] = "[Resource:lock]\nCapacity=1\n";
+        Fixture *f = fixture_new(NULL);
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        ResourceSet set = {}, none = {};
+        char path[] = "/tmp/takt-test-XXXXXX";
+        Job *job;
+        int fd = mkstemp(path);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+        close(fd);
+        assert_ok(resource_set_load(path, &report, &set));
+        (void)unlink(path);
+        assert_ok(scheduler_set_resources(f->engine.scheduler, &set));
+        job = add(f, "j", "Use=lock\nRetries=9\nRetryDelaySec=100s\n[Schedule]\nOverlap=queue\n");
+        plan.failures = 10;
+        for (unsigned n = 0; n < 4; n++)
+                (void)engine_run(&f->engine, job);
+        assert_ok(scheduler_set_resources(f->engine.scheduler, &none));
+        scheduler_remove_job(f->engine.scheduler, job);
+        assert_null(scheduler_find_job(f->engine.scheduler, "j"));
+        assert_int_equal(f->n_records, 4);
+        resource_set_deinit(&set);
+        fixture_free(f);
+}
+
 static void test_shutdown(_unused_ void **state)
 {
         Fixture *f = fixture_new(&(SchedulerLimits){ .max_runs = 3 });
@@ -1112,7 +1167,8 @@ int main(void)
                 RUN(test_change_keeps_phase),   RUN(test_remove_with_runs),
                 RUN(test_remove_and_put_back),  RUN(test_put_back_after),
                 RUN(test_remove_ends_retries),  RUN(test_remove_template),
-                RUN(test_cancel_after_timeout),
+                RUN(test_cancel_after_timeout), RUN(test_remove_waiting_instance),
+                RUN(test_remove_with_resource),
                 RUN(test_shutdown),             RUN(test_abandon),
                 RUN(test_blink),
                 RUN(test_late_steps),           RUN(test_kinds_cancelled),
