@@ -2,8 +2,8 @@
 /*
  * Answers about all jobs or runs that match, of which there may be a million: a walk takes turns with the rest of
  * the loop, and goes on behind the last name or id. A caller that asked for more gets what each turn found, no
- * faster than it reads; another one gets all of it at the end, up to WALK_REPLY_MAX. When all that is there has been
- * visited, the names are looked for that are not.
+ * faster than it reads; another one gets all of it at the end, up to WALK_REPLY_MAX. Before anything is visited, the
+ * names are looked for that are not there.
  */
 #include "api/internal.h"
 
