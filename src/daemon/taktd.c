@@ -108,6 +108,8 @@ static void daemon_deinit(Daemon *d)
         /* One more signal does no harm before nothing is left of the runs. */
         for (size_t i = 0; i < ARRAY_SIZE(d->signals); i++)
                 signal_source_free(d->signals[i]);
+        (void)signal(SIGTERM, SIG_IGN);
+        (void)signal(SIGINT, SIG_IGN);
         engine_deinit(&d->engine);
         event_log_deinit(&d->event_log);
         stall_log_deinit(&d->stall_log);

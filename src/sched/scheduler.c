@@ -117,7 +117,7 @@ static bool in_force(const Job *job)
 {
         uint32_t max = job_schedule(job)->max_count;
 
-        return job->spec->job.enabled && (max == 0 || job->schedule.count < max);
+        return job_has_schedule(job) && job->spec->job.enabled && (max == 0 || job->schedule.count < max);
 }
 
 void scheduler_job_run_ended(Scheduler *s, Job *job)

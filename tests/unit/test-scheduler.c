@@ -942,6 +942,26 @@ static void test_remove_with_resource(_unused_ void **state)
         fixture_free(f);
 }
 
+/* An instance made on demand has no schedule that could have missed anything in a pause. */
+static void test_pause_on_demand(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job;
+
+        add(f, "t@", "[Schedule]\nEvery=1s\nMissed=all\nOverlap=parallel\n");
+        assert_ok(scheduler_find_or_make_job(f->engine.scheduler, "t@x", &job));
+        plan.duration = 10 * SEC;
+        (void)engine_run(&f->engine, job);
+        assert_true(scheduler_pause_job(f->engine.scheduler, job));
+        engine_advance_to(&f->engine, 5 * SEC);
+        assert_true(scheduler_resume_job(f->engine.scheduler, job));
+        engine_advance_to(&f->engine, 60 * SEC);
+        assert_null(scheduler_find_job(f->engine.scheduler, "t@x"));
+        assert_int_equal(f->n_records, 1);
+        engine_check(&f->engine);
+        fixture_free(f);
+}
+
 static void test_shutdown(_unused_ void **state)
 {
         Fixture *f = fixture_new(&(SchedulerLimits){ .max_runs = 3 });
@@ -1168,7 +1188,7 @@ int main(void)
                 RUN(test_remove_and_put_back),  RUN(test_put_back_after),
                 RUN(test_remove_ends_retries),  RUN(test_remove_template),
                 RUN(test_cancel_after_timeout), RUN(test_remove_waiting_instance),
-                RUN(test_remove_with_resource),
+                RUN(test_remove_with_resource), RUN(test_pause_on_demand),
                 RUN(test_shutdown),             RUN(test_abandon),
                 RUN(test_blink),
                 RUN(test_late_steps),           RUN(test_kinds_cancelled),
