@@ -57,10 +57,13 @@ static size_t round_up(size_t size)
 
 /* --- pages that the disk can't give --- */
 
+/* Other threads, of libraries, touch none of it, and must not look at the list while it changes. */
 static MappedFile *find_file(const char *address)
 {
         MappedFile *file;
 
+        if (gettid() != getpid())
+                return NULL;
         list_foreach(file, &files, MappedFile, link)
                 if (address >= file->base && address < file->base + file->size)
                         return file;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The begin of a daemon's work. A daemon before may have left a takt-spawn that still ends its commands: all of them, or, where
- * the service manager kept the connection, those that can't be gone on with. No job may begin beside these, and no run may be told of as lost, let alone be repeated, while its command goes on. So all of it
- * waits until the mark of that helper on the state's directory is gone. Clients wait as well, as they do while a daemon
- * starts: their connections are accepted once all they may ask for can be done.
+ * The begin of a daemon's work. An earlier daemon may have left a takt-spawn that still ends its commands: all of
+ * them, or, where the service manager kept the connection, those that can't be gone on with. No job may begin beside
+ * these. No run may be told of as lost, let alone be repeated, while its command goes on. So all of it waits until the
+ * mark of that helper on the state's directory is gone. Clients wait as well, as they do while a daemon starts: their
+ * connections are accepted once all they may ask for can be done.
  */
 #include <signal.h>
 

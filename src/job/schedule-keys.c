@@ -66,7 +66,7 @@ const ConfigKey schedule_keys[] = {
         { "MissedWindowSec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, missed_window), .min = 1,
           .default_value = "infinity", .help = "With Missed=latest and all: how old a missed time may be to be caught up on." },
         { "Resume", .type = &config_type_bool, .offset = offsetof(ScheduleSettings, resume), .default_value = "yes",
-          .help = "Whether the schedule goes on where it was when the daemon is started again, or begins anew." },
+          .help = "Whether the schedule goes on where it was when the daemon is started again. With no it begins anew, and what passed meanwhile was never due." },
         { "Persistent", .type = &config_type_bool, .offset = offsetof(ScheduleSettings, persistent), .default_value = "no",
           .help = "With yes the same as Missed=latest and Resume=yes, which is what systemd.timer(5) means by it." },
         { "RandomizedDelaySec", .type = &config_type_span, .offset = offsetof(ScheduleSettings, random_delay), .max = SPREAD_MAX,

@@ -241,7 +241,8 @@ void command_log_flush(CommandLog *log, const char *job)
 
         if (log->n_suppressed == 0)
                 return;
-        log_at(LOG_INFO, fields, "%s: %llu more lines on standard error", job, (unsigned long long)log->n_suppressed);
+        log_at(LOG_INFO, fields, "%s: %llu more line%s on standard error", job, (unsigned long long)log->n_suppressed,
+               log->n_suppressed == 1 ? "" : "s");
         log->n_suppressed = 0;
 }
 

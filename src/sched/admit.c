@@ -151,7 +151,8 @@ static bool may_start(const Scheduler *s, const Run *run)
 void admit_guarded(Scheduler *s, Run *run, int r)
 {
         if (r > 0) {
-                run->hold = RUN_HOLD_PLACE;
+                if (s->n_active >= s->limits.max_runs)
+                        run->hold = RUN_HOLD_PLACE;
                 enqueue(s, run);
         } else {
                 execute_finish(s, run, r == -EBUSY ? RUN_SKIPPED : RUN_FAILED);
@@ -195,8 +196,11 @@ static void admit(Scheduler *s, Run *run)
                 run_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 execute_finish(s, run, RUN_SKIPPED);
         } else {
-                admit_wait(s, run, RUN_HOLD_PLACE, "waits for a place (MaxRuns=)");
+                /* Where there is a place, others come before it, in this turn or the next one. */
+                bool full = s->n_active >= s->limits.max_runs;
+
                 enqueue(s, run);
+                admit_wait(s, run, full ? RUN_HOLD_PLACE : RUN_HOLD_NONE, full ? "waits for a place (MaxRuns=)" : "waits for its turn");
         }
 }
 

@@ -82,7 +82,8 @@ static bool is_to_be_noted(const Run *run, RunEntered entered)
 {
         if (entered.n_resources > 0 || entered.job)
                 return true;
-        return run->trigger != RUN_TRIGGER_GROUP && (run->state != RUN_QUEUED || run->hold != RUN_HOLD_NONE);
+        return run->trigger != RUN_TRIGGER_GROUP &&
+               (run->state != RUN_QUEUED || run->hold != RUN_HOLD_NONE || !list_is_empty(&run->queue));
 }
 
 void runs_note(Scheduler *s, Run *run)
