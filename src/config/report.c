@@ -67,6 +67,7 @@ static void add_or_drop(ConfigReport *report, const ConfigProblem *problem, char
                 report->n_dropped++;
 }
 
+_printf_(3, 0)
 static void addv(ConfigReport *report, const ConfigProblem *problem, const char *format, va_list ap)
 {
         Buffer message = BUFFER_NULL;

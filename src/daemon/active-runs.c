@@ -358,19 +358,21 @@ static int check(const RunKeeper *keeper, bool (*is_noted)(uint64_t id, void *us
                  uint64_t *ret_id)
 {
         const ActiveRuns *active = from_keeper(keeper);
-        const Slot *slots = table_slots(&active->table);
         size_t n = 0;
 
+        /* The slots themselves may have been lost, until active_runs_check() has them written anew. */
         for (size_t i = 0; i < active->table.n; i++) {
-                if (slots[i].id == 0)
+                uint64_t id = active->table.ids[i];
+
+                if (id == 0)
                         continue;
-                *ret_id = slots[i].id;
+                *ret_id = id;
                 /* Who looks for the run finds this note, or there is another one of it. */
-                if (find_note(active, slots[i].id) != &slots[i])
+                if (find_note(active, id) != &table_slots(&active->table)[i])
                         return -EINVAL;
-                if (is_noted(slots[i].id, userdata))
+                if (is_noted(id, userdata))
                         n++;
-                else if (!find_left(active, slots[i].id))
+                else if (!find_left(active, id))
                         return -EINVAL;
         }
         *ret_n = n;
