@@ -4,4 +4,4 @@
 set -eu
 : "${TAKT_SRCDIR:?}" "${TAKT_BUILDDIR:?}"
 command -v flock >/dev/null || exit 77
-exec python3 "$TAKT_SRCDIR/tests/restart/restart-property.py" --matrix
+exec python3 "$TAKT_SRCDIR/tests/restart/restart-property.py" --tries 3 --matrix

@@ -233,8 +233,8 @@ class Oracle:
             violate(1, f"run {run} of {record['job']} ({record['params']}) is told, which nobody asked for")
         if not request or record["trigger"] == "group":
             return
-        if (record["error"] or {}).get("kind") in ("poison", "lost"):
-            return  # it has its end, and only leaves what it had entered
+        if (record["error"] or {}).get("kind") in ("poison", "lost", "removed"):
+            return  # it has its end, and only leaves what it had entered; or it never began
         self.check_open(request, f"run {run} is told of as {state}")
         others = [r.id for r in request.runs if r.life == self.life and r.state != "lost" and r is not seen]
         if others:
