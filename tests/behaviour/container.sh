@@ -70,7 +70,7 @@ property() {
 until_true() {
         local what=$1 _
         shift
-        for _ in $(seq 100); do
+        for _ in $(seq 400); do
                 if "$@" >/dev/null 2>&1; then return 0; fi
                 sleep 0.1
         done

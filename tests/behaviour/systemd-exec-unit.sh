@@ -81,13 +81,22 @@ is "what systemd refuses" "unit systemd refused the unit (system bus: Invalid un
         "$(run_of 'r["error"]["kind"] + " " + r["error"]["message"].split(": ", 1)[1]' refused)"
 is "a large output" "10 2999990" "$(run_of 'str(len(r["result"])) + " " + str(r["details"]["droppedBytes"])' big)"
 is "what is left behind" "over" "$(run_of 'r["result"]' background)"
-run=$(inside taktctl --system run waits)
-until_true "the end of its main process" inside sh -c "systemctl show -P ExecMainStatus takt-waits-$run.service | grep -qx 3"
-is "what is waited for" running "$(inside taktctl --system --json runs waits | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["state"])')"
-inside touch /run/go
-is "what was waited for" "succeeded now late" "$(inside taktctl --system --json wait "$run" | python3 -c 'import json, sys
+# With control groups of version 1, systemd may take one for empty that is not. It is the one who decides, so that is tried
+# again.
+waited=
+for _ in 1 2 3 4 5; do
+        inside rm -f /run/go
+        run=$(inside taktctl --system run waits)
+        until_true "the end of its main process" inside sh -c \
+                "systemctl show -P ExecMainStatus takt-waits-$run.service | grep -qx 3 || taktctl --system --json runs waits | grep -q succeeded"
+        state=$(inside taktctl --system --json runs waits | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["state"])')
+        inside touch /run/go
+        waited="$state, $(inside taktctl --system --json wait "$run" | python3 -c 'import json, sys
 r = json.load(sys.stdin)[0]
 print(r["state"], " ".join(r["result"].split()))')"
+        [ "$waited" != "running, succeeded now late" ] || break
+done
+is "what is waited for" "running, succeeded now late" "$waited"
 is "what leaves a process" over "$(run_of 'r["result"]' spares)"
 inside pkill -xf "sleep 4321" || fail "KillMode=process is not that of the unit"
 until_true "the end of its unit" no_units_left
@@ -132,8 +141,8 @@ until_true "the lost run" inside sh -c "taktctl --system --json runs long | grep
 
 # --- the journal has the unit's own messages with the run's fields ---
 
-# journald asks the kernel about who said it, so it has to be there still.
-unit logs $'Command=/bin/sh -c "logger -t said \'by the unit\'; until test -e /run/heard; do sleep 0.1; done"'
+# journald asks the kernel about who said it, which may have gone by then: it is said until it was heard.
+unit logs $'Command=/bin/sh -c "until test -e /run/heard; do logger -t said \'by the unit\'; sleep 0.1; done"'
 inside systemctl reload taktd
 run=$(inside taktctl --system run logs)
 until_true "the unit's message" inside sh -c 'journalctl --no-pager TAKT_JOB=logs _SYSTEMD_UNIT=taktd.service + TAKT_JOB=logs | grep -q "by the unit"'
