@@ -269,8 +269,10 @@ static Slot *find_or_take_slot(ActiveRuns *active, const Run *run)
 }
 
 /* What does not change as long as the run lives. */
-static void write_run(Slot *slot, const Run *run, const Slot *replaced)
+static void write_run(const ActiveRuns *active, Slot *slot, const Run *run)
 {
+        const Slot *replaced;
+
         slot->scheduled_realtime = run->scheduled_realtime;
         slot->attempts = 0;
         slot->attempt_boottime = 0;
@@ -280,6 +282,7 @@ static void write_run(Slot *slot, const Run *run, const Slot *replaced)
         slot->trigger = (uint8_t)run->trigger;
         slot->event_depth = run->event_depth;
         slot->repeat = REPEAT_NO;
+        replaced = find_left(active, slot->replaces);
         slot->n_deaths = replaced ? replaced->n_deaths : 0;
         write_text(slot, run->job->name, run->extra->params);
 }
@@ -319,11 +322,9 @@ static void keep(RunKeeper *keeper, Run *run, RunEntered entered, usec_t now_boo
         if (!slot)
                 return;
         if (slot->id == 0) {
-                uint64_t replaces = run->extra->story ? run->extra->story->replaces : 0;
-
-                write_run(slot, run, find_left(active, replaces));
+                write_run(active, slot, run);
                 table_set_id(&active->table, slot, run->id);
-                free_note(active, replaces);
+                free_note(active, slot->replaces);
         }
         slot->started_realtime = run->started_realtime;
         note_attempt(active, slot, run, now_boottime);
@@ -498,7 +499,7 @@ static void drop_replaced(ActiveRuns *active)
                         replaced->text[0] = '\0';
         }
         for (size_t i = 0; i < active->n_left; i++)
-                if (active->left[i].text[0] && (i == 0 || active->left[i].id != active->left[i - 1].id))
+                if (active->left[i].text[0])
                         active->left[n++] = active->left[i];
         active->n_left = n;
 }
