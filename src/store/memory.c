@@ -15,6 +15,7 @@
 #include <assert.h>
 #include <fnmatch.h>
 
+#include "base/hash.h"
 #include "base/spare.h"
 
 #define BUCKETS_MIN 64U
@@ -72,24 +73,6 @@ static int record_compare(const Record *a, const Record *b)
 
 TREE_GENERATE(RecordTree, Record, by_id, record_compare)
 
-/* Multiplies and folds, eight bytes at a time. Names are the administrator's: nobody gains by making them collide. */
-static uint32_t hash_name(const char *name, size_t n)
-{
-        static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / the golden ratio */
-        uint64_t hash = n, word;
-
-        for (; n > 0; n -= MIN(n, sizeof(word)), name += sizeof(word)) {
-                word = 0;
-                if (n >= sizeof(word))
-                        memcpy(&word, name, sizeof(word));
-                else
-                        memcpy(&word, name, n);
-                hash = (hash ^ word) * odd;
-                hash ^= hash >> 32;
-        }
-        return (uint32_t)hash;
-}
-
 static JobRecords **bucket(const MemoryStore *m, uint32_t hash)
 {
         return &m->buckets[hash & (m->n_buckets - 1)];
@@ -127,7 +110,7 @@ static void resize_buckets(MemoryStore *m, size_t n)
 static JobRecords *find_or_add_job(MemoryStore *m, const char *name)
 {
         size_t n = strlen(name);
-        uint32_t hash = hash_name(name, n);
+        uint32_t hash = (uint32_t)hash_text(name, n);
         JobRecords *job = find_job(m, name, hash);
 
         if (job)
@@ -343,7 +326,7 @@ static Record *newest_before(MemoryStore *m, uint64_t before)
 static void query_job(MemoryStore *m, const StoreQuery *query, const StoreAnswer *answer)
 {
         const char *name = query->jobs[0];
-        JobRecords *job = find_job(m, name, hash_name(name, strlen(name)));
+        JobRecords *job = find_job(m, name, (uint32_t)hash_text(name, strlen(name)));
         const Record *record = job ? job->newest : NULL;
         size_t n = 0;
 
