@@ -274,8 +274,10 @@ usec_t run_lateness(const Run *run);
  */
 typedef struct RunRecord {
         uint64_t id;
-        RunState state;
-        RunTrigger trigger;
+        RunState state : 8;
+        RunTrigger trigger : 8;
+        RunHold hold : 8;
+        bool older_definition : 1; /* the job was given another one since it began */
         unsigned attempts;
         uint64_t origin; /* as in a Run */
         usec_t scheduled_realtime; /* times: 0 not known */
@@ -298,9 +300,7 @@ typedef struct RunRecord {
         const char *resource;
         uint64_t resource_run;
         uint64_t replaces;
-        RunHold hold;
-        bool older_definition;       /* the job was given another one since it began */
-        uint64_t hold_run;           /* 0: none */
+        uint64_t hold_run;           /* of RUN_HOLD_RUN; 0: none */
         Requester started_by;
         Requester cancelled_by;
 } RunRecord;
