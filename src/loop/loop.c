@@ -157,14 +157,23 @@ static _noinline_ void stalled(Loop *loop, usec_t duration, usec_t now)
                 loop->stall_callback(&stall, &activity_now, loop->stall_userdata);
 }
 
-usec_t loop_callback_ended(Loop *loop, usec_t began_boottime)
-{
-        usec_t now = clock_boottime(loop->clock), duration = usec_sub(now, began_boottime);
+/* What is known is no older than a callback when that begins, so a stall is found here as well. */
+_Static_assert(LOOP_USAGE_AGE <= LOOP_STALL_USEC, "the use is looked at after each stall");
 
+static _noinline_ void look_at_usage(Loop *loop, usec_t duration, usec_t now)
+{
         if (duration >= LOOP_STALL_USEC)
                 stalled(loop, duration, now);
-        else if (now >= loop->usage_due_boottime)
+        else
                 read_usage(loop, now);
+}
+
+usec_t loop_callback_ended(Loop *loop, usec_t began_boottime)
+{
+        usec_t now = clock_boottime(loop->clock);
+
+        if (now >= loop->usage_due_boottime)
+                look_at_usage(loop, usec_sub(now, began_boottime), now);
         activity_clear();
         if (loop->ended_callback)
                 loop->ended_callback(loop->ended_userdata);
