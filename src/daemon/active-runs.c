@@ -122,6 +122,12 @@ static Slot *table_find(const Table *table, uint64_t at, uint64_t id)
         return NULL;
 }
 
+/* Without a look into the slot itself: of a page that is new to this process the first access is the one that writes. */
+static bool table_is_free(const Table *table, const Slot *slot)
+{
+        return table->ids[slot - table_slots(table)] == 0;
+}
+
 /* Takes or frees SLOT, once all else in it is written. */
 static void table_set_id(Table *table, Slot *slot, uint64_t id)
 {
@@ -321,10 +327,11 @@ static void keep(RunKeeper *keeper, Run *run, RunEntered entered, usec_t now_boo
 
         if (!slot)
                 return;
-        if (slot->id == 0) {
+        if (table_is_free(&active->table, slot)) {
                 write_run(active, slot, run);
                 table_set_id(&active->table, slot, run->id);
-                free_note(active, slot->replaces);
+                if (slot->replaces > 0)
+                        free_note(active, slot->replaces);
         }
         slot->started_realtime = run->started_realtime;
         note_attempt(active, slot, run, now_boottime);

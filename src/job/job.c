@@ -90,12 +90,12 @@ const char *job_state_to_string(JobState state)
 
 JobState job_state(const Job *job)
 {
+        if (job->n_active > 0 && !job->removed)
+                return JOB_RUNNING;
         if (job->removed)
                 return JOB_REMOVED;
         if (job->is_template)
                 return JOB_TEMPLATE;
-        if (job->n_active > 0)
-                return JOB_RUNNING;
         if (!job->spec->job.enabled)
                 return JOB_DISABLED;
         if (job->paused_realtime > 0)
