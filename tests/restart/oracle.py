@@ -51,6 +51,7 @@ class Seen:
     state: str = ""
     error: str = ""
     final_life: int = 0
+    finished: str = ""  # by the clock, as 2026-01-31T12:00:00.123456Z
     ended_in_stream: bool = False
     attempts: int = 0
     begins: int = 0
@@ -85,6 +86,7 @@ class Oracle:
         self.closed_gates = set()
         self.loaded = set(jobs)
         self.in_files = self.loaded  # those whose files are in their places now
+        self.away_since = {}  # of those whose files are not, by the clock: after the reload
 
     # --- requests ---
 
@@ -214,6 +216,7 @@ class Oracle:
         if request:
             self.check_inheritance(seen, request, record)
         seen.error = (record["error"] or {}).get("kind", "")
+        seen.finished = record["finished"] or ""
         if state in FINAL:
             self.end(seen, state, streamed)
         elif not seen.final:
@@ -273,12 +276,17 @@ class Oracle:
             return
         if seen.error == "poison" and request.crashes < 2:
             violate(5, f"run {seen.id} of {request} ends as poison after {request.crashes} crashes")
-        if self.file_of(seen.job) not in self.in_files:
+        if self.was_away(seen):
             self.seal(request, f"its run {seen.id} had ended as {state} while the job was away")
         elif state != "lost":
             self.seal(request, f"its run {seen.id} had ended as {state}")
         elif request.job.limit == 1 and seen.attempts > 0:
             self.seal(request, f"its run {seen.id} was lost, and it has no Retries=")
+
+    def was_away(self, seen):
+        """Whether the file of its job was away when it ended, and not only when that was heard of."""
+        name = self.file_of(seen.job)
+        return name not in self.in_files and seen.finished >= self.away_since.get(name, "")
 
     def happened(self, event):
         """An event of the stream."""
@@ -345,10 +353,12 @@ class Oracle:
             if not request.sealed:
                 request.crashes += 1
         for seen in self.runs.values():
-            if seen.final or seen.excused:
+            if seen.final:
                 continue
             seen.marks.append(("crash", ""))
             request = seen.request
+            if seen.excused:
+                continue
             if not request or self.life not in (seen.life, seen.began_life):
                 seen.excused = True
                 continue
@@ -360,9 +370,13 @@ class Oracle:
             request.streak = request.streak + 1 if certain and soon and seen.began else -100
             if request.streak == 2:
                 self.seal(request, "two attempts of it in a row had ended the daemon at once", 5)
+        self.forget_entering()
+
+    def forget_entering(self):
+        """Nobody knows whether the daemon learnt of what was entered last before its end."""
         for scope, run in list(self.holders.items()):
             if self.runs[run].marks[-2:-1] == [("entered", scope)]:
-                del self.holders[scope]  # nobody knows whether the daemon learnt of it
+                del self.holders[scope]
 
     def stopped(self):
         """The daemon was stopped and ended well: nothing is left of anything."""
@@ -378,6 +392,7 @@ class Oracle:
             if not seen.final:
                 seen.marks.append(("crash", ""))
                 seen.excused = True
+        self.forget_entering()
 
     def broke_state(self, damaged=False):
         """What the daemon keeps was taken away or DAMAGED: it can't know what was under way."""

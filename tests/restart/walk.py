@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from datetime import datetime, timezone
 
 import spoil
 from control import PATIENCE, Gone, Refused, Violation, parse, violate
@@ -300,12 +301,14 @@ class Walk:
             os.rename(self.lab.path(f"jobs/{name}.job"), self.lab.path(f"aside/{name}.job"))
             self.in_files.discard(name)
         self.reload()
+        self.oracle.away_since.setdefault(name, datetime.now(timezone.utc).isoformat(timespec="microseconds"))
 
     def step_back(self, name):
         """Puts it back as it was."""
         if name not in self.in_files:
             os.rename(self.lab.path(f"aside/{name}.job"), self.lab.path(f"jobs/{name}.job"))
             self.in_files.add(name)
+        self.oracle.away_since.pop(name, None)
         self.reload()
 
     def step_change(self, name, field, value):
