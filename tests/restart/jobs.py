@@ -83,12 +83,15 @@ class Job:
         alone = ["Environment=EXCLUSIVE=1"] if self.is_alone else []
         return [f"Command=act {self.behaviour} ${{token}}{event}", *alone]
 
+    def _patience(self):
+        return "KillAfterSec=" + ("300ms" if self.behaviour == "stubborn" else "30s")
+
     def _exec(self):
-        return ["[Exec]", *self._command(), "KillAfterSec=" + ("300ms" if self.behaviour == "stubborn" else "30s")]
+        return ["[Exec]", *self._command(), self._patience()]
 
     def _pool(self):
         alone = ["Environment=EXCLUSIVE=1"] if self.is_alone else ["Processes=64"] if self.overlap == "parallel" else []
-        return ["[Exec]", "StartMethod=pool", f"Command=act pool {self.behaviour}", "KillAfterSec=30s", *alone]
+        return ["[Exec]", "StartMethod=pool", f"Command=act pool {self.behaviour}", self._patience(), *alone]
 
     def _worker(self):
         return ["[Worker]", *self._command()]
