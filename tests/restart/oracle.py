@@ -75,6 +75,7 @@ class Oracle:
         self.jobs = jobs
         self.resources = resources
         self.life = 0
+        self.between = False  # no daemon has told of itself since the last one died
         self.after = "nothing"  # how the life before this one ended: nothing, stop, hurry, crash
         self.state_is_whole = True  # what the daemon keeps was not touched
         self.requests = {}
@@ -174,6 +175,9 @@ class Oracle:
     def run(self, run, job):
         if run not in self.runs:
             self.runs[run] = Seen(run, job, self.life)
+            if self.between:
+                # Of the one that died, perhaps, by a command that outlived it.
+                self.runs[run].marks.append(("crash", ""))
         return self.runs[run]
 
     def around(self, word, job, run, scope):
@@ -350,6 +354,7 @@ class Oracle:
 
     def crashed(self, in_stop=False):
         """The daemon was killed, perhaps IN_STOP; all that it told and that was noted until then has been read."""
+        self.between = True
         for request in self.requests.values():
             if not request.sealed:
                 request.crashes += 1
@@ -387,6 +392,7 @@ class Oracle:
 
     def hurried(self):
         """It was stopped by a second signal: what is entered is left by the next one, but nothing is tried again."""
+        self.between = True
         for request in self.requests.values():
             self.seal(request, "the daemon was stopped since")
         for seen in self.runs.values():
@@ -417,6 +423,7 @@ class Oracle:
 
     def born(self, records):
         """It answers, and RECORDS are the first that it tells of."""
+        self.between = False
         before = [seen for seen in self.runs.values() if not seen.final and seen.life < self.life]
         self.listed(records)
         known = {record["run"]: record for record in records}

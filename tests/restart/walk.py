@@ -91,6 +91,7 @@ class Walk:
             pass
         if self.lab.watch:
             self.read_events()
+        self.read_notes()
 
     def wait(self, what, condition, seconds=PATIENCE):
         end = time.monotonic() + seconds
