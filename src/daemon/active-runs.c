@@ -9,6 +9,7 @@
 #include "daemon/active-runs.h"
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mapped-file.h"
 #include "base/string-util.h"
@@ -25,7 +26,7 @@
 /* How often it is noted that the daemon is there, as long as an attempt is younger than POISON_WINDOW_USEC. */
 #define ALIVE_USEC USEC_PER_SEC
 
-static const char magic[16] = "takt active 2\n";
+static const char magic[16] = "takt active 3\n";
 
 /* The beginning of the file. */
 typedef struct Header {
@@ -52,6 +53,7 @@ typedef struct Slot {
         uint64_t origin;           /* as in a Run */
         uint64_t replaces;         /* the lost run whose place it took; 0: none */
         uint32_t attempts;
+        uint32_t seal;       /* of the id and the text: slot_seal() */
         uint8_t trigger;
         uint8_t event_depth;
         uint8_t has_params;
@@ -63,7 +65,7 @@ typedef struct Slot {
         char text[TEXT_SIZE]; /* the job's name and the parameters, each ended by a NUL */
 } Slot;
 
-_Static_assert(sizeof(Slot) <= 512 && sizeof(Slot) > 504, "slots of 512 bytes don't straddle pages");
+_Static_assert(sizeof(Slot) == 512, "slots of 512 bytes don't straddle pages");
 _Static_assert(TEXT_SIZE > JOB_NAME_MAX + sizeof("{}"), "each name fits");
 _Static_assert(HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
 
@@ -219,17 +221,27 @@ static const char *slot_params(const Slot *slot)
         return slot->text + strlen(slot->text) + 1;
 }
 
+/* Tells a slot that is not as it was written: what a garbled one asks for must not be executed. N is of the text. */
+static uint32_t slot_seal(const char *text, size_t n, uint64_t id)
+{
+        uint64_t hash = hash_text(text, n) + id;
+
+        return (uint32_t)(hash ^ hash >> 32);
+}
+
 /* Each name fits; PARAMS (NULL: {}) may not. */
-static void write_text(Slot *slot, const char *job, const char *params)
+static void write_text(Slot *slot, uint64_t id, const char *job, const char *params)
 {
         char *end = stpcpy(slot->text, job) + 1;
         size_t n = params ? strlen(params) + 1 : sizeof("{}");
 
         slot->has_params = n <= TEXT_SIZE - (size_t)(end - slot->text);
-        if (params && slot->has_params)
-                memcpy(end, params, n);
-        else
-                memcpy(end, "{}", sizeof("{}"));
+        if (!params || !slot->has_params) {
+                params = "{}";
+                n = sizeof("{}");
+        }
+        memcpy(end, params, n);
+        slot->seal = slot_seal(slot->text, (size_t)(end - slot->text) + n, id);
 }
 
 static ActiveRuns *from_keeper(const RunKeeper *keeper)
@@ -290,7 +302,7 @@ static void write_run(const ActiveRuns *active, Slot *slot, const Run *run)
         slot->repeat = REPEAT_NO;
         replaced = find_left(active, slot->replaces);
         slot->n_deaths = replaced ? replaced->n_deaths : 0;
-        write_text(slot, run->job->name, run->extra->params);
+        write_text(slot, run->id, run->job->name, run->extra->params);
 }
 
 /* Only while an attempt is under way the run may be to blame for the end of the daemon. */
@@ -416,13 +428,19 @@ static bool params_are_sane(const char *params)
                                        json_root(doc)->type == JSON_OBJECT);
 }
 
+/* Whether it is as it was written. What changes while the run lives is not part of the seal. */
+static bool slot_is_sealed(const Slot *slot)
+{
+        size_t job = strnlen(slot->text, TEXT_SIZE) + 1;
+        size_t params = job < TEXT_SIZE ? strnlen(slot->text + job, TEXT_SIZE - job) + 1 : 0;
+
+        return params > 0 && job + params <= TEXT_SIZE && slot->seal == slot_seal(slot->text, job + params, slot->id);
+}
+
 static bool slot_is_sane(const Slot *slot)
 {
-        const char *end = memchr(slot->text, '\0', TEXT_SIZE);
-
-        return slot->id > 0 && slot->id < RUN_ID_END && slot->trigger < _RUN_TRIGGER_MAX && slot->repeat < _REPEAT_MAX && end &&
-               job_name_is_valid(slot->text) && memchr(end + 1, '\0', TEXT_SIZE - (size_t)(end + 1 - slot->text)) &&
-               params_are_sane(slot_params(slot));
+        return slot->id > 0 && slot->id < RUN_ID_END && slot->trigger < _RUN_TRIGGER_MAX && slot->repeat < _REPEAT_MAX &&
+               slot_is_sealed(slot) && job_name_is_valid(slot->text) && params_are_sane(slot_params(slot));
 }
 
 /* NULL: it can be used. */
