@@ -272,7 +272,7 @@ class Oracle:
         if seen.final:
             return
         seen.state, seen.final_life = state, self.life
-        seen.marks.append(("told", state))
+        seen.marks.append(("told", "lost" if seen.error == "poison" else state))
         for scope in [scope for scope, run in self.holders.items() if run == seen.id]:
             del self.holders[scope]
         request = seen.request
@@ -420,6 +420,9 @@ class Oracle:
         self.life += 1
         self.loaded = loaded
         self.alone = {}
+        for scope, run in list(self.holders.items()):
+            if self.file_of(self.runs[run].job) not in loaded:
+                del self.holders[scope]  # what a job that is no more had entered is not left
 
     def born(self, records):
         """It answers, and RECORDS are the first that it tells of."""
