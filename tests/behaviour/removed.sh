@@ -91,8 +91,11 @@ taktctl -q wait --timeout 20 dev@7 >/dev/null &
 waiter=$!
 helper $waiter
 is "a removed job is cancelled by name" 0 "$(status_of taktctl cancel alone dev@7 listens)"
+is_gone() {
+        [ "$(status_of taktctl status "$1")" = 3 ]
+}
 for name in alone listens dev@7; do
-        eventually "$name is gone with its run" test "$(status_of taktctl status "$name")" = 3 || :
+        eventually "$name is gone with its run" is_gone "$name" || :
 done
 wait $waiter || :
 is "a run of a removed job, waited for by name" cancelled "$(runs "[r[\"state\"] for r in rs if r[\"run\"] == $instance][0]" dev@7)"
