@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "daemon/run-slots.h"
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/string-util.h"
+#include "job/run.h"
+#include "job/spec.h"
+#include "json/json.h"
+#include "sched/run-id.h"
+
+static const char magic[16] = "takt active 3\n";
+
+_Static_assert(sizeof(Slot) == 512, "slots of 512 bytes don't straddle pages");
+_Static_assert(SLOT_TEXT_SIZE > JOB_NAME_MAX + sizeof("{}"), "each name fits");
+_Static_assert(SLOT_HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
+
+/* Of the N bytes of TEXT, and the id. base/seal.h is for lines, and slower: this is written at each start of a run. */
+static uint32_t text_seal(const char *text, size_t n, uint64_t id)
+{
+        uint64_t hash = hash_text(text, n) + id;
+
+        return (uint32_t)(hash ^ hash >> 32);
+}
+
+void slot_write_text(Slot *slot, uint64_t id, const char *job, const char *params)
+{
+        char *end = stpcpy(slot->text, job) + 1;
+        size_t n = params ? strlen(params) + 1 : sizeof("{}");
+
+        slot->has_params = n <= SLOT_TEXT_SIZE - (size_t)(end - slot->text);
+        if (!params || !slot->has_params) {
+                params = "{}";
+                n = sizeof("{}");
+        }
+        memcpy(end, params, n);
+        slot->seal = text_seal(slot->text, (size_t)(end - slot->text) + n, id);
+}
+
+/* --- the table --- */
+
+static size_t file_size(size_t n)
+{
+        return SLOT_HEADER_SIZE + n * sizeof(Slot);
+}
+
+void slot_table_write_header(SlotTable *table)
+{
+        SlotHeader header = { .n = table->n };
+
+        memcpy(header.magic, magic, sizeof(magic));
+        memcpy(table->map, &header, sizeof(header));
+}
+
+int slot_table_create(const char *path, size_t n, SlotTable *ret)
+{
+        _cleanup_free_ uint64_t *ids = new0(uint64_t, n);
+        MappedFile *file;
+        int r;
+
+        if (!ids)
+                return -ENOMEM;
+        r = mapped_file_new(path, file_size(n), file_size(n), &file);
+        if (r < 0)
+                return r;
+        *ret = (SlotTable){ .file = file, .map = mapped_file_data(file), .ids = TAKE_PTR(ids), .n = n };
+        slot_table_write_header(ret);
+        return 0;
+}
+
+void slot_table_deinit(SlotTable *table)
+{
+        mapped_file_free(table->file);
+        free(table->ids);
+        *table = (SlotTable){};
+}
+
+bool slot_table_put(SlotTable *table, const Slot *slot, uint64_t id)
+{
+        Slot *place = slot_table_find(table, id, 0);
+
+        if (!place)
+                return false;
+        *place = *slot;
+        slot_table_set_id(table, place, id);
+        return true;
+}
+
+/* --- what the last daemon left --- */
+
+void slots_left_deinit(SlotsLeft *left)
+{
+        free(left->slots);
+        *left = (SlotsLeft){};
+}
+
+static bool params_are_sane(const char *params)
+{
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+
+        return streq(params, "{}") || (json_parse(params, strlen(params), NULL, &doc, NULL) >= 0 &&
+                                       json_root(doc)->type == JSON_OBJECT);
+}
+
+/* Whether it is as it was written. What changes while the run lives is not part of the seal. */
+static bool is_sealed(const Slot *slot)
+{
+        size_t job = strnlen(slot->text, SLOT_TEXT_SIZE) + 1;
+        size_t params = job < SLOT_TEXT_SIZE ? strnlen(slot->text + job, SLOT_TEXT_SIZE - job) + 1 : 0;
+
+        return params > 0 && job + params <= SLOT_TEXT_SIZE &&
+               slot->seal == text_seal(slot->text, job + params, slot->id);
+}
+
+static bool is_sane(const Slot *slot)
+{
+        return slot->id > 0 && slot->id < RUN_ID_END && slot->trigger < _RUN_TRIGGER_MAX &&
+               slot->repeat < _REPEAT_MAX && is_sealed(slot) && job_name_is_valid(slot_job(slot)) &&
+               params_are_sane(slot_params(slot));
+}
+
+/* NULL: it can be used. */
+static const char *look_at_header(const Buffer *file, SlotHeader *ret)
+{
+        if (file->len < SLOT_HEADER_SIZE)
+                return "it is cut short";
+        memcpy(ret, file->data, sizeof(*ret));
+        return memcmp(ret->magic, magic, sizeof(magic)) == 0 ? NULL : "it is of another format";
+}
+
+/* 1: there is something; 0: there is not, which is told; -ENOMEM. */
+static int read_file(const char *path, size_t max, Buffer *file, SlotsLeft *left)
+{
+        int r = read_plain_file(path, file_size(max), file);
+        const char *problem;
+        SlotHeader header = {};
+
+        if (r == -ENOENT || r == -ENOMEM)
+                return r == -ENOENT ? 0 : r;
+        problem = r < 0 ? strerror(-r) : look_at_header(file, &header);
+        if (problem)
+                log_warning("%s is not readable (%s); runs that were under way are not known", path, problem);
+        else if (file->len < file_size(MIN(header.n, (uint64_t)max)))
+                log_warning("%s is not readable to its end (it is cut short); some runs that were under way are not known",
+                            path);
+        left->on_purpose = header.left;
+        left->alive_boottime = header.alive_boottime;
+        return !problem;
+}
+
+/* Two slots of one id, of which at most one tells the truth, are one run. */
+static void sort(SlotsLeft *left)
+{
+        size_t n = 0;
+
+        qsort(left->slots, left->n, sizeof(Slot), slot_compare);
+        for (size_t i = 0; i < left->n; i++)
+                if (n == 0 || left->slots[n - 1].id != left->slots[i].id)
+                        left->slots[n++] = left->slots[i];
+        left->n = n;
+}
+
+/* Where two runs stand for one, as the daemon ended right between two notes, the older one was dealt with. */
+static void drop_replaced(SlotsLeft *left)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < left->n; i++) {
+                Slot *replaced = slots_left_find(left, left->slots[i].replaces);
+
+                if (replaced)
+                        replaced->text[0] = '\0';
+        }
+        for (size_t i = 0; i < left->n; i++)
+                if (left->slots[i].text[0])
+                        left->slots[n++] = left->slots[i];
+        left->n = n;
+}
+
+int slots_left_read(const char *path, size_t max, SlotsLeft *ret)
+{
+        _cleanup_buffer_ Buffer file = BUFFER_NULL;
+        SlotsLeft left = {};
+        size_t n, n_garbled = 0;
+        int r = read_file(path, max, &file, &left);
+
+        if (r < 0)
+                return r;
+        n = r > 0 ? (file.len - SLOT_HEADER_SIZE) / sizeof(Slot) : 0;
+        left.slots = new0(Slot, n + 1);
+        if (!left.slots)
+                return -ENOMEM;
+        for (size_t i = 0; i < n; i++) {
+                Slot *slot = &left.slots[left.n];
+                bool sane;
+
+                memcpy(slot, file.data + SLOT_HEADER_SIZE + i * sizeof(Slot), sizeof(Slot));
+                sane = is_sane(slot);
+                left.n += sane;
+                n_garbled += !sane && slot->id > 0;
+        }
+        if (n_garbled > 0)
+                log_warning("%zu entries of %s are garbled; these runs that were under way are not known", n_garbled, path);
+        sort(&left);
+        drop_replaced(&left);
+        *ret = left;
+        return 0;
+}
