@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #pragma once
 /*
- * A fast hash of short texts of the administrator's, of whom nobody gains by making two collide; for texts of others
- * there is base/siphash.h. It is the same in each life of a daemon, on machines of one byte order.
+ * A fast hash of short texts, for where nobody gains by making two collide. Elsewhere base/siphash.h has its
+ * place. It is the same in each life of a daemon, on machines of one byte order.
  */
 
 #include <string.h>

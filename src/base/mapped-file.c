@@ -144,8 +144,9 @@ static int open_new(MappedFile *file)
 /* Maps the file from FROM to END, up to where its contents are those of the memory. */
 static int map_range(MappedFile *file, size_t from, size_t end)
 {
-        if (mmap(file->base + from, end - from, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file->fd, (off_t)from) ==
-            MAP_FAILED)
+        const int protection = PROT_READ | PROT_WRITE, flags = MAP_SHARED | MAP_FIXED;
+
+        if (mmap(file->base + from, end - from, protection, flags, file->fd, (off_t)from) == MAP_FAILED)
                 return negative_errno();
         file->kept = end;
         return 0;
@@ -240,7 +241,7 @@ static int extend(MappedFile *file, size_t size)
         if (file->fd < 0 || file->kept < old || file->n_broken > 0)
                 return 0;
         r = -posix_fallocate(file->fd, (off_t)old, (off_t)(size - old));
-        /* All of it anew: valgrind 3.19 aborts where two mappings of a file meet that was renamed between them. */
+        /* All of it anew: valgrind 3.19 aborts where two mappings meet of a file that was renamed since. */
         if (r >= 0)
                 r = map_range(file, 0, size);
         if (r < 0)

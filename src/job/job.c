@@ -90,10 +90,10 @@ const char *job_state_to_string(JobState state)
 
 JobState job_state(const Job *job)
 {
-        if (job->n_active > 0 && !job->removed)
-                return JOB_RUNNING;
         if (job->removed)
                 return JOB_REMOVED;
+        if (job->n_active > 0)
+                return JOB_RUNNING;
         if (job->is_template)
                 return JOB_TEMPLATE;
         if (!job->spec->job.enabled)

@@ -229,7 +229,7 @@ const char *job_spec_trigger(const JobSpec *spec, size_t i)
 
 uint64_t job_trigger_id(const char *trigger)
 {
-        /* Of a collision would come that another line of the same job is shown. */
+        /* Where two lines of a job collide, the other one is shown. */
         return trigger ? hash_text(trigger, strlen(trigger)) : 0;
 }
 

@@ -157,7 +157,7 @@ static _noinline_ void stalled(Loop *loop, usec_t duration, usec_t now)
                 loop->stall_callback(&stall, &activity_now, loop->stall_userdata);
 }
 
-/* What is known is no older than a callback when that begins, so a stall is found here as well. */
+/* The use is due at the latest LOOP_USAGE_AGE after a callback began: after a stall it always is. */
 _Static_assert(LOOP_USAGE_AGE <= LOOP_STALL_USEC, "the use is looked at after each stall");
 
 static _noinline_ void look_at_usage(Loop *loop, usec_t duration, usec_t now)
