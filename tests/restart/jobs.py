@@ -84,7 +84,8 @@ class Job:
         return [f"Command=act {self.behaviour} ${{token}}{event}", *alone]
 
     def _patience(self):
-        # A shell that is told to end right before it opens a gate hears of it when that opens; a stop waits for 20 s.
+        # A shell that is told to end right before it opens a gate hears of it when that opens.
+        # A stop waits for 20 s.
         return "KillAfterSec=" + ("300ms" if self.behaviour == "stubborn" else "10s")
 
     def _exec(self):

@@ -193,6 +193,10 @@ class Oracle:
 
     # --- what is told ---
 
+    def free(self, is_free):
+        """Takes nobody for the holder any more of what IS_FREE says of, given the scope and the run."""
+        self.holders = {scope: run for scope, run in self.holders.items() if not is_free(scope, run)}
+
     def check_identity(self, seen, job, request):
         if seen.job != job or (seen.request and request and seen.request is not request):
             violate(3, f"the id {seen.id} of {seen.request or seen.job} is given to {request or job} as well")
@@ -273,8 +277,7 @@ class Oracle:
             return
         seen.state, seen.final_life = state, self.life
         seen.marks.append(("told", "lost" if seen.error == "poison" else state))
-        for scope in [scope for scope, run in self.holders.items() if run == seen.id]:
-            del self.holders[scope]
+        self.free(lambda scope, run: run == seen.id)
         request = seen.request
         if not request or request.job.group:
             return
@@ -380,9 +383,7 @@ class Oracle:
 
     def forget_entering(self):
         """Nobody knows whether the daemon learnt of what was entered last before its end."""
-        for scope, run in list(self.holders.items()):
-            if self.runs[run].marks[-2:-1] == [("entered", scope)]:
-                del self.holders[scope]
+        self.free(lambda scope, run: self.runs[run].marks[-2:-1] == [("entered", scope)])
 
     def stopped(self):
         """The daemon was stopped and ended well: nothing is left of anything."""
@@ -420,9 +421,8 @@ class Oracle:
         self.life += 1
         self.loaded = loaded
         self.alone = {}
-        for scope, run in list(self.holders.items()):
-            if self.file_of(self.runs[run].job) not in loaded:
-                del self.holders[scope]  # what a job that is no more had entered is not left
+        # What a job that is no more had entered is not left.
+        self.free(lambda scope, run: self.file_of(self.runs[run].job) not in loaded)
 
     def born(self, records):
         """It answers, and RECORDS are the first that it tells of."""
@@ -447,8 +447,7 @@ class Oracle:
             violate(1, f"run {seen.id} of {seen.request} was under way when the daemon was killed, and the next one "
                                "does not know of it")
         if job not in self.loaded or not self.state_is_whole:
-            for scope in [scope for scope, run in self.holders.items() if run == seen.id]:
-                del self.holders[scope]
+            self.free(lambda scope, run: run == seen.id)
             seen.marks.append(("spoilt", ""))
         seen.state, seen.final_life = "lost", self.life
 

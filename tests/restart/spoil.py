@@ -52,7 +52,10 @@ _DAMAGES = {"quote": _quote, "flip": _flip, "cut": _cut, "zeros": _zeros, "noise
 
 
 def spoil(state, how, rng):
-    """Loses or damages what is in the directory STATE, if it is there. Run ids are only ever lost: see run-id.h for what is no number."""
+    """Loses or damages what is in the directory STATE, if it is there.
+
+    Run ids are only ever lost: see run-id.h for what is no number.
+    """
     if not os.path.isdir(state):
         return
     if how in _DAMAGES:

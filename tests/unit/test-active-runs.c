@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/string-util.h"
 #include "daemon/active-runs.h"
+#include "daemon/run-slots.h"
 #include "job/guard.h"
 #include "kinds/kinds.h"
 #include "loop/loop.h"
@@ -621,26 +622,26 @@ static void test_death_at_the_start(_unused_ void **state)
 
 /* --- a file that is not as it was written --- */
 
-#define SLOT_SIZE 512U
-#define TEXT_IN_SLOT (SLOT_SIZE - 440U)
+static const char often_text[] = "often\0{}"; /* in the slot of a run of it */
 
 /* Turns bit I of run ID's slot: of the id, or of what it is to do. */
 static void flip(const World *w, uint64_t id, size_t i)
 {
         _cleanup_free_ char *path = path_join(w->directory, "active-runs");
         _cleanup_buffer_ Buffer file = BUFFER_NULL;
-        char *slot, *byte;
+        char *slot, *text, *byte;
 
         assert_int_equal(read_plain_file(path, 1U << 20, &file), 0);
-        for (slot = file.data + 8 * SLOT_SIZE; memcmp(slot, &id, sizeof(id)) != 0; slot += SLOT_SIZE)
-                assert_true(slot + SLOT_SIZE < file.data + file.len);
-        assert_memory_equal(slot + TEXT_IN_SLOT, "often\0{}", sizeof("often\0{}"));
-        byte = i < 8 * sizeof(id) ? slot + i / 8 : slot + TEXT_IN_SLOT + (i / 8 - sizeof(id));
+        for (slot = file.data + SLOT_HEADER_SIZE; memcmp(slot, &id, sizeof(id)) != 0; slot += sizeof(Slot))
+                assert_true(slot + sizeof(Slot) < file.data + file.len);
+        text = slot + offsetof(Slot, text);
+        assert_memory_equal(text, often_text, sizeof(often_text));
+        byte = i < 8 * sizeof(id) ? slot + i / 8 : text + (i / 8 - sizeof(id));
         *byte = (char)(*byte ^ 1 << i % 8);
         assert_int_equal(write_file_atomic(path, file.data, file.len, 0600, false), 0);
 }
 
-/* A run of 20 s is noted, the daemon dies, and bit I of the note turns (SIZE_MAX: none): what the next one does. */
+/* A run of 20 s is noted, the daemon dies, bit I of the note turns (SIZE_MAX: none): what comes of it. */
 static void live_after_flip(size_t i, unsigned *ret_lost, unsigned *ret_executions)
 {
         World *w = world_new();
@@ -669,7 +670,7 @@ static void test_no_bit_is_believed(_unused_ void **state)
         unsigned all_lost, all_executions, n_lost, n_executions;
 
         live_after_flip(SIZE_MAX, &all_lost, &all_executions);
-        for (size_t i = 0; i < 8 * (sizeof(uint64_t) + sizeof("often\0{}")); i++) {
+        for (size_t i = 0; i < 8 * (sizeof(uint64_t) + sizeof(often_text)); i++) {
                 live_after_flip(i, &n_lost, &n_executions);
                 assert_int_equal(n_lost, all_lost - 1);
                 assert_int_equal(n_executions, all_executions - 1);
