@@ -9,20 +9,27 @@
 
 #include "base/macro.h"
 
-/* Multiplies and folds TEXT[0…N), eight bytes at a time. */
+/* Multiplies and folds. */
+static inline uint64_t hash_word(uint64_t hash, uint64_t word)
+{
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / the golden ratio */
+        return hash ^ hash >> 32;
+}
+
+/* Of TEXT[0…N), eight bytes at a time. The last eight may begin in those before: a shorter copy costs more. */
 static inline uint64_t hash_text(const char *text, size_t n)
 {
-        static const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15); /* 2^64 / the golden ratio */
-        uint64_t hash = n, word;
+        const char *end = text + n;
+        uint64_t hash = n, word = 0;
 
-        for (; n > 0; n -= MIN(n, sizeof(word)), text += sizeof(word)) {
-                word = 0;
-                if (n >= sizeof(word))
-                        memcpy(&word, text, sizeof(word));
-                else
-                        memcpy(&word, text, n);
-                hash = (hash ^ word) * odd;
-                hash ^= hash >> 32;
+        if (n < sizeof(word)) {
+                memcpy(&word, text, n);
+                return hash_word(hash, word);
         }
-        return hash;
+        for (; (size_t)(end - text) > sizeof(word); text += sizeof(word)) {
+                memcpy(&word, text, sizeof(word));
+                hash = hash_word(hash, word);
+        }
+        memcpy(&word, end - sizeof(word), sizeof(word));
+        return hash_word(hash, word);
 }
