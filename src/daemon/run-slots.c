@@ -16,26 +16,27 @@ _Static_assert(sizeof(Slot) == 512, "slots of 512 bytes don't straddle pages");
 _Static_assert(SLOT_TEXT_SIZE > JOB_NAME_MAX + sizeof("{}"), "each name fits");
 _Static_assert(SLOT_HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
 
-/* Of the N bytes of TEXT, and the id. base/seal.h is for lines, and slower: this is written at each start of a run. */
-static uint32_t text_seal(const char *text, size_t n, uint64_t id)
+/* Of what run ID is to do. base/seal.h is for lines, and slower: this is made at each start of a run. */
+static uint32_t make_seal(uint64_t id, const char *job, size_t job_len, const char *params, size_t params_len)
 {
-        uint64_t hash = hash_text(text, n) + id;
+        uint64_t hash = hash_word(hash_text(job, job_len), hash_text(params, params_len)) + id;
 
         return (uint32_t)(hash ^ hash >> 32);
 }
 
 void slot_write_text(Slot *slot, uint64_t id, const char *job, const char *params)
 {
-        char *end = stpcpy(slot->text, job) + 1;
-        size_t n = params ? strlen(params) + 1 : sizeof("{}");
+        size_t job_len = strlen(job), params_len = params ? strlen(params) : strlen("{}");
 
-        slot->has_params = n <= SLOT_TEXT_SIZE - (size_t)(end - slot->text);
+        slot->has_params = job_len + params_len + 2 <= SLOT_TEXT_SIZE;
         if (!params || !slot->has_params) {
                 params = "{}";
-                n = sizeof("{}");
+                params_len = strlen("{}");
         }
-        memcpy(end, params, n);
-        slot->seal = text_seal(slot->text, (size_t)(end - slot->text) + n, id);
+        memcpy(slot->text, job, job_len + 1);
+        memcpy(slot->text + job_len + 1, params, params_len + 1);
+        /* Of what was copied, as the copy may not be in the cache yet. */
+        slot->seal = make_seal(id, job, job_len, params, params_len);
 }
 
 /* --- the table --- */
@@ -76,17 +77,6 @@ void slot_table_deinit(SlotTable *table)
         *table = (SlotTable){};
 }
 
-bool slot_table_put(SlotTable *table, const Slot *slot, uint64_t id)
-{
-        Slot *place = slot_table_find(table, id, 0);
-
-        if (!place)
-                return false;
-        *place = *slot;
-        slot_table_set_id(table, place, id);
-        return true;
-}
-
 /* --- what the last daemon left --- */
 
 void slots_left_deinit(SlotsLeft *left)
@@ -106,11 +96,12 @@ static bool params_are_sane(const char *params)
 /* Whether it is as it was written. What changes while the run lives is not part of the seal. */
 static bool is_sealed(const Slot *slot)
 {
-        size_t job = strnlen(slot->text, SLOT_TEXT_SIZE) + 1;
-        size_t params = job < SLOT_TEXT_SIZE ? strnlen(slot->text + job, SLOT_TEXT_SIZE - job) + 1 : 0;
+        const size_t job_len = strnlen(slot->text, SLOT_TEXT_SIZE - 1), room = SLOT_TEXT_SIZE - 1 - job_len;
+        const char *params = slot->text + job_len + 1;
+        const size_t params_len = strnlen(params, room);
 
-        return params > 0 && job + params <= SLOT_TEXT_SIZE &&
-               slot->seal == text_seal(slot->text, job + params, slot->id);
+        /* Where the text has no end, there is no room for another one. */
+        return params_len < room && slot->seal == make_seal(slot->id, slot->text, job_len, params, params_len);
 }
 
 static bool is_sane(const Slot *slot)

@@ -114,13 +114,23 @@ static inline void slot_table_set_id(SlotTable *table, Slot *slot, uint64_t id)
         __atomic_store_n(&slot->id, id, __ATOMIC_RELEASE);
 }
 
+/* Copies SLOT, of run ID; in line, as a table that grows does so for each. False: there is no place for it. */
+static inline bool slot_table_put(SlotTable *table, const Slot *slot, uint64_t id)
+{
+        Slot *place = slot_table_find(table, id, 0);
+
+        if (!place)
+                return false;
+        *place = *slot;
+        slot_table_set_id(table, place, id);
+        return true;
+}
+
 /* An empty table of N slots, in a file that gets its name by mapped_file_commit(). -ENOMEM. */
 int slot_table_create(const char *path, size_t n, SlotTable *ret);
 void slot_table_deinit(SlotTable *table);
 /* Writes the header of a table whose daemon was not there yet. */
 void slot_table_write_header(SlotTable *table);
-/* Copies SLOT, of run ID. False: there is no place for it. */
-bool slot_table_put(SlotTable *table, const Slot *slot, uint64_t id);
 
 /* --- what the last daemon left --- */
 
