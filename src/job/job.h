@@ -63,7 +63,6 @@ struct Job {
         uint8_t counted_state;     /* a JobState: where the scheduler counts it */
         uint8_t wall_seen;         /* changes of the wall clock that it has followed, modulo 256 */
         bool removed : 1;          /* it is defined no more; it is there as long as it has runs */
-        bool held : 1;             /* its record stays though nothing else keeps it: somebody walks over its runs */
         bool transient : 1;        /* only the call that made it knows it, and its run: it has no name */
         bool refused : 1;          /* its file is broken; SPEC is the last good definition */
         bool is_template : 1;      /* "NAME@": it never runs, its instances do */

@@ -108,19 +108,6 @@ static Obstacle overlap_obstacle(const Run *run)
         return (Obstacle){};
 }
 
-/* All of JOB but NEWEST, which may end by it as well. */
-static void replace_others(Scheduler *s, Job *job, const Run *newest)
-{
-        bool was_held = job->held;
-        Run *run;
-
-        job->held = true;
-        while ((run = stop_next_of(job, newest, true)))
-                stop_run(s, run, RUN_STOP_REPLACED);
-        job->held = was_held;
-        scheduler_forget_if_idle(s, job);
-}
-
 static void hold_for_run(Scheduler *s, Run *run, const Obstacle *obstacle)
 {
         Job *job = run->job;
@@ -136,7 +123,7 @@ static void hold_for_run(Scheduler *s, Run *run, const Obstacle *obstacle)
         }
         admit_wait(s, run, obstacle->hold, message);
         if (job->spec->schedule.overlap == OVERLAP_REPLACE && !run->member)
-                replace_others(s, job, run);
+                stop_older(s, run, RUN_STOP_REPLACED);
 }
 
 /* --- the way in --- */

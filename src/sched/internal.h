@@ -87,6 +87,7 @@ struct Scheduler {
         uint32_t n_zone_changes; /* of all times: zones.c */
         bool zones_wait;         /* one more, for those to follow who are to follow the wall clock first */
         usec_t begin_boottime;
+        struct RunWalk *walks; /* over runs that are asked to end, the innermost first: stop.c */
         bool shutting_down;
         void (*shutdown_done)(void *userdata);
         void *shutdown_userdata;
@@ -257,12 +258,14 @@ void execute_went_on(Scheduler *s, Run *run, usec_t attempt_boottime);
 /* Asks the run to end for this reason. It may have ended, and be gone, by the time of return. */
 void stop_run(Scheduler *s, Run *run, RunStop stop);
 /*
- * A run of JOB that nobody has asked to end yet, and that is not BUT; with RUNNING_AS_WELL, one under way too. The end of
- * a run may free any other, as what it held goes on to those: so each one is looked for anew, with JOB held.
+ * Asks the runs of its job that were made before NEWEST to end. The end of a run may free any other, as what it held goes on
+ * to those: all of these, NEWEST and the job may be gone by the time of return.
  */
-Run *stop_next_of(const Job *job, const Run *but, bool running_as_well);
-/* Ends those runs of the job, which is held, that wait for their turn, or for their next attempt. */
+void stop_older(Scheduler *s, Run *newest, RunStop stop);
+/* Ends those runs of JOB that wait for their turn, or for their next attempt. JOB may be gone afterwards. */
 void stop_waiting(Scheduler *s, Job *job, RunStop stop);
+/* RUN is about to leave the list of its job: who walks over that goes on behind it. */
+void stop_run_goes(Scheduler *s, const Run *run);
 /* The error of a run that was ended for this reason; MESSAGE NULL: the usual one. */
 void stop_set_error(Run *run, RunStop stop, const char *message);
 /* The last run has ended: who asked for the end of all is told. */

@@ -160,6 +160,8 @@ int runs_new(Scheduler *s, Job *job, uint64_t id, Run **ret)
 
 void runs_free(Scheduler *s, Run *run)
 {
+        if (s->walks)
+                stop_run_goes(s, run);
         list_unlink(&run->link);
         list_unlink(&run->queue);
         if (run == s->newest)

@@ -255,7 +255,7 @@ static void discard(Scheduler *s, Job *job);
 
 void scheduler_forget_if_idle(Scheduler *s, Job *job)
 {
-        if (job->n_runs > 0 || job->held || !(job->removed || job->transient || job->on_demand))
+        if (job->n_runs > 0 || !(job->removed || job->transient || job->on_demand))
                 return;
         if (job->on_demand) {
                 discard(s, job);
@@ -396,13 +396,14 @@ void scheduler_remove_job(Scheduler *s, Job *job)
 {
         catch_up_drop(s, job, RUN_MISSED, "late", "had not been caught up on when the job was removed");
         triggers_remove(s, job);
-        job->held = true;
-        stop_waiting(s, job, RUN_STOP_REMOVED);
         keep_drop(s, job);
         retire(s, job);
         scheduler_emit_job(s, job, EVENT_REMOVED, NULL);
-        job->held = false;
-        scheduler_forget_if_idle(s, job);
+        /* It goes with the last of its runs. */
+        if (job->n_runs > 0)
+                stop_waiting(s, job, RUN_STOP_REMOVED);
+        else
+                scheduler_forget_if_idle(s, job);
 }
 
 bool scheduler_pause_job_by(Scheduler *s, Job *job, const Requester *by)

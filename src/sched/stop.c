@@ -67,24 +67,56 @@ void scheduler_cancel_by(Scheduler *s, Run *run, const Requester *by)
         stop_run(s, run, RUN_STOP_CANCEL);
 }
 
-Run *stop_next_of(const Job *job, const Run *but, bool running_as_well)
+/* --- those of a job --- */
+
+/* A walk over the runs of a job, in the order in which they were made. NULL stands for the end of the list. */
+typedef struct RunWalk {
+        Run *next;
+        Run *end; /* is not walked over */
+        struct RunWalk *outer;
+} RunWalk;
+
+static Run *run_behind(const Run *run)
 {
+        return run->link.next == &run->job->runs ? NULL : container_of(run->link.next, Run, link);
+}
+
+void stop_run_goes(Scheduler *s, const Run *run)
+{
+        for (RunWalk *walk = s->walks; walk; walk = walk->outer) {
+                if (walk->next == run)
+                        walk->next = run_behind(run);
+                if (walk->end == run)
+                        walk->end = run_behind(run);
+        }
+}
+
+/* The job may be gone afterwards. */
+static void stop_before(Scheduler *s, Job *job, Run *end, bool running_as_well, RunStop stop)
+{
+        RunWalk walk = { .next = list_first(&job->runs, Run, link), .end = end, .outer = s->walks };
         Run *run;
 
-        list_foreach(run, &job->runs, Run, link)
-                if (run != but && run->unwanted == RUN_STOP_NONE && !guard_is_exiting(run) &&
-                    (running_as_well || run->state != RUN_RUNNING))
-                        return run;
-        return NULL;
+        s->walks = &walk;
+        while ((run = walk.next) != walk.end) {
+                walk.next = run_behind(run);
+                if (run->unwanted == RUN_STOP_NONE && !guard_is_exiting(run) && (running_as_well || run->state != RUN_RUNNING))
+                        stop_run(s, run, stop);
+        }
+        s->walks = walk.outer;
+}
+
+void stop_older(Scheduler *s, Run *newest, RunStop stop)
+{
+        stop_before(s, newest->job, newest, true, stop);
 }
 
 void stop_waiting(Scheduler *s, Job *job, RunStop stop)
 {
-        Run *run;
-
-        while ((run = stop_next_of(job, NULL, false)))
-                stop_run(s, run, stop);
+        stop_before(s, job, NULL, false, stop);
 }
+
+/* --- all --- */
 
 void stop_tell_if_idle(Scheduler *s)
 {

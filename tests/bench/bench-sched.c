@@ -5,7 +5,7 @@
  * read, so that this costs what it does, and counts how often. The figures are of processor time, which a
  * loaded machine does not change much; for counts of instructions run it under valgrind --tool=callgrind.
  *
- * usage: bench-sched [fires|missed|tasks [JOBS [SECONDS]]]
+ * usage: bench-sched [fires|missed|tasks|stops [JOBS [SECONDS]]]
  */
 #include <errno.h>
 #include <stdio.h>
@@ -233,6 +233,30 @@ static void bench_tasks(size_t n, _unused_ usec_t seconds)
         bench_deinit(&b);
 }
 
+/* Runs of one job that leave at once when it is removed: a half is under way and goes on, the other one waits for a place. */
+static void bench_stops(size_t n, _unused_ usec_t seconds)
+{
+        uint64_t ended;
+        double cpu;
+        Job *job;
+        Bench b;
+
+        bench_init(&b, n);
+        scheduler_begin(b.scheduler);
+        add_jobs(&b, 1, "Overlap=parallel", "1h");
+        job = scheduler_find_job(b.scheduler, "x@1");
+        for (size_t i = 0; i < 2 * n; i++)
+                check(scheduler_run(b.scheduler, job, &(RunRequest){ .trigger = RUN_TRIGGER_MANUAL }, NULL), "run");
+        ended = n_ended(&b);
+        cpu = cpu_seconds();
+        scheduler_remove_job(b.scheduler, job);
+        cpu = cpu_seconds() - cpu;
+        ended = n_ended(&b) - ended;
+        printf("%-40s %9llu runs  %6.0f ns of CPU a run\n", "waiting runs of a job that is removed", (unsigned long long)ended,
+               ended ? cpu * 1e9 / (double)ended : 0.0);
+        bench_deinit(&b);
+}
+
 static const struct {
         const char *name;
         void (*run)(size_t n, usec_t seconds);
@@ -240,6 +264,7 @@ static const struct {
         { "fires", bench_fires },
         { "missed", bench_missed },
         { "tasks", bench_tasks },
+        { "stops", bench_stops },
 };
 
 int main(int argc, char **argv)

@@ -343,6 +343,44 @@ static void test_retries_begin_anew(_unused_ void **state)
         fixture_free(f);
 }
 
+/* A run that replaces those of its job begins with the first of a group's members, whose end takes the other ones along. */
+static void test_replace_members(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        uint64_t group, newest;
+        Job *job;
+
+        job = add(f, "r", "[Job]\nType=sleep\n[Schedule]\nOverlap=replace\n[Sleep]\nDuration=1s\n");
+        group = engine_run(&f->engine, add_group(f, "g", "[Group]\nRun=r\nRun=r\nRun=r\n"));
+        assert_int_equal(job->n_active, 3);
+        newest = engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 10 * SEC);
+        assert_ended(f, group, RUN_FAILED, "member-failed", NULL, 0);
+        assert_ended(f, newest, RUN_SUCCEEDED, "", NULL, 1 * SEC);
+        assert_int_equal(f->by_state[RUN_CANCELLED], 3);
+        engine_check(&f->engine);
+        fixture_free(f);
+}
+
+/* Members that begin as others are replaced are newer than the run that replaces those, and are let be. */
+static void test_replace_older_alone(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        uint64_t group, newest;
+        Job *job;
+
+        job = add(f, "r", "[Job]\nType=sleep\n[Schedule]\nOverlap=replace\n[Sleep]\nDuration=1s\n");
+        group = engine_run(&f->engine, add_group(f, "g", "[Group]\nConcurrency=1\nErrors=keep\nFor=1..3\nRun=r\n"));
+        engine_advance_to(&f->engine, SEC / 2);
+        newest = engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 10 * SEC);
+        assert_ended(f, newest, RUN_SUCCEEDED, "", NULL, SEC * 3 / 2);
+        assert_ended(f, group, RUN_SUCCEEDED, "", NULL, SEC * 5 / 2);
+        assert_int_equal(f->by_state[RUN_CANCELLED], 1);
+        engine_check(&f->engine);
+        fixture_free(f);
+}
+
 static void test_remove_with_members(_unused_ void **state)
 {
         Fixture *f = fixture_new(NULL);
@@ -707,7 +745,7 @@ int main(void)
                 RUN(test_items),       RUN(test_concurrency),
                 RUN(test_overlap),     RUN(test_max_runs),
                 RUN(test_cancel),      RUN(test_retries_begin_anew),
-                RUN(test_remove_with_members), RUN(test_ten_thousand),
+                RUN(test_replace_members), RUN(test_replace_older_alone), RUN(test_remove_with_members), RUN(test_ten_thousand),
                 RUN(test_abandon),     RUN(test_load_errors),
                 RUN(test_cycles),      RUN(test_programs),
         };

@@ -913,15 +913,11 @@ static void test_remove_waiting_instance(_unused_ void **state)
         }
 }
 
-/* The end of one run hands on what it held to the next, which fails by that: whoever walks over them notices. */
-static void test_remove_with_resource(_unused_ void **state)
+static void set_resources(Fixture *f, const char *text)
 {
-        static const char text[] = "[Resource:lock]\nCapacity=1\n";
-        Fixture *f = fixture_new(NULL);
         _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
-        ResourceSet set = {}, none = {};
+        ResourceSet set = {};
         char path[] = "/tmp/takt-test-XXXXXX";
-        Job *job;
         int fd = mkstemp(path);
 
         assert_true(fd >= 0);
@@ -930,16 +926,32 @@ static void test_remove_with_resource(_unused_ void **state)
         assert_ok(resource_set_load(path, &report, &set));
         (void)unlink(path);
         assert_ok(scheduler_set_resources(f->engine.scheduler, &set));
-        job = add(f, "j", "Use=lock\nRetries=9\nRetryDelaySec=100s\n[Schedule]\nOverlap=queue\n");
-        plan.failures = 10;
-        for (unsigned n = 0; n < 4; n++)
-                (void)engine_run(&f->engine, job);
-        assert_ok(scheduler_set_resources(f->engine.scheduler, &none));
-        scheduler_remove_job(f->engine.scheduler, job);
-        assert_null(scheduler_find_job(f->engine.scheduler, "j"));
-        assert_int_equal(f->n_records, 4);
         resource_set_deinit(&set);
-        fixture_free(f);
+}
+
+/* The end of one run hands on what it held to the next, which fails by that: whoever walks over them notices. */
+static void test_remove_with_resource(_unused_ void **state)
+{
+        static const char *const overlaps[] = { "queue", "parallel" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(overlaps); i++) {
+                Fixture *f = fixture_new(NULL);
+                _cleanup_free_ char *keys = xasprintf("Use=a\nUse=b\nRetries=9\nRetryDelaySec=100s\n[Schedule]\nOverlap=%s\n",
+                                                      overlaps[i]);
+                Job *job;
+
+                set_resources(f, "[Resource:a]\n[Resource:b]\n");
+                job = add(f, "j", keys);
+                plan.failures = 10;
+                for (unsigned n = 0; n < 4; n++)
+                        (void)engine_run(&f->engine, job);
+                set_resources(f, "[Resource:a]\n");
+                scheduler_remove_job(f->engine.scheduler, job);
+                assert_null(scheduler_find_job(f->engine.scheduler, "j"));
+                assert_int_equal(f->n_records, 4);
+                engine_check(&f->engine);
+                fixture_free(f);
+        }
 }
 
 /* An instance made on demand has no schedule that could have missed anything in a pause. */
