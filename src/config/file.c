@@ -359,41 +359,67 @@ void config_item_place(const ConfigItem *item, size_t offset, unsigned *line, un
                 *column += column_of(from, item->value + MIN(offset, strlen(item->value))) - 1;
 }
 
-int config_item_error(const ConfigItem *item, ConfigReport *report, size_t offset, const char *format, ...)
+/* A problem at OFFSET bytes into the item's value, without its message. */
+static ConfigProblem problem_at(const ConfigItem *item, ConfigSeverity severity, size_t offset)
+{
+        ConfigProblem problem = { .severity = severity, .file = (char *)item->file };
+
+        config_item_place(item, offset, &problem.line, &problem.column);
+        return problem;
+}
+
+/* Adds it with "SUBJECT=: ", unless that is NULL, and the message. Returns -EBADMSG. */
+_printf_(4, 0)
+static int addv(ConfigReport *report, const ConfigProblem *problem, const char *subject, const char *format, va_list ap)
 {
         _cleanup_buffer_ Buffer message = BUFFER_NULL;
-        unsigned line, column;
+
+        if (!subject || buffer_appendf(&message, "%s=: ", subject) >= 0)
+                (void)buffer_appendv(&message, format, ap);
+        if (problem->severity == CONFIG_WARNING)
+                config_report_warn(report, problem->file, problem->line, problem->column, "%s", buffer_string(&message));
+        else
+                config_report_add(report, problem->file, problem->line, problem->column, "%s", buffer_string(&message));
+        return -EBADMSG;
+}
+
+int config_item_error(const ConfigItem *item, ConfigReport *report, size_t offset, const char *format, ...)
+{
+        const ConfigProblem problem = problem_at(item, CONFIG_ERROR, offset);
         va_list ap;
+        int r;
 
         va_start(ap, format);
-        (void)buffer_appendv(&message, format, ap);
+        r = addv(report, &problem, item->key, format, ap);
         va_end(ap);
-        config_item_place(item, offset, &line, &column);
-        return config_report_add(report, item->file, line, column, "%s=: %s", item->key, buffer_string(&message));
+        return r;
 }
 
 void config_item_warning(const ConfigItem *item, ConfigReport *report, size_t offset, const char *format, ...)
 {
-        _cleanup_buffer_ Buffer message = BUFFER_NULL;
-        unsigned line, column;
+        const ConfigProblem problem = problem_at(item, CONFIG_WARNING, offset);
         va_list ap;
 
         va_start(ap, format);
-        (void)buffer_appendv(&message, format, ap);
+        (void)addv(report, &problem, item->key, format, ap);
         va_end(ap);
-        config_item_place(item, offset, &line, &column);
-        config_report_warn(report, item->file, line, column, "%s=: %s", item->key, buffer_string(&message));
 }
 
 int config_item_key_error(const ConfigItem *item, ConfigReport *report, const char *format, ...)
 {
-        _cleanup_buffer_ Buffer message = BUFFER_NULL;
+        const ConfigProblem problem = {
+                .severity = CONFIG_ERROR,
+                .file = (char *)item->file,
+                .line = item->line,
+                .column = item->key_column,
+        };
         va_list ap;
+        int r;
 
         va_start(ap, format);
-        (void)buffer_appendv(&message, format, ap);
+        r = addv(report, &problem, NULL, format, ap);
         va_end(ap);
-        return config_report_add(report, item->file, item->line, item->key_column, "%s", buffer_string(&message));
+        return r;
 }
 
 const ConfigItem *config_items_find(const ConfigItems *items, const char *section, const char *key)
@@ -426,14 +452,15 @@ int config_items_error(const ConfigItems *items, ConfigReport *report, const cha
                        size_t offset, const char *format, ...)
 {
         const ConfigItem *item = config_items_find(items, section, key);
-        _cleanup_buffer_ Buffer message = BUFFER_NULL;
+        _cleanup_free_ char *subject = item ? NULL : xasprintf("[%s] %s", section, key);
+        ConfigProblem problem = { .severity = CONFIG_ERROR, .file = items->n_files > 0 ? items->files[0] : (char *)"job" };
         va_list ap;
+        int r;
 
-        va_start(ap, format);
-        (void)buffer_appendv(&message, format, ap);
-        va_end(ap);
         if (item)
-                return config_item_error(item, report, offset, "%s", buffer_string(&message));
-        return config_report_add(report, items->n_files > 0 ? items->files[0] : "job", 0, 0, "[%s] %s=: %s", section, key,
-                                 buffer_string(&message));
+                problem = problem_at(item, CONFIG_ERROR, offset);
+        va_start(ap, format);
+        r = addv(report, &problem, item ? item->key : subject ?: key, format, ap);
+        va_end(ap);
+        return r;
 }
