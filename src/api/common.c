@@ -81,20 +81,6 @@ int api_copy_parameters(const JsonValue *parameters, JsonDoc **ret)
         return r < 0 ? r : json_parse(text.data, text.len, NULL, ret, NULL);
 }
 
-void api_write_problem(const ConfigProblem *problem, JsonWriter *w)
-{
-        json_key(w, "file");
-        json_string_lossy(w, problem->file, strlen(problem->file));
-        json_key(w, "line");
-        json_uint(w, problem->line);
-        json_key(w, "column");
-        json_uint(w, problem->column);
-        json_key(w, "severity");
-        json_string(w, config_severity_to_string(problem->severity));
-        json_key(w, "message");
-        json_string_lossy(w, problem->message, strlen(problem->message));
-}
-
 Requester api_requester(const VarlinkCall *call)
 {
         const struct ucred *peer = varlink_call_peer(call);

@@ -159,9 +159,6 @@ int api_strings(const JsonValue *array, const char ***ret, size_t *ret_n);
 /* A copy of a call's parameters, for who needs them longer than the call lets. */
 int api_copy_parameters(const JsonValue *parameters, JsonDoc **ret);
 
-/* Writes where PROBLEM is and what it says, as members of an object. */
-void api_write_problem(const ConfigProblem *problem, JsonWriter *w);
-
 /* Who makes CALL. */
 Requester api_requester(const VarlinkCall *call);
 

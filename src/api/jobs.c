@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "base/string-util.h"
+#include "job/problem.h"
 
 static void write_string_or_null(JsonWriter *w, const char *key, const char *value)
 {
@@ -94,7 +95,7 @@ static void write_warnings(const JobWarnings *warnings, JsonWriter *w)
         json_begin_array(w);
         for (size_t i = 0; i < warnings->report.n; i++) {
                 json_begin_object(w);
-                api_write_problem(&warnings->report.problems[i], w);
+                problem_write(&warnings->report.problems[i], w);
                 json_end_object(w);
         }
         json_end_array(w);

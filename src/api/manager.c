@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "api/pools.h"
+#include "job/problem.h"
 #include "process/spawner.h"
 
 static int method_ping(VarlinkCall *call, _unused_ const JsonValue *parameters, _unused_ void *userdata)
@@ -199,7 +200,7 @@ static void write_problems(const char *key, const ConfigReport *report, JsonWrit
         for (size_t i = 0; report && i < report->n; i++) {
                 json_begin_object(w);
                 write_problem_job(report->problems[i].file, w);
-                api_write_problem(&report->problems[i], w);
+                problem_write(&report->problems[i], w);
                 json_end_object(w);
         }
         json_end_array(w);

@@ -13,6 +13,7 @@
 #include "config/settings.h"
 #include "daemon/neighbourhood.h"
 #include "job/name-check.h"
+#include "job/problem.h"
 #include "job/references.h"
 #include "job/resource.h"
 #include "job/spec.h"
@@ -30,23 +31,6 @@ static int complain(const char *what, int r)
 {
         fprintf(stderr, "taktctl: %s: %s\n", what, strerror(-r));
         return STATUS_UNUSABLE;
-}
-
-/* An io.takt.Manager.Problem. */
-static void write_problem(const ConfigProblem *problem, JsonWriter *w)
-{
-        json_begin_object(w);
-        json_key(w, "file");
-        json_string_lossy(w, problem->file, strlen(problem->file));
-        json_key(w, "line");
-        json_uint(w, problem->line);
-        json_key(w, "column");
-        json_uint(w, problem->column);
-        json_key(w, "severity");
-        json_string(w, config_severity_to_string(problem->severity));
-        json_key(w, "message");
-        json_string_lossy(w, problem->message, strlen(problem->message));
-        json_end_object(w);
 }
 
 static int print_problems(const ConfigReport *report)
@@ -73,8 +57,11 @@ static int print_json(const ConfigReport *report)
 
         json_writer_init(&w, &text, 0);
         json_begin_array(&w);
-        for (size_t i = 0; i < report->n; i++)
-                write_problem(&report->problems[i], &w);
+        for (size_t i = 0; i < report->n; i++) {
+                json_begin_object(&w);
+                problem_write(&report->problems[i], &w);
+                json_end_object(&w);
+        }
         json_end_array(&w);
         r = json_writer_end(&w);
         if (r >= 0)
