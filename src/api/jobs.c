@@ -101,17 +101,68 @@ static void write_warnings(const JobWarnings *warnings, JsonWriter *w)
         json_end_array(w);
 }
 
-static void write_job(Api *api, const Job *job, JsonWriter *w)
+static void write_limits(const JobSpec *spec, JsonWriter *w)
 {
         static const char *const overlaps[] = { "skip", "queue", "replace", "parallel" };
+
+        json_key(w, "overlap");
+        json_string(w, overlaps[spec->schedule.overlap]);
+        if (spec->schedule.on.n > 0) {
+                json_key(w, "eventOverlap");
+                json_string(w, overlaps[spec->schedule.event_overlap]);
+        }
+        write_limit(w, "maxParallel", spec->schedule.max_parallel > 0, spec->schedule.max_parallel);
+        write_limit(w, "timeoutUsec", spec->job.timeout != USEC_INFINITY, spec->job.timeout);
+        json_key(w, "retries");
+        json_uint(w, spec->job.retries);
+}
+
+static void write_next(const Job *job, JsonWriter *w)
+{
+        json_key(w, "next");
+        json_realtime(w, job_next_begin_realtime(job));
+        if (job_next_begin_realtime(job) == job->next_realtime)
+                return;
+        json_key(w, "nextScheduled");
+        json_realtime(w, job->next_realtime);
+}
+
+static void write_under_way(const Job *job, JsonWriter *w)
+{
+        json_key(w, "running");
+        json_uint(w, job->n_active);
+        json_key(w, "queued");
+        json_uint(w, job->n_runs - job->n_active);
+        if (scheduler_n_events_waiting(job) == 0)
+                return;
+        json_key(w, "eventsWaiting");
+        json_uint(w, scheduler_n_events_waiting(job));
+}
+
+static void write_ended(Api *api, const Job *job, JsonWriter *w)
+{
         /* Skips and misses are no answer to how the last run went. */
         static const unsigned went = 1U << RUN_SUCCEEDED | 1U << RUN_FAILED | 1U << RUN_TIMEOUT | 1U << RUN_CANCELLED | 1U << RUN_LOST;
-        const JobSpec *spec = job->spec;
         const char *name = job->name;
+
+        store_query(api->context.store, &(StoreQuery){ .jobs = &name, .n_jobs = 1, .states = went, .limit = 1 },
+                    &(StoreAnswer){ .found = write_last, .userdata = w });
+        json_key(w, "runs");
+        json_begin_object(w);
+        for (int state = RUN_SUCCEEDED; state < _RUN_STATE_MAX; state++) {
+                json_key(w, run_state_to_string((RunState)state));
+                json_uint(w, job_n_ended(job, (RunState)state));
+        }
+        json_end_object(w);
+}
+
+static void write_job(Api *api, const Job *job, JsonWriter *w)
+{
+        const JobSpec *spec = job->spec;
 
         json_begin_object(w);
         json_key(w, "job");
-        json_string(w, name);
+        json_string(w, job->name);
         json_key(w, "kind");
         json_string(w, spec->kind->name);
         write_description(w, job);
@@ -129,39 +180,10 @@ static void write_job(Api *api, const Job *job, JsonWriter *w)
         write_warnings(spec->warnings, w);
         write_strings(w, "files", &spec->files);
         write_strings(w, "schedule", &spec->triggers);
-        json_key(w, "overlap");
-        json_string(w, overlaps[spec->schedule.overlap]);
-        if (spec->schedule.on.n > 0) {
-                json_key(w, "eventOverlap");
-                json_string(w, overlaps[spec->schedule.event_overlap]);
-        }
-        write_limit(w, "maxParallel", spec->schedule.max_parallel > 0, spec->schedule.max_parallel);
-        write_limit(w, "timeoutUsec", spec->job.timeout != USEC_INFINITY, spec->job.timeout);
-        json_key(w, "retries");
-        json_uint(w, spec->job.retries);
-        json_key(w, "next");
-        json_realtime(w, job_next_begin_realtime(job));
-        if (job_next_begin_realtime(job) != job->next_realtime) {
-                json_key(w, "nextScheduled");
-                json_realtime(w, job->next_realtime);
-        }
-        json_key(w, "running");
-        json_uint(w, job->n_active);
-        json_key(w, "queued");
-        json_uint(w, job->n_runs - job->n_active);
-        if (scheduler_n_events_waiting(job) > 0) {
-                json_key(w, "eventsWaiting");
-                json_uint(w, scheduler_n_events_waiting(job));
-        }
-        store_query(api->context.store, &(StoreQuery){ .jobs = &name, .n_jobs = 1, .states = went, .limit = 1 },
-                    &(StoreAnswer){ .found = write_last, .userdata = w });
-        json_key(w, "runs");
-        json_begin_object(w);
-        for (int state = RUN_SUCCEEDED; state < _RUN_STATE_MAX; state++) {
-                json_key(w, run_state_to_string((RunState)state));
-                json_uint(w, job_n_ended(job, (RunState)state));
-        }
-        json_end_object(w);
+        write_limits(spec, w);
+        write_next(job, w);
+        write_under_way(job, w);
+        write_ended(api, job, w);
         json_end_object(w);
 }
 

@@ -191,6 +191,31 @@ typedef struct Arguments {
         LogTarget log_target;
 } Arguments;
 
+static int parse_log_level(const char *text, int *ret)
+{
+        int level = log_level_from_string(text);
+
+        if (level < 0) {
+                fprintf(stderr, "taktd: '%s' is no log level\n", text);
+                return -EINVAL;
+        }
+        *ret = level;
+        return 0;
+}
+
+static int parse_log_target(const char *text, LogTarget *ret)
+{
+        static const char *const targets[] = { [LOG_TARGET_AUTO] = "auto", [LOG_TARGET_CONSOLE] = "console", [LOG_TARGET_JOURNAL] = "journal" };
+
+        for (size_t i = 0; i < ARRAY_SIZE(targets); i++)
+                if (streq(targets[i], text)) {
+                        *ret = (LogTarget)i;
+                        return 0;
+                }
+        fprintf(stderr, "taktd: '%s' is none of auto, console and journal\n", text);
+        return -EINVAL;
+}
+
 /* 1 to go on, 0 done, -EINVAL. */
 static int parse_arguments(int argc, char *argv[], Arguments *a)
 {
@@ -206,11 +231,10 @@ static int parse_arguments(int argc, char *argv[], Arguments *a)
                 { "log-target", required_argument, NULL, OPT_LOG_TARGET },
                 {},
         };
-        static const char *const targets[] = { "auto", "console", "journal" };
-        int c;
+        int c, r = 0;
 
         *a = (Arguments){ .log_level = -1 };
-        while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
+        while (r >= 0 && (c = getopt_long(argc, argv, "h", options, NULL)) >= 0)
                 switch (c) {
                 case 'h':
                         help();
@@ -231,24 +255,16 @@ static int parse_arguments(int argc, char *argv[], Arguments *a)
                         a->watch = true;
                         break;
                 case OPT_LOG_LEVEL:
-                        a->log_level = log_level_from_string(optarg);
-                        if (a->log_level < 0) {
-                                fprintf(stderr, "taktd: '%s' is no log level\n", optarg);
-                                return -EINVAL;
-                        }
+                        r = parse_log_level(optarg, &a->log_level);
                         break;
                 case OPT_LOG_TARGET:
-                        for (a->log_target = LOG_TARGET_AUTO; a->log_target <= LOG_TARGET_JOURNAL; a->log_target++)
-                                if (streq(targets[a->log_target], optarg))
-                                        break;
-                        if (a->log_target > LOG_TARGET_JOURNAL) {
-                                fprintf(stderr, "taktd: '%s' is none of auto, console and journal\n", optarg);
-                                return -EINVAL;
-                        }
+                        r = parse_log_target(optarg, &a->log_target);
                         break;
                 default:
                         return -EINVAL;
                 }
+        if (r < 0)
+                return r;
         if (optind < argc) {
                 fprintf(stderr, "taktd: there are no arguments, such as '%s'; see taktd --help\n", argv[optind]);
                 return -EINVAL;

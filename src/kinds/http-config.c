@@ -279,6 +279,19 @@ static int note_files(JobSpec *spec, const HttpConfig *c, const ConfigItems *ite
         return r;
 }
 
+/* Those headers that are the same for all runs; borrowed. NULL: no memory. */
+static const char **constant_headers(const HttpConfig *c, size_t *ret_n)
+{
+        const char **headers = new0(const char *, c->headers.n + 1);
+        size_t n = 0;
+
+        for (size_t i = 0; headers && i < c->headers.n; i++)
+                if (template_is_constant(c->headers.templates[i]))
+                        headers[n++] = template_constant(c->headers.templates[i]);
+        *ret_n = n;
+        return headers;
+}
+
 int http_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         HttpConfig *c = config;
@@ -286,7 +299,7 @@ int http_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
         _cleanup_free_ const char **headers = NULL;
         const char *problem = NULL;
         HttpOptions options;
-        size_t n_headers = 0;
+        size_t n_headers;
         int r;
 
         r = check(c, items, report);
@@ -299,12 +312,9 @@ int http_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
         if (r < 0)
                 return r;
         make_constant_body(c, &body);
-        headers = new0(const char *, c->headers.n + 1);
+        headers = constant_headers(c, &n_headers);
         if (!headers)
                 return -ENOMEM;
-        for (size_t i = 0; i < c->headers.n; i++)
-                if (template_is_constant(c->headers.templates[i]))
-                        headers[n_headers++] = template_constant(c->headers.templates[i]);
         options = (HttpOptions){
                 .url = c->constant_url,
                 /* A body that is made for each run is not known here: the request must be told. */

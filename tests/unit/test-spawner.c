@@ -1038,6 +1038,24 @@ static void adopt(Fixture *fixture, Spawner *spawner, const char *note, Heard *h
         assert_ok(spawner_adopt(held, 1024, &callbacks, heard, &heard->command));
 }
 
+/* COMMAND reads what is written into the pipe that ends in INPUT. */
+static void start_fed(Fixture *fixture, Heard *heard, const char *command, const char *note, int input)
+{
+        SpawnRequest request = REQUEST(SHELL(command), .note = note);
+
+        request.input = (SpawnInput){ .mode = SPAWN_FD, .fd = input };
+        start(fixture, heard, &request);
+}
+
+/* Waits for the number of its process. */
+static pid_t pid_of(Fixture *fixture, Heard *heard)
+{
+        fixture->heard = heard;
+        run_until(fixture, heard_has_pid);
+        assert_true(heard->pid > 0);
+        return heard->pid;
+}
+
 /*
  * What goes on in another process: here in another spawner at a copy of the connection. One command has printed
  * and goes on, one has ended meanwhile, one is wanted by nobody, and one had no note.
@@ -1047,7 +1065,6 @@ static void test_resumed(void **state)
         Fixture *fixture = *state;
         _cleanup_heard_ Heard first = {}, ended = {}, unwanted = {}, bare = {}, again = {}, again_ended = {};
         _cleanup_free_ char *path = helper_path();
-        SpawnRequest request;
         Spawner *old;
         SpawnerStatus status;
         int connection = -1, gate[2];
@@ -1058,21 +1075,12 @@ static void test_resumed(void **state)
         assert_return_code(pipe2(gate, O_CLOEXEC), errno);
         start(fixture, &unwanted, &REQUEST(ARGV((char *)"sleep", (char *)"1000"), .note = "unwanted"));
         start(fixture, &bare, &REQUEST(ARGV((char *)"sleep", (char *)"1000")));
-        request = REQUEST(SHELL("read line; echo over; exit 3"), .note = "ended");
-        request.input = (SpawnInput){ .mode = SPAWN_FD, .fd = gate[0] };
-        start(fixture, &ended, &request);
-        request = REQUEST(SHELL("echo one; read line; echo two"), .note = "first");
-        request.input = (SpawnInput){ .mode = SPAWN_FD, .fd = gate[0] };
-        start(fixture, &first, &request);
+        start_fed(fixture, &ended, "read line; echo over; exit 3", "ended", gate[0]);
+        start_fed(fixture, &first, "echo one; read line; echo two", "first", gate[0]);
         fixture->heard = &first;
         run_until(fixture, heard_kept);
-        fixture->heard = &unwanted;
-        run_until(fixture, heard_has_pid);
-        fixture->heard = &bare;
-        run_until(fixture, heard_has_pid);
-        unwanted_pid = unwanted.pid;
-        bare_pid = bare.pid;
-        assert_true(unwanted_pid > 0 && bare_pid > 0);
+        unwanted_pid = pid_of(fixture, &unwanted);
+        bare_pid = pid_of(fixture, &bare);
         spawner_get_status(fixture->spawner, &status);
         spawner_leave(fixture->spawner);
         spawner_free(fixture->spawner);
