@@ -95,6 +95,8 @@ void command_table_check_left(CommandTable *table);
 /* Fills the table's orphans, unless that was done in this turn. -errno. */
 int orphans_look(CommandTable *table);
 void orphans_forget(CommandTable *table);
+/* Of a command that is being launched as well: that may have ended already, and have left it. */
+bool orphan_is_in_session(const Orphan *orphan, const Command *command);
 /* It is of the command's session, or has its mark. */
 bool orphan_belongs(Orphan *orphan, const Command *command);
 /* The same, or nobody can tell. */

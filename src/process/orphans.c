@@ -71,14 +71,14 @@ static int has_mark(Orphan *orphan, const char *mark)
         return orphan->environment_error < 0 ? orphan->environment_error : process_environment_has(&orphan->environment, mark);
 }
 
-static bool is_in_session(const Orphan *orphan, const Command *command)
+bool orphan_is_in_session(const Orphan *orphan, const Command *command)
 {
-        return !command->session_over && orphan->stat.session == command->pid;
+        return !command->session_over && orphan->stat.session == command->progress.pid;
 }
 
 bool orphan_belongs(Orphan *orphan, const Command *command)
 {
-        if (is_in_session(orphan, command))
+        if (orphan_is_in_session(orphan, command))
                 return true;
         if (command->mark[0] == '\0' || command->start_ticks > orphan->stat.start_ticks)
                 return false;
@@ -129,7 +129,7 @@ bool orphans_are_any_of(CommandTable *table, Command *command)
         bool any = false, in_session = false;
 
         for (size_t i = 0; i < table->n_orphans; i++) {
-                in_session = in_session || is_in_session(&table->orphans[i], command);
+                in_session = in_session || orphan_is_in_session(&table->orphans[i], command);
                 any = any || orphan_belongs(&table->orphans[i], command);
         }
         /* The number is the kernel's to give away again. */

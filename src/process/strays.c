@@ -66,7 +66,7 @@ static bool protects(const Command *command, Orphan *orphan)
 
         if (waits && command->stopping)
                 return orphan->stat.group == command->pid && !command->session_over;
-        if (orphan->stat.session == command->pid && !command->session_over)
+        if (orphan_is_in_session(orphan, command))
                 return true;
         return (!command->exited || waits) && orphan_may_belong(orphan, command);
 }

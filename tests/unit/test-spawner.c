@@ -835,6 +835,41 @@ static void test_kill_main(void **state)
         end_spared();
 }
 
+#define LEAVES_ONE REQUEST(SHELL("sleep 1000 >/dev/null 2>&1 &"), .output = { .mode = SPAWN_NULL }, \
+                           .error_output = { .mode = SPAWN_NULL }, .kill_mode = SPAWN_KILL_MAIN)
+#define BATCH 64U
+
+/* So many commands, each of which leaves a process that is let be. */
+static void leave_many(Fixture *fixture, unsigned n)
+{
+        for (unsigned i = 0; i < n; i += BATCH) {
+                Heard heard[BATCH] = {};
+
+                for (unsigned j = 0; j < BATCH; j++)
+                        start(fixture, &heard[j], &LEAVES_ONE);
+                run(fixture);
+                for (unsigned j = 0; j < BATCH; j++) {
+                        assert_int_equal(heard[j].exit.error, 0);
+                        heard_deinit(&heard[j]);
+                }
+        }
+}
+
+/* So many that a look for strays comes while commands that have ended already are being launched. None of them has a mark. */
+static void test_kill_main_of_short_ones(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n;
+
+        leave_many(fixture, 4 * BATCH);
+        wait_for_scan(fixture);
+        spawner_free(TAKE_PTR(fixture->spawner));
+        assert_ok(children_list(&pids, &n));
+        end_spared();
+        assert_int_equal(n, 4 * BATCH);
+}
+
 /* The kill signal is for the main process alone, SIGKILL for what it leaves. */
 static void test_kill_main_then_all(void **state)
 {
@@ -1387,6 +1422,7 @@ int main(void)
                 WITH_SPAWNER(test_exit_with_all),
                 WITH_SPAWNER(test_stop_with_all),
                 WITH_SPAWNER(test_kill_main),
+                WITH_SPAWNER(test_kill_main_of_short_ones),
                 WITH_SPAWNER(test_kill_main_then_all),
                 WITH_SPAWNER(test_helper_killed),
                 WITH_SPAWNER(test_helper_killed_often),
