@@ -14,6 +14,7 @@
 #include "job/job.h"
 #include "job/spec.h"
 #include "kinds/environment-file.h"
+#include "process/protocol.h"
 
 #define COMMAND_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -220,6 +221,9 @@ void command_fail_start(Run *run, const CommandLine *line, const SpawnExit *exit
                 run_fail(run, "helper-died", "takt-spawn died; the command was ended");
         else if (streq_ptr(exit->stage, "exec"))
                 run_fail(run, "exec", "%s can't be executed: %s", program, strerror(-exit->error));
+        else if (streq_ptr(exit->stage, "request") && exit->error == -EDQUOT)
+                run_fail(run, "exec", "%s is not started, as the processes of %u commands were left running already (KillMode=process)",
+                         program, SPAWN_SPARED_MAX);
         else
                 run_fail(run, "exec", "%s: %s", exit->stage ?: "start", strerror(-exit->error));
 }

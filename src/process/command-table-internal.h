@@ -34,6 +34,7 @@ struct Command {
         bool exited;
         bool stopping;
         bool killed;
+        bool spared;       /* it is over, and what it left is let be */
         unsigned unseen;   /* looks in a row that found nothing of it */
         bool session_over; /* nothing of it is left, and its number may be another's */
         char mark[];
@@ -70,6 +71,7 @@ struct CommandTable {
         List lingering;
         List waiting;
         List spared; /* commands that are over, and whose processes are let be */
+        size_t n_spared;
         List strays;
         Orphan *orphans; /* as they were found in this turn */
         size_t n_orphans;

@@ -18,6 +18,8 @@
 #define REAP_MAX 64U
 /* So many looks in a row have to find nothing of a command. */
 #define UNSEEN_LOOKS 2U
+/* From so many spared commands on, those that have left nothing are not kept for as long as a usual look takes to come. */
+#define SPARED_MANY (SPAWN_SPARED_MAX / 2)
 
 int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
 {
@@ -84,16 +86,19 @@ static void command_free(CommandTable *table, Command *command)
         command_detach(table, command);
         list_unlink(&command->commands);
         table->n_commands--;
+        table->n_spared -= command->spared;
         free(command);
 }
 
-/* Its slot is free, and what it left is let be. */
-static void command_spare(CommandTable *table, Command *command)
+/* Its slot is free, and the LEFT processes that were seen of it are let be. */
+static void command_spare(CommandTable *table, Command *command, unsigned left)
 {
         command_detach(table, command);
         list_unlink(&command->commands);
         list_append(&table->spared, &command->commands);
-        command_table_schedule_scan(table, STRAY_SCAN_USEC);
+        command->spared = true;
+        table->n_spared++;
+        command_table_schedule_scan(table, left == 0 && table->n_spared > SPARED_MANY ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
 }
 
 CommandTable *command_table_free(CommandTable *table)
@@ -262,7 +267,7 @@ static void command_over(CommandTable *table, Command *command, unsigned left)
 
         command_table_schedule_scan(table, group_left || left > 0 || command->stopping ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
         if (spare && command->progress.stage == SPAWN_STAGE_NONE) {
-                command_spare(table, command);
+                command_spare(table, command, left);
         } else if (!group_left) {
                 command_free(table, command);
         } else {
@@ -377,6 +382,8 @@ int command_table_enter(CommandTable *table, const SpawnStart *start, const Spaw
 
         if (table->slots[slot])
                 return -EEXIST;
+        if ((start->flags & SPAWN_KILL_PROCESS) && table->n_spared >= SPAWN_SPARED_MAX)
+                return -EDQUOT;
         table->slots[slot] = command_new(table, start, payload);
         if (!table->slots[slot])
                 return -ENOMEM;

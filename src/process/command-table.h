@@ -42,7 +42,8 @@ DEFINE_CLEANUP(CommandTable *, command_table_free);
 /*
  * A command starts in three steps: it is entered into the table, launched, which takes as long as its
  * exec does, and then taken up by the table again. Between the first and the last it can be signalled
- * and reaped already, and lives on. -EEXIST where the slot is in use, -ENOMEM.
+ * and reaped already, and lives on. -EEXIST where the slot is in use, -EDQUOT where what it leaves is to be let be and as many
+ * are spared as may be (SPAWN_SPARED_MAX), -ENOMEM.
  */
 int command_table_enter(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload, Command **ret);
 /* FDS are its standard streams, borrowed. */

@@ -18,6 +18,7 @@
 #include "base/string-util.h"
 #include "process/children.h"
 #include "process/helper.h"
+#include "process/protocol.h"
 #include "process/spawner.h"
 
 /* Long enough for a machine under load with sanitizers; reached only where something hangs. */
@@ -870,6 +871,40 @@ static void test_kill_main_of_short_ones(void **state)
         assert_int_equal(n, 4 * BATCH);
 }
 
+static bool can_leave_one(Fixture *fixture)
+{
+        _cleanup_heard_ Heard heard = {};
+
+        start_and_run(fixture, &heard, &LEAVES_ONE);
+        if (heard.exit.error == 0)
+                return true;
+        assert_int_equal(heard.exit.error, -EDQUOT);
+        assert_string_equal(heard.exit.stage, "request");
+        return false;
+}
+
+/* Where as many are let be as may be, no more commands of that sort begin until one of these has ended. */
+static void test_kill_main_is_capped(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard first = {};
+
+        start_and_run(fixture, &first, &REQUEST(SHELL("sleep 1000 >/dev/null 2>&1 & echo $!"), .kill_mode = SPAWN_KILL_MAIN));
+        leave_many(fixture, SPAWN_SPARED_MAX - BATCH);
+        for (unsigned i = 1; i < BATCH; i++)
+                assert_true(can_leave_one(fixture));
+        assert_false(can_leave_one(fixture));
+        /* It is no matter of others. */
+        wait_for_scan(fixture);
+        assert_false(can_leave_one(fixture));
+        assert_return_code(kill((pid_t)atoi(first.output), SIGKILL), errno);
+        while (!can_leave_one(fixture))
+                wait_for_scan(fixture);
+        assert_false(can_leave_one(fixture));
+        spawner_free(TAKE_PTR(fixture->spawner));
+        end_spared();
+}
+
 /* The kill signal is for the main process alone, SIGKILL for what it leaves. */
 static void test_kill_main_then_all(void **state)
 {
@@ -1423,6 +1458,7 @@ int main(void)
                 WITH_SPAWNER(test_stop_with_all),
                 WITH_SPAWNER(test_kill_main),
                 WITH_SPAWNER(test_kill_main_of_short_ones),
+                WITH_SPAWNER(test_kill_main_is_capped),
                 WITH_SPAWNER(test_kill_main_then_all),
                 WITH_SPAWNER(test_helper_killed),
                 WITH_SPAWNER(test_helper_killed_often),
