@@ -95,5 +95,7 @@ void unit_properties_deinit(UnitProperties *properties);
 /* Reads an array a{sv}; what is not in it stays as it is. */
 int unit_properties_read(sd_bus_message *m, UnitProperties *properties);
 
+/* Statuses from here on may be those of systemd.exec(5), of a process that could not be executed. */
+#define UNIT_SETUP_STATUS_MIN 200
 /* What went wrong before the command was executed; NULL: STATUS does not say so. */
 const char *unit_setup_failure(int status);

@@ -146,7 +146,7 @@ static void end_with(TransientUnit *unit, UnitProperties *properties)
                 },
                 .pid = (pid_t)end->pid,
         };
-        if (end->code == 0 || (!unit->stopping && !streq_ptr(unit->job_result, "done") && end->code == CLD_EXITED && end->status >= 200))
+        if (end->code == 0 || (!unit->stopping && !streq_ptr(unit->job_result, "done") && end->code == CLD_EXITED && end->status >= UNIT_SETUP_STATUS_MIN))
                 describe_failed_start(unit);
         unit_manager_tell(unit->manager, "UnrefUnit", unit->name, NULL);
         if (unit->output.fd < 0 && unit->error_output.fd < 0)

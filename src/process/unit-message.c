@@ -137,6 +137,36 @@ static int append_kill(sd_bus_message *m, const SpawnRequest *command)
                                      timeout != USEC_INFINITY);
 }
 
+/*
+ * A unit that goes on until its last process has ended (ExitType=cgroup) must have got so far that systemd knows of it as
+ * executed. Where its main process ends before, and not well, systemd takes the start for failed once it gets to it, and ends
+ * what is left. How the main process ended is for the run to judge, so to systemd every end of it is a good one, but for
+ * those statuses that tell of a failed setup.
+ */
+static int append_good_ends(sd_bus_message *m)
+{
+        int32_t statuses[UNIT_SETUP_STATUS_MIN - 1], signals[SIGSYS];
+        int r = sd_bus_message_open_container(m, 'r', "sv");
+
+        for (int i = 0; i < (int)ARRAY_SIZE(statuses); i++)
+                statuses[i] = i + 1;
+        for (int i = 0; i < (int)ARRAY_SIZE(signals); i++)
+                signals[i] = i + 1;
+        if (r >= 0)
+                r = sd_bus_message_append(m, "s", "SuccessExitStatus");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'v', "(aiai)");
+        if (r >= 0)
+                r = sd_bus_message_open_container(m, 'r', "aiai");
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'i', statuses, sizeof(statuses));
+        if (r >= 0)
+                r = sd_bus_message_append_array(m, 'i', signals, sizeof(signals));
+        for (unsigned i = 0; r >= 0 && i < 3; i++)
+                r = sd_bus_message_close_container(m);
+        return r;
+}
+
 /* The words of units are those of the keys. What is the default is not said to a systemd that may not know it. */
 static int append_modes(sd_bus_message *m, const SpawnRequest *command)
 {
@@ -147,6 +177,8 @@ static int append_modes(sd_bus_message *m, const SpawnRequest *command)
 
         if (command->exit_type == SPAWN_EXIT_WITH_ALL)
                 r = sd_bus_message_append(m, "(sv)", "ExitType", "s", "cgroup");
+        if (r >= 0 && command->exit_type == SPAWN_EXIT_WITH_ALL)
+                r = append_good_ends(m);
         if (r >= 0 && kill_modes[command->kill_mode])
                 r = sd_bus_message_append(m, "(sv)", "KillMode", "s", kill_modes[command->kill_mode]);
         return r;
