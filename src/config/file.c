@@ -422,6 +422,19 @@ int config_item_key_error(const ConfigItem *item, ConfigReport *report, const ch
         return r;
 }
 
+int config_item_key_contradiction(const ConfigItem *item, const ConfigItem *other, ConfigReport *report, const char *format, ...)
+{
+        _cleanup_buffer_ Buffer message = BUFFER_NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        (void)buffer_appendv(&message, format, ap);
+        va_end(ap);
+        if (other)
+                (void)config_item_append_other_place(item, other, &message);
+        return config_item_key_error(item, report, "%s", buffer_string(&message));
+}
+
 const ConfigItem *config_items_find(const ConfigItems *items, const char *section, const char *key)
 {
         for (size_t i = items->n; i-- > 0;)
@@ -446,6 +459,26 @@ const ConfigItem *config_items_next(const ConfigItems *items, const char *sectio
                 if (is_assignment_of(&items->items[i], section, key))
                         return &items->items[i];
         return NULL;
+}
+
+int config_item_append_other_place(const ConfigItem *item, const ConfigItem *other, Buffer *out)
+{
+        return streq(item->file, other->file) ? 0 : buffer_appendf(out, " (%s= is set in %s:%u)", other->key, other->file, other->line);
+}
+
+int config_items_contradiction(const ConfigItems *items, ConfigReport *report, const char *section, const char *key,
+                               const char *other_section, const char *other_key, const char *format, ...)
+{
+        const ConfigItem *item = config_items_find(items, section, key), *other = config_items_find(items, other_section, other_key);
+        _cleanup_buffer_ Buffer message = BUFFER_NULL;
+        va_list ap;
+
+        va_start(ap, format);
+        (void)buffer_appendv(&message, format, ap);
+        va_end(ap);
+        if (item && other)
+                (void)config_item_append_other_place(item, other, &message);
+        return config_items_error(items, report, section, key, 0, "%s", buffer_string(&message));
 }
 
 int config_items_error(const ConfigItems *items, ConfigReport *report, const char *section, const char *key,

@@ -56,6 +56,8 @@ int config_item_error(const ConfigItem *item, ConfigReport *report, size_t offse
 /* Adds a warning at OFFSET bytes into the item's value. */
 void config_item_warning(const ConfigItem *item, ConfigReport *report, size_t offset, const char *format, ...)
         _printf_(4, 5);
+/* Appends " (OTHER= is set in FILE:LINE)" where that is another file than ITEM's. -ENOMEM. */
+int config_item_append_other_place(const ConfigItem *item, const ConfigItem *other, Buffer *out);
 /* Where the byte at OFFSET of the item's value stands in its file. */
 void config_item_place(const ConfigItem *item, size_t offset, unsigned *ret_line, unsigned *ret_column);
 /* The last assignment of KEY in SECTION, which may be an empty one; NULL: none. */
@@ -72,5 +74,12 @@ const ConfigItem *config_items_next(const ConfigItems *items, const char *sectio
 int config_items_error(const ConfigItems *items, ConfigReport *report, const char *section, const char *key,
                        size_t offset, const char *format, ...) _printf_(6, 7);
 
+/* As config_items_error(), of what contradicts OTHER_KEY of OTHER_SECTION: it says where that is set in another file. */
+int config_items_contradiction(const ConfigItems *items, ConfigReport *report, const char *section, const char *key,
+                               const char *other_section, const char *other_key, const char *format, ...) _printf_(7, 8);
+
 /* Adds a problem at the item's key. Returns -EBADMSG. */
 int config_item_key_error(const ConfigItem *item, ConfigReport *report, const char *format, ...) _printf_(3, 4);
+/* The same of what contradicts OTHER, which may be NULL: it says where that is set in another file. */
+int config_item_key_contradiction(const ConfigItem *item, const ConfigItem *other, ConfigReport *report, const char *format, ...)
+        _printf_(4, 5);

@@ -281,3 +281,25 @@ int config_section_apply(const ConfigSection *section, const ConfigItem *item, v
                 return reset_key(key, structure);
         return key->type->parse(key, item->value, &site, (char *)structure + key->offset);
 }
+
+bool config_item_says_default(const ConfigItem *item, const ConfigKey *key)
+{
+        static const ConfigType *const plain[] = {
+                &config_type_bool, &config_type_unsigned, &config_type_size,   &config_type_span,
+                &config_type_double, &config_type_real,   &config_type_choice,
+        };
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        const ConfigSite site = { item, &report };
+        union {
+                uint64_t n;
+                bool b;
+                int i;
+                double d;
+        } value = {}, otherwise = {};
+
+        for (size_t i = 0; i < ARRAY_SIZE(plain) && key->default_value; i++)
+                if (key->type == plain[i])
+                        return key->type->parse(key, item->value, &site, &value) >= 0 &&
+                               key->type->parse(key, key->default_value, &site, &otherwise) >= 0 && value.n == otherwise.n;
+        return false;
+}

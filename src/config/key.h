@@ -73,6 +73,9 @@ const ConfigKey *config_section_find(const ConfigSection *section, const char *n
 /* The name among the rows that looks most like NAME; NULL where none is near. */
 const char *config_section_nearest(const ConfigSection *section, const char *name);
 
+/* Whether ITEM sets KEY to what holds without it. Of types that own memory nothing is compared: false. */
+bool config_item_says_default(const ConfigItem *item, const ConfigKey *key);
+
 /* Puts the defaults into STRUCTURE, which is zeroed. -ENOMEM. A default that can't be parsed is a programmer's error. */
 int config_section_init(const ConfigSection *section, void *structure);
 /* Frees what the rows own in STRUCTURE, not the structure. */

@@ -119,6 +119,10 @@ static void clear_event_triggers(_unused_ const ConfigKey *key, void *target)
         *list = (EventTriggerList){};
 }
 
+const char *const event_members[] = {
+        "event", "job", "run", "state", "time", "message", "data", "params", "result", "outputs", "error", NULL,
+};
+
 const ConfigType config_type_event_triggers = {
         .metavar = "JOB.EVENT", .repeatable = true, .parse = parse_event_trigger, .clear = clear_event_triggers,
 };

@@ -33,5 +33,8 @@ typedef struct EventTriggerList {
 /* EventTriggerList, repeatable */
 extern const ConfigType config_type_event_triggers;
 
+/* The members of the event that a run is given, as ${event:NAME} names them; ended by NULL. */
+extern const char *const event_members[];
+
 /* The name of the one event in BIT. */
 const char *event_bit_to_string(unsigned bit);

@@ -9,6 +9,7 @@
 
 typedef struct JobKind JobKind;
 typedef struct JobSpec JobSpec;
+typedef struct KeyNeed KeyNeed;
 typedef struct Run Run;
 
 /* What can be said to a run under way. */
@@ -42,6 +43,8 @@ struct JobKind {
          * NULL: nothing to check.
          */
         int (*load)(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report);
+        /* Keys of its section that do nothing without another one, ended by a NULL key: job/key-need.h. NULL: there are none. */
+        const KeyNeed *needs;
         /* Frees what load() made; the section's own values are freed by its rows. */
         void (*unload)(void *config);
 

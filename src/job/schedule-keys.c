@@ -297,19 +297,6 @@ static size_t warn_of_past_times(const ScheduleSettings *settings, const ConfigI
         return n;
 }
 
-/* Keys that limit or move what triggers of time name. */
-static void warn_of_idle_keys(const ScheduleSettings *settings, const ConfigItems *items, ConfigReport *warnings)
-{
-        static const char *const keys[] = { "Exclude", "Align", "Until", "Count" };
-
-        for (size_t i = 0; i < ARRAY_SIZE(keys) && settings->schedule.n_triggers == 0; i++) {
-                const ConfigItem *item = config_items_find(items, "Schedule", keys[i]);
-
-                if (item && item->value[0] && !streq(item->value, "0"))
-                        config_item_warning(item, warnings, 0, "does nothing, as no key of [Schedule] says at which times the job runs");
-        }
-}
-
 static int check(const ScheduleSettings *settings, const ConfigItems *items, ConfigReport *report, ConfigReport *warnings)
 {
         const ScheduleNow now = {
@@ -325,7 +312,6 @@ static int check(const ScheduleSettings *settings, const ConfigItems *items, Con
                 return item ? config_item_error(item, report, 0, "%s", error.message) :
                               config_report_add(report, items->files[0], 0, 0, "%s", error.message);
         n_past = warn_of_past_times(settings, items, now.realtime, warnings);
-        warn_of_idle_keys(settings, items, warnings);
         if (now.realtime > settings->schedule.until_realtime)
                 item = config_items_find(items, "Schedule", "Until");
         /* Times that have all passed are no fault of the file: the job is finished. */
@@ -350,13 +336,13 @@ static int apply_persistent(ScheduleSettings *settings, const ConfigItems *items
         if (!settings->persistent)
                 return 0;
         if (written(items, "Missed") && settings->missed != MISSED_LATEST) {
-                config_items_error(items, report, "Schedule", "Missed", 0,
-                                   "Persistent=yes stands for Missed=latest: leave one of the two keys out");
+                config_items_contradiction(items, report, "Schedule", "Missed", "Schedule", "Persistent",
+                                           "Persistent=yes stands for Missed=latest: leave one of the two keys out");
                 bad = true;
         }
         if (!settings->resume) {
-                config_items_error(items, report, "Schedule", "Resume", 0,
-                                   "Persistent=yes stands for Resume=yes: leave one of the two keys out");
+                config_items_contradiction(items, report, "Schedule", "Resume", "Schedule", "Persistent",
+                                           "Persistent=yes stands for Resume=yes: leave one of the two keys out");
                 bad = true;
         }
         settings->missed = MISSED_LATEST;

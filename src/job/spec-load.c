@@ -4,6 +4,7 @@
  * assignments are applied; then what they say together is looked at. All that is wrong is told in one go.
  */
 #include "base/string-util.h"
+#include "job/key-need.h"
 #include "job/schedule-keys.h"
 #include "job/spec-internal.h"
 #include "job/types.h"
@@ -73,18 +74,18 @@ static const JobKind *kind_of_section(const char *name)
         return NULL;
 }
 
-/* KIND_KNOWN: the file says what kind it is; else sections of others may be right. */
-static int unknown_section(const JobSpec *spec, bool kind_known, const ConfigItem *item, ConfigReport *report)
+/* TYPE says what kind of job it is; where it is NULL, sections of any may be right. */
+static int unknown_section(const JobSpec *spec, const ConfigItem *type, const ConfigItem *item, ConfigReport *report)
 {
         const ConfigSection *own = spec->kind->section;
         const JobKind *other = kind_of_section(item->section);
         Nearest nearest = { .name = item->section };
 
-        if (other && !kind_known)
+        if (other && !type)
                 return 0;
         if (other)
-                return config_item_key_error(item, report, "[%s] belongs to Type=%s, and this job is Type=%s",
-                                             item->section, other->name, spec->kind->name);
+                return config_item_key_contradiction(item, type, report, "[%s] belongs to Type=%s, and this job is Type=%s",
+                                                     item->section, other->name, spec->kind->name);
         for (size_t i = 0; job_sections[i].name; i++)
                 nearest_look(&nearest, job_sections[i].name);
         if (own)
@@ -143,13 +144,13 @@ static int defer_instance(JobSpec *spec, ConfigItems *items, ConfigReport *repor
         return bad ? -EBADMSG : 0;
 }
 
-static int apply_item(JobSpec *spec, bool kind_known, const ConfigItem *item, ConfigReport *report)
+static int apply_item(JobSpec *spec, const ConfigItem *type, const ConfigItem *item, ConfigReport *report)
 {
         SpecSection target = spec_find_section(spec, item->section);
         const ConfigSection *other;
 
         if (!target.section)
-                return unknown_section(spec, kind_known, item, report);
+                return unknown_section(spec, type, item, report);
         other = section_of_key(spec, target.section, item->key);
         if (other)
                 return config_item_key_error(item, report, "[%s] has no key %s=, which is one of [%s]", target.section->name,
@@ -157,12 +158,14 @@ static int apply_item(JobSpec *spec, bool kind_known, const ConfigItem *item, Co
         return config_section_apply(target.section, item, target.structure, report);
 }
 
+/* KIND_KNOWN: the file says what kind of job it is. */
 static int apply_items(JobSpec *spec, bool kind_known, const ConfigItems *items, ConfigReport *report)
 {
+        const ConfigItem *type = kind_known ? config_items_find(items, "Job", "Type") : NULL;
         bool bad = false;
 
         for (size_t i = 0; i < items->n; i++) {
-                int r = apply_item(spec, kind_known, &items->items[i], report);
+                int r = apply_item(spec, type, &items->items[i], report);
 
                 if (r == -ENOMEM)
                         return r;
@@ -233,6 +236,7 @@ static int check_section(JobSpec *spec, const ConfigSection *section, const Conf
         const void *structure = spec_find_section(spec, section->name).structure;
 
         spec->has_secret = spec->has_secret || config_section_has_credential(section, structure);
+        spec->uses_zone = spec->uses_zone || config_section_uses_job_zone(section, structure);
         return config_section_check_templates(section, structure, items, names, report);
 }
 
@@ -277,6 +281,8 @@ static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *re
                 k = spec->kind->load(spec, spec->config, items, report);
                 r = k < 0 ? k : r;
         }
+        if (r >= 0)
+                r = spec_check_needs(spec, items);
         return r < 0 ? r : spec_note_mentions(spec, items);
 }
 

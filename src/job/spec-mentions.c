@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* What the sections that every job may have name, and what templates of any section need; see mention.h. */
+#include "base/string-util.h"
 #include "job/spec-internal.h"
 #include "job/types.h"
 
@@ -75,9 +76,66 @@ static int note_needs(const ConfigItem *item, const Template *t, void *userdata)
         return r;
 }
 
+/* --- members of events --- */
+
+/* What is wrong with the placeholder; NULL: nothing, or no memory. */
+static char *describe_event(const JobSpec *spec, const TemplateEvent *event)
+{
+        _cleanup_free_ char *member = strndup(event->name, strcspn(event->name, "."));
+        Nearest nearest = { .name = member };
+
+        if (!member)
+                return NULL;
+        if (spec->schedule.on.n == 0 && !event->has_fallback)
+                return xasprintf("%s has no value in any run, as no On= is set", event->text);
+        for (size_t i = 0; event_members[i]; i++) {
+                if (streq(event_members[i], member))
+                        return NULL;
+                nearest_look(&nearest, event_members[i]);
+        }
+        if (member[0] == '\0')
+                return NULL;
+        if (nearest.found)
+                return xasprintf("%s: events have no member %s; did you mean %s?", event->text, member, nearest.found);
+        return xasprintf("%s: events have no member %s, but event, job, run, state, time, message, data, params, result, outputs and error",
+                         event->text, member);
+}
+
+static int check_events(const ConfigItem *item, const Template *t, void *userdata)
+{
+        JobSpec *spec = userdata;
+        TemplateEvent event;
+        size_t i = 0;
+        int r = 0;
+
+        while (r >= 0 && template_next_event(t, &i, &event)) {
+                _cleanup_free_ char *message = describe_event(spec, &event);
+                const char *at = strstr(item->value, event.text);
+                unsigned line, column;
+
+                if (!message)
+                        continue;
+                r = job_spec_hold_warnings(spec);
+                config_item_place(item, at ? (size_t)(at - item->value) : 0, &line, &column);
+                if (r >= 0)
+                        (void)job_warnings_add(spec->warnings, item->file, line, column, find_key(spec, item), message);
+        }
+        return r;
+}
+
+/* A parameter of that name comes before the event, and has whatever members it is given. */
+static int check_section_events(JobSpec *spec, const ConfigSection *section, const ConfigItems *items)
+{
+        if (parameter_set_find(spec->job.parameters, "event", NULL))
+                return 0;
+        return config_section_each_template(section, spec_find_section(spec, section->name).structure, items, check_events, spec);
+}
+
 static int note_section_needs(JobSpec *spec, const ConfigSection *section, const ConfigItems *items)
 {
-        return config_section_each_template(section, spec_find_section(spec, section->name).structure, items, note_needs, spec);
+        int r = config_section_each_template(section, spec_find_section(spec, section->name).structure, items, note_needs, spec);
+
+        return r < 0 ? r : check_section_events(spec, section, items);
 }
 
 int spec_note_mentions(JobSpec *spec, const ConfigItems *items)

@@ -130,6 +130,7 @@ struct JobSpec {
         Publish publish;
         void *config; /* of the kind's section */
         bool has_secret;   /* a ${credential:…} is put in somewhere */
+        bool uses_zone;    /* a ${scheduled:…} or another time is put in, as the job's zone has it */
         SecretSet secrets; /* that the files hold as they are */
         JobReference *references;
         size_t n_references;

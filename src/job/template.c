@@ -386,6 +386,14 @@ bool template_varies(const Template *t)
         return false;
 }
 
+bool template_uses_job_zone(const Template *t)
+{
+        for (size_t i = 0; i < t->n_parts; i++)
+                if (t->parts[i].format && !t->parts[i].zone)
+                        return true;
+        return false;
+}
+
 bool template_uses(const Template *t, const char *name)
 {
         for (size_t i = 0; i < t->n_parts; i++)
@@ -402,6 +410,19 @@ bool template_next_need(const Template *t, size_t *i, TemplateNeed *ret)
                 if ((part->type != PART_CREDENTIAL && part->type != PART_ENVIRONMENT) || part->has_fallback)
                         continue;
                 *ret = (TemplateNeed){ part->type == PART_CREDENTIAL, part->name, part->text };
+                return true;
+        }
+        return false;
+}
+
+bool template_next_event(const Template *t, size_t *i, TemplateEvent *ret)
+{
+        while (*i < t->n_parts) {
+                const TemplatePart *part = &t->parts[(*i)++];
+
+                if (part->type != PART_EVENT)
+                        continue;
+                *ret = (TemplateEvent){ part->name, part->text, part->has_fallback };
                 return true;
         }
         return false;

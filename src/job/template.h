@@ -96,6 +96,8 @@ bool template_has_credential(const Template *t);
 
 /* Whether it may differ from run to run: a parameter, a time, a random number, an output is put in. */
 bool template_varies(const Template *t);
+/* Whether a time is put in in a format, as it is in the job's zone. */
+bool template_uses_job_zone(const Template *t);
 /* Whether it has a placeholder of the parameter NAME. */
 bool template_uses(const Template *t, const char *name);
 
@@ -108,6 +110,16 @@ typedef struct TemplateNeed {
 
 /* The next need at or behind *I, which begins as 0; false: there is none. What has a text to stand in is none. */
 bool template_next_need(const Template *t, size_t *i, TemplateNeed *ret);
+
+/* A placeholder of the event that started the run, or of a member of it. */
+typedef struct TemplateEvent {
+        const char *name;  /* "" for the event as a whole, else "outputs.temp" */
+        const char *text;  /* the placeholder as it was written */
+        bool has_fallback; /* a text stands in where there is no such thing */
+} TemplateEvent;
+
+/* The next one at or behind *I, which begins as 0; false: there is none. */
+bool template_next_event(const Template *t, size_t *i, TemplateEvent *ret);
 
 /* What a template may refer to, asked at load. A NULL function knows every name. */
 typedef struct TemplateNames {

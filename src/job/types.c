@@ -274,10 +274,31 @@ static int is_secret(const Template *t, const CommandLine *line, _unused_ void *
         return t ? template_has_credential(t) : command_line_has_credential(line);
 }
 
-bool config_section_has_credential(const ConfigSection *section, const void *structure)
+static bool has_template(const ConfigSection *section, const void *structure,
+                         int (*is_it)(const Template *t, const CommandLine *line, void *userdata))
 {
         for (const ConfigKey *key = section->keys; key->name; key++)
-                if (visit_templates(key, (const char *)structure + key->offset, is_secret, NULL) != 0)
+                if (visit_templates(key, (const char *)structure + key->offset, is_it, NULL) != 0)
                         return true;
         return false;
+}
+
+bool config_section_has_credential(const ConfigSection *section, const void *structure)
+{
+        return has_template(section, structure, is_secret);
+}
+
+static int is_in_job_zone(const Template *t, const CommandLine *line, _unused_ void *userdata)
+{
+        if (t)
+                return template_uses_job_zone(t);
+        for (size_t i = 0; i < command_line_size(line); i++)
+                if (template_uses_job_zone(command_line_word(line, i)))
+                        return 1;
+        return 0;
+}
+
+bool config_section_uses_job_zone(const ConfigSection *section, const void *structure)
+{
+        return has_template(section, structure, is_in_job_zone);
 }

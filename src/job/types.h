@@ -39,3 +39,5 @@ int config_section_each_template(const ConfigSection *section, const void *struc
                                  ConfigTemplateVisit visit, void *userdata);
 /* A secret is put in somewhere in STRUCTURE. */
 bool config_section_has_credential(const ConfigSection *section, const void *structure);
+/* A time is put in somewhere in STRUCTURE in a format, and with no zone of its own. */
+bool config_section_uses_job_zone(const ConfigSection *section, const void *structure);

@@ -39,6 +39,7 @@ bool job_warnings_add(JobWarnings *warnings, const char *file, unsigned line, un
         if (!has_room(warnings))
                 return false;
         config_report_warn(&warnings->report, file, line, column, "%s=: %s", key, message);
+        config_report_sort(&warnings->report);
         return true;
 }
 
@@ -47,5 +48,6 @@ bool job_warnings_add_copy(JobWarnings *warnings, const ConfigProblem *problem)
         if (!has_room(warnings))
                 return false;
         config_report_add_copy(&warnings->report, problem);
+        config_report_sort(&warnings->report);
         return true;
 }

@@ -15,6 +15,7 @@
 #include "drivers/led.h"
 #include "job/expand.h"
 #include "job/job.h"
+#include "job/key-need.h"
 #include "job/spec.h"
 #include "job/types.h"
 #include "kinds/kinds.h"
@@ -84,6 +85,18 @@ static int blink_load(JobSpec *spec, void *config, const ConfigItems *items, Con
         r = r < 0 ? r : k < 0 ? k : l;
         return r < 0 ? r : note_led(spec, c, items);
 }
+
+static bool has_led(const JobSpec *spec)
+{
+        const BlinkConfig *c = spec->config;
+
+        return c->led;
+}
+
+static const KeyNeed blink_needs[] = {
+        { "Duty", has_led, "Led= is not set", "Led" },
+        {},
+};
 
 static void blink_done(Run *run)
 {
@@ -210,6 +223,7 @@ const JobKind blink_kind = {
         .help = "Flashes a message, and a LED where there is one.",
         .section = &blink_section,
         .load = blink_load,
+        .needs = blink_needs,
         .events = blink_events,
         .run_size = sizeof(BlinkRun),
         .start = blink_start,

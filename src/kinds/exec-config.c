@@ -195,6 +195,26 @@ static const ConfigKey exec_keys[] = {
         {},
 };
 
+static bool waits_before_kill(const JobSpec *spec)
+{
+        const ExecConfig *c = spec->config;
+
+        return c->process.kill_signal != SIGKILL;
+}
+
+static bool may_end_idle_processes(const JobSpec *spec)
+{
+        const ExecConfig *c = spec->config;
+
+        return c->pool.min_processes < c->pool.processes;
+}
+
+const KeyNeed exec_needs[] = {
+        { "KillAfterSec", waits_before_kill, "KillSignal= is SIGKILL already", "KillSignal" },
+        { "IdleSec", may_end_idle_processes, "MinProcesses= is as many as Processes=, and so all are kept", "MinProcesses" },
+        {},
+};
+
 const ConfigSection exec_section = { "Exec", exec_keys, sizeof(ExecConfig) };
 
 static const struct {
@@ -282,10 +302,11 @@ static int check_foreign_keys(const ExecConfig *c, const ConfigItems *items, Con
 
         for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
                 if (!(keys[i].methods & mine) && config_items_find(items, "Exec", keys[i].key))
-                        return config_items_error(items, report, "Exec", keys[i].key, 0, "belongs to StartMethod=%s",
-                                                  keys[i].methods & POOL       ? "pool"
-                                                  : keys[i].methods & SPAWN ? "spawn or unit"
-                                                                               : "unit");
+                        return config_items_contradiction(items, report, "Exec", keys[i].key, "Exec", "StartMethod",
+                                                          "belongs to StartMethod=%s",
+                                                          keys[i].methods & POOL    ? "pool"
+                                                          : keys[i].methods & SPAWN ? "spawn or unit"
+                                                                                    : "unit");
         return 0;
 }
 
@@ -310,16 +331,17 @@ static int load_pool(const JobSpec *spec, ExecConfig *c, const ConfigItems *item
         long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 
         if (c->pool.processes > 1 && spec->schedule.overlap != OVERLAP_PARALLEL && !job_name_instance(spec->name))
-                return config_items_error(items, report, "Exec", "Processes", 0,
-                                          "one process is all that can be used: runs of this job don't overlap; say [Schedule] Overlap=parallel");
+                return config_items_contradiction(items, report, "Exec", "Processes", "Schedule", "Overlap",
+                                                  "one process is all that can be used: runs of this job don't overlap; say [Schedule] Overlap=parallel");
         if (c->pool.processes == 0)
                 c->pool.processes = MAX(MIN((unsigned)MAX(cpus, 1L), POOL_MAX_PROCESSES), c->pool.min_processes);
         if (c->pool.min_processes > c->pool.processes)
-                return config_items_error(items, report, "Exec", "MinProcesses", 0, "is more than Processes=%u", c->pool.processes);
+                return config_items_contradiction(items, report, "Exec", "MinProcesses", "Exec", "Processes",
+                                                  "is more than Processes=%u", c->pool.processes);
         if (c->pool.protocol == EXEC_PROTOCOL_JSON && config_items_find(items, "Exec", "Output"))
-                return config_items_error(items, report, "Exec", "Output", 0, "Protocol=json says it already: the member result");
+                return config_items_contradiction(items, report, "Exec", "Output", "Exec", "Protocol", "Protocol=json says it already: the member result");
         if (c->pool.protocol == EXEC_PROTOCOL_JSON && spec->result.format > 1)
-                return config_items_error(items, report, "Result", "Format", 0, "[Exec] Protocol=json says it already: JSON");
+                return config_items_contradiction(items, report, "Result", "Format", "Exec", "Protocol", "[Exec] Protocol=json says it already: JSON");
         return check_pool_constant(c, items, report);
 }
 
@@ -369,9 +391,9 @@ int exec_config_load(JobSpec *spec, void *config, const ConfigItems *items, Conf
         if (r < 0)
                 return r;
         if (c->input && c->input_json)
-                return config_items_error(items, report, "Exec", "InputJson", 0, "there can be one input only, of Input= and InputJson=");
+                return config_items_contradiction(items, report, "Exec", "InputJson", "Exec", "Input", "there can be one input only, of Input= and InputJson=");
         if (spec->result.format != 0 && config_items_find(items, "Exec", "Output"))
-                return config_items_error(items, report, "Result", "Format", 0, "[Exec] Output= says it already");
+                return config_items_contradiction(items, report, "Result", "Format", "Exec", "Output", "[Exec] Output= says it already");
         r = check_foreign_keys(c, items, report);
         if (r >= 0 && c->start_method == EXEC_POOL)
                 r = load_pool(spec, c, items, report);

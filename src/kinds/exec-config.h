@@ -2,6 +2,7 @@
 #pragma once
 /* The keys of [Exec]. */
 
+#include "job/key-need.h"
 #include "job/spec.h"
 #include "job/types.h"
 #include "kinds/command.h"
@@ -82,6 +83,7 @@ static inline const Template *exec_config_input(const ExecConfig *config)
 }
 
 extern const ConfigSection exec_section;
+extern const KeyNeed exec_needs[];
 
 /* By the choices of Output=. */
 extern const ResultFormat exec_output_formats[];

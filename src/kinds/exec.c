@@ -81,6 +81,7 @@ const JobKind exec_kind = {
         .help = "Runs a command.",
         .section = &exec_section,
         .load = exec_config_load,
+        .needs = exec_needs,
         .unload = exec_config_unload,
         .run_size = sizeof(ExecRun),
         .start = exec_start,

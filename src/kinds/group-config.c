@@ -23,6 +23,19 @@ static const ConfigKey group_keys[] = {
 
 const ConfigSection group_section = { "Group", group_keys, sizeof(GroupConfig) };
 
+/* Of a chain, the lines are one for each item. */
+static bool has_several_members(const JobSpec *spec)
+{
+        const GroupConfig *c = spec->config;
+
+        return c->items.n > 0 || (c->mode != GROUP_CHAIN && c->runs.n > 1);
+}
+
+const KeyNeed group_needs[] = {
+        { "Concurrency", has_several_members, "there is nothing that could run side by side", "Mode" },
+        {},
+};
+
 /* The jobs that Run= lines name outright are noted with their places. */
 static int add_references(JobSpec *spec, const GroupConfig *config, const ConfigItems *items, ConfigReport *report)
 {
@@ -58,8 +71,8 @@ int group_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigRepo
         if (c->runs.n == 0)
                 return config_items_error(items, report, "Group", "Run", 0, "a group needs a Run= line: a job and its arguments");
         if (c->mode == GROUP_TASKGROUP && c->errors == GROUP_KEEP)
-                return config_items_error(items, report, "Group", "Errors", 0,
-                                          "a taskgroup ends with its first failure, so none can be kept; say Mode=gather");
+                return config_items_contradiction(items, report, "Group", "Errors", "Group", "Mode",
+                                                  "a taskgroup ends with its first failure, so none can be kept; say Mode=gather");
         return add_references(spec, c, items, report);
 }
 

@@ -326,6 +326,7 @@ const JobKind group_kind = {
         .help = "Runs other jobs: side by side, or one after another.",
         .section = &group_section,
         .load = group_load,
+        .needs = group_needs,
         .only_waits = true,
         .placeholders = group_placeholders,
         .run_size = sizeof(GroupRun),

@@ -5,6 +5,7 @@
  * their ends (group-result.c) share.
  */
 
+#include "job/key-need.h"
 #include "job/member.h"
 #include "job/run.h"
 #include "job/spec.h"
@@ -34,6 +35,7 @@ typedef struct GroupConfig {
 } GroupConfig;
 
 extern const ConfigSection group_section;
+extern const KeyNeed group_needs[];
 int group_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report);
 
 /* The items of For=: JSON values that point into DOCS. */

@@ -114,6 +114,41 @@ static const ConfigKey http_keys[] = {
 
 const ConfigSection http_section = { "Http", http_keys, sizeof(HttpConfig) };
 
+static bool has_several_requests(const JobSpec *spec)
+{
+        const HttpConfig *c = spec->config;
+
+        return c->requests > 1;
+}
+
+/* A redirect may lead to any URL, and a URL that varies may be any. */
+static bool may_use_tls(const JobSpec *spec)
+{
+        const HttpConfig *c = spec->config;
+        const char *url = template_constant(c->url);
+
+        return c->max_redirects > 0 || !url || !startswith(url, "http://");
+}
+
+static bool checks_server(const JobSpec *spec)
+{
+        const HttpConfig *c = spec->config;
+
+        return c->verify;
+}
+
+#define NO_TLS "the URL is one of http:// and no redirect is followed"
+
+const KeyNeed http_needs[] = {
+        { "Concurrency", has_several_requests, "Requests= is 1", "Requests" },
+        { "CaFile", may_use_tls, NO_TLS, "Url" },
+        { "CaFile", checks_server, "Verify= is no", "Verify" },
+        { "CertFile", may_use_tls, NO_TLS, "Url" },
+        { "KeyFile", may_use_tls, NO_TLS, "Url" },
+        { "Verify", may_use_tls, NO_TLS, "Url" },
+        {},
+};
+
 static bool all_constant(const TemplateList *list)
 {
         for (size_t i = 0; i < list->n; i++)
@@ -217,11 +252,12 @@ static int check(const HttpConfig *c, const ConfigItems *items, ConfigReport *re
             !startswith(template_constant(c->url), "https://"))
                 return config_items_error(items, report, "Http", "Url", 0, "must begin with http:// or https://");
         if (bodies > 1)
-                return config_items_error(items, report, "Http", c->body ? "Body" : "Form", 0,
-                                          "there can be one body only, of Json=, Form= and Body=");
+                return config_items_contradiction(items, report, "Http", c->body ? "Body" : "Form",
+                                                  "Http", c->json ? "Json" : "Form",
+                                                  "there can be one body only, of Json=, Form= and Body=");
         if (c->auth == HTTP_AUTH_NONE && (c->secret || c->user))
-                return config_items_error(items, report, "Http", c->user ? "User" : "Secret", 0,
-                                          "is not used unless Auth= says how (basic, digest, bearer or any)");
+                return config_items_contradiction(items, report, "Http", c->user ? "User" : "Secret", "Http", "Auth",
+                                                  "is not used unless Auth= says how (basic, digest, bearer or any)");
         for (size_t i = 0; i < c->headers.n; i++)
                 if (template_is_constant(c->headers.templates[i]) &&
                     !http_header_is_valid(template_constant(c->headers.templates[i])))

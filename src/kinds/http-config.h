@@ -4,6 +4,7 @@
 
 #include "config/key.h"
 #include "drivers/http.h"
+#include "job/key-need.h"
 #include "job/spec.h"
 #include "job/types.h"
 
@@ -58,6 +59,7 @@ typedef struct HttpConfig {
 } HttpConfig;
 
 extern const ConfigSection http_section;
+extern const KeyNeed http_needs[];
 
 int http_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report);
 void http_config_unload(void *config);

@@ -425,6 +425,7 @@ const JobKind http_kind = {
         .section = &http_section,
         .default_timeout = 30 * USEC_PER_SEC,
         .load = http_config_load,
+        .needs = http_needs,
         .unload = http_config_unload,
         .run_size = sizeof(HttpRun),
         .start = http_start,

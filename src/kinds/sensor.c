@@ -139,8 +139,9 @@ static int sensor_load(JobSpec *spec, void *config, const ConfigItems *items, Co
                 const ConfigItem *item = config_items_find(items, "Sensor", owned[i].key);
 
                 if (item && item->value[0] && owned[i].driver != c->driver)
-                        r = config_item_key_error(item, report, "%s= is for Driver=%s, and this is Driver=%s", owned[i].key,
-                                                  driver_names[owned[i].driver], driver_names[c->driver]);
+                        r = config_item_key_contradiction(item, config_items_find(items, "Sensor", "Driver"), report,
+                                                          "%s= is for Driver=%s, and this is Driver=%s", owned[i].key,
+                                                          driver_names[owned[i].driver], driver_names[c->driver]);
         }
         if (c->driver == SENSOR_SIM && c->choices.n == 0)
                 r = config_items_error(items, report, "Sensor", "Choices", 0,

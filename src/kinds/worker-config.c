@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "kinds/worker-config.h"
 
+#include <signal.h>
 #include <string.h>
 
 #define WORKER(member, type_) .type = &config_type_##type_, .offset = offsetof(WorkerConfig, member)
@@ -38,6 +39,18 @@ static const ConfigKey worker_keys[] = {
 
 const ConfigSection worker_section = { "Worker", worker_keys, sizeof(WorkerConfig) };
 
+static bool waits_before_kill(const JobSpec *spec)
+{
+        const WorkerConfig *c = spec->config;
+
+        return c->process.kill_signal != SIGKILL;
+}
+
+const KeyNeed worker_needs[] = {
+        { "KillAfterSec", waits_before_kill, "KillSignal= is SIGKILL already", "KillSignal" },
+        {},
+};
+
 int worker_config_load(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report)
 {
         WorkerConfig *c = config;
@@ -46,10 +59,10 @@ int worker_config_load(JobSpec *spec, void *config, const ConfigItems *items, Co
         if (!c->command)
                 return config_items_error(items, report, "Worker", "Command", 0, "is missing");
         if (spec->result.format > 1)
-                return config_items_error(items, report, "Result", "Format", 0, "what a worker gives is JSON, a value a line");
+                return config_items_contradiction(items, report, "Result", "Format", "Job", "Type", "what a worker gives is JSON, a value a line");
         if (spec->result.filter.program)
-                return config_items_error(items, report, "Result", "Filter", 0,
-                                          "is not for a worker's values, which come before its end; let it give what is wanted");
+                return config_items_contradiction(items, report, "Result", "Filter", "Job", "Type",
+                                                  "is not for a worker's values, which come before its end; let it give what is wanted");
         r = command_check_environment(spec, &c->environment, "Worker", items, report);
         return r < 0 ? r : command_note_mentions(spec, &(CommandMentions){
                 .section = "Worker",

@@ -22,6 +22,7 @@ typedef struct WorkerConfig {
 } WorkerConfig;
 
 extern const ConfigSection worker_section;
+extern const KeyNeed worker_needs[];
 
 /* As events() of a kind. */
 unsigned worker_events(const void *config);

@@ -245,6 +245,7 @@ const JobKind worker_kind = {
         .help = "Runs a process that gives values as it likes, and takes them.",
         .section = &worker_section,
         .load = worker_config_load,
+        .needs = worker_needs,
         .events = worker_events,
         .run_size = sizeof(WorkerRun),
         .start = worker_start,

@@ -114,6 +114,14 @@ plain past3 '[Schedule]\nEvery=1h\nUntil=2020-01-01\n'
 bad past3 5:7 'Until=: the time in Until= has passed'
 plain idle '[Schedule]\nCount=3\nOn=backup.failed\n'
 bad idle 4:7 'Count=: does nothing, as no key of [Schedule] says at which times the job runs'
+plain idle2 '[Schedule]\nOn=backup.failed\nMaxParallel=2\nOverlap=parallel\n'
+mkdir "$jobs/idle2.job.d"
+printf '[Schedule]\nOverlap=queue\nRandomizedDelaySec=1s\n' >"$jobs/idle2.job.d/x.conf"
+bad idle2 5:13 "MaxParallel=: does nothing, as Overlap= is not parallel (Overlap= is set in $jobs/idle2.job.d/x.conf:2)"
+bad idle2 3:20 'RandomizedDelaySec=: does nothing, as no key of [Schedule] says at which times the job runs'
+sed -i 's|idle2.job:3:20|idle2.job.d/x.conf:3:20|' "$expected"
+runs_command member 'echo ${event:reslut}' '[Schedule]\nOn=backup.failed\n'
+bad member 4:14 'Command=: ${event:reslut}: events have no member reslut; did you mean result?'
 printf '[Job]\nType=sleep\n[Publish]\nFile=nowhere/file.json\n[Sleep]\nDuration=0\n' | job publish
 bad publish 4:6 'File=: there is no directory nowhere'
 printf '[Resource:bus]\nEnter=/nonexistent/bus\n' >>"$dir/env/takt.conf"
@@ -180,6 +188,13 @@ like "reload counts them" "Warnings: $n.
 Jobs: *unchanged." "$(cat "$dir/out")"
 like "status" "*Warning: $jobs/on1.job:4:4: On=: there is no job bakcup; did you mean backup[?]*" "$(COLUMNS=500 taktctl status --lines=0 on1)"
 like "why" "*warning *$jobs/on1.job:4:4: On=: there is no job bakcup; did you mean backup[?]*" "$(COLUMNS=500 taktctl why on1)"
+# The name is found later than the key, and stands before it.
+printf '[Job]\nType=sleep\n[Schedule]\nOn=nosuch.failed\nCount=3\nAlign=yes\n' | job ordered
+taktctl -q reload 2>/dev/null
+is "the order of warnings" "[4, 5, 6]" "$(field '[w["line"] for w in r[0]["warnings"]]' taktctl list --json ordered)"
+is "that of why" "4 5 6 " "$(taktctl why --json ordered | grep -o 'ordered.job:[0-9]*' | cut -d: -f2 | tr '\n' ' ')"
+rm "$jobs/ordered.job"
+taktctl -q reload 2>/dev/null
 like "why of a program" "*warning *there is no program echoo on PATH; did you mean echo[?]*" "$(COLUMNS=500 taktctl why program1)"
 like "the overview" "*State: running; $n warnings, see: taktctl verify*" "$(taktctl status)"
 is "the job in JSON" "4 4" "$(field '"%d %d" % (r[0]["warnings"][0]["line"], r[0]["warnings"][0]["column"])' taktctl list --json on1)"

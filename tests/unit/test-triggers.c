@@ -20,6 +20,7 @@ typedef struct Record {
 
 typedef struct Fixture {
         Engine engine;
+        JsonDoc *params; /* of the last run that an event started */
         Record records[RECORDS_MAX]; /* runs that ended, the first ones; all are counted */
         size_t n;
         unsigned n_refused;
@@ -34,6 +35,10 @@ static void on_event(EventObserver *observer, const Event *event)
         f->n_refused += event->type == EVENT_REFUSED;
         if (!run || event->type == EVENT_PROGRESS || !run_state_is_final(run->state))
                 return;
+        if (run->trigger == RUN_TRIGGER_EVENT && run->extra->params) {
+                json_doc_free(f->params);
+                assert_ok(json_parse(run->extra->params, strlen(run->extra->params), NULL, &f->params, NULL));
+        }
         if (f->n++ >= RECORDS_MAX)
                 return;
         r = &f->records[f->n - 1];
@@ -62,6 +67,7 @@ static void fixture_free(Fixture *f)
 {
         scheduler_abandon(f->engine.scheduler);
         engine_deinit(&f->engine);
+        json_doc_free(f->params);
         free(f);
 }
 
@@ -110,6 +116,25 @@ static void test_fan_in_and_out(_unused_ void **state)
         turns(f, 1);
         assert_int_equal(count(f, "x", RUN_SUCCEEDED, ""), 2);
         assert_int_equal(count(f, "z", RUN_SUCCEEDED, ""), 0);
+        fixture_free(f);
+}
+
+/* What verify knows of events is what they have. */
+static void test_event_members(_unused_ void **state)
+{
+        Fixture *f = fixture_new();
+        Job *a = add_zero(f, "a", "");
+        const JsonValue *event;
+        size_t n = 0;
+
+        add_zero(f, "x", "On=a.succeeded");
+        engine_run(&f->engine, a);
+        turns(f, 1);
+        assert_non_null(f->params);
+        event = json_get(json_root(f->params), "event");
+        for (; event_members[n]; n++)
+                assert_non_null(json_get(event, event_members[n]));
+        assert_int_equal(event->n, n);
         fixture_free(f);
 }
 
@@ -440,7 +465,7 @@ static void test_held_events(_unused_ void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_fan_in_and_out), RUN(test_loop),
+                RUN(test_fan_in_and_out), RUN(test_event_members), RUN(test_loop),
                 RUN(test_loop_through_a_group), RUN(test_flood),
                 RUN(test_order),          RUN(test_change_and_remove),
                 RUN(test_paused_and_disabled), RUN(test_patterns),
