@@ -173,6 +173,26 @@ static const char *overlap_prospect(const Job *job)
         return job->n_runs > 0 ? prospects[job->spec->schedule.overlap] : "";
 }
 
+static void explain_end(Explanation *e, OutlookEnd end)
+{
+        _cleanup_buffer_ Buffer note = BUFFER_NULL;
+        bool final = job_outlook_is_final(e->job, end);
+
+        if (api_end_note(e->job, end, &note) < 0)
+                e->decisions.error = -ENOMEM;
+        decide_now(&e->decisions, final ? "never" : "next", "%s%s", final ? "never due again: " : "", buffer_string(&note));
+}
+
+static void explain_catch_ups(Explanation *e)
+{
+        size_t n = scheduler_n_catch_ups(e->job, NULL);
+
+        if (n == 1)
+                decide_now(&e->decisions, "catch-up", "one time that was missed waits to be caught up on (Missed=)");
+        else if (n > 1)
+                decide_now(&e->decisions, "catch-up", "%zu times that were missed wait to be caught up on, one after another (Missed=)", n);
+}
+
 static void explain_next(Explanation *e)
 {
         _cleanup_buffer_ Buffer note = BUFFER_NULL;
@@ -184,8 +204,7 @@ static void explain_next(Explanation *e)
                 if (end == OUTLOOK_GOES_ON)
                         decide_now(&e->decisions, "next", "all that was looked at is excluded (Exclude=); the search goes on as that passes");
                 else if (!e->told_end)
-                        decide_now(&e->decisions, outlook_end_is_for_good(end) ? "never" : "next", "%s%s",
-                                   outlook_end_is_for_good(end) ? "never due again: " : "", outlook_end_to_text(end));
+                        explain_end(e, end);
                 return;
         }
         if (api_outlook_note(&outlook, &note) < 0)
@@ -226,8 +245,7 @@ static void explain_job(Explanation *e)
         else if (job->paused_realtime > 0)
                 decide_now(&e->decisions, "paused", "its schedule is held back, until: taktctl resume %s", job->name);
         else {
-                if (job->catch_up)
-                        decide_now(&e->decisions, "catch-up", "occurrences that were missed wait to be made up for (Missed=)");
+                explain_catch_ups(e);
                 explain_next(e);
         }
 }

@@ -114,6 +114,10 @@ int api_outlook_note(const JobOutlook *o, Buffer *out);
 void api_write_occurrence(const Job *job, const JobOutlook *o, JsonWriter *w);
 /* Adds the keys "held" and "end" to the open object, where they have something to tell. */
 void api_write_end(const Job *job, OutlookEnd end, JsonWriter *w);
+/* Why JOB has no time left, in words, with what starts it all the same. -ENOMEM. */
+int api_end_note(const Job *job, OutlookEnd end, Buffer *out);
+/* Adds the keys "catchUps" and "catchUpNext" where missed times wait to be caught up on. */
+void api_write_catch_ups(const Job *job, JsonWriter *w);
 
 /* explain.c: what was decided, and why */
 int api_jobs_explain(VarlinkCall *call, const JsonValue *parameters, void *userdata);

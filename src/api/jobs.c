@@ -133,10 +133,11 @@ static void write_under_way(const Job *job, JsonWriter *w)
         json_uint(w, job->n_active);
         json_key(w, "queued");
         json_uint(w, job->n_runs - job->n_active);
-        if (scheduler_n_events_waiting(job) == 0)
-                return;
-        json_key(w, "eventsWaiting");
-        json_uint(w, scheduler_n_events_waiting(job));
+        if (scheduler_n_events_waiting(job) > 0) {
+                json_key(w, "eventsWaiting");
+                json_uint(w, scheduler_n_events_waiting(job));
+        }
+        api_write_catch_ups(job, w);
 }
 
 static void write_ended(Api *api, const Job *job, JsonWriter *w)

@@ -97,6 +97,7 @@ static const char *hold_of(const Job *job)
 
 void api_write_end(const Job *job, OutlookEnd end, JsonWriter *w)
 {
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
         const char *hold = hold_of(job);
 
         if (hold) {
@@ -110,8 +111,33 @@ void api_write_end(const Job *job, OutlookEnd end, JsonWriter *w)
         json_key(w, "reason");
         json_string(w, outlook_end_to_string(end));
         json_key(w, "message");
-        json_string(w, outlook_end_to_text(end));
+        if (api_end_note(job, end, &text) >= 0)
+                json_string(w, buffer_string(&text));
+        else
+                w->error = -ENOMEM;
+        json_key(w, "final");
+        json_bool(w, job_outlook_is_final(job, end));
         json_end_object(w);
+}
+
+int api_end_note(const Job *job, OutlookEnd end, Buffer *out)
+{
+        bool by_events = outlook_end_is_for_good(end) && !job_outlook_is_final(job, end);
+
+        return buffer_appendf(out, "%s%s", outlook_end_to_text(end), by_events ? "; events still start it (On=)" : "");
+}
+
+void api_write_catch_ups(const Job *job, JsonWriter *w)
+{
+        usec_t realtime;
+        size_t n = scheduler_n_catch_ups(job, &realtime);
+
+        if (n == 0)
+                return;
+        json_key(w, "catchUps");
+        json_uint(w, n);
+        json_key(w, "catchUpNext");
+        json_realtime(w, realtime > 0 ? realtime : USEC_INFINITY);
 }
 
 int api_jobs_next(VarlinkCall *call, const JsonValue *parameters, void *userdata)
@@ -145,6 +171,7 @@ int api_jobs_next(VarlinkCall *call, const JsonValue *parameters, void *userdata
         for (size_t i = 0; i < found; i++)
                 api_write_occurrence(job, &outlook[i], w);
         json_end_array(w);
+        api_write_catch_ups(job, w);
         api_write_end(job, end, w);
         return varlink_call_end(call, false);
 }

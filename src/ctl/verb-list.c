@@ -39,6 +39,22 @@ static bool last_run_failed(const JsonValue *job)
         return false;
 }
 
+/* When it is due next, and what it has to catch up on. */
+static void add_next(List *list, const JsonValue *job, const char *state)
+{
+        int64_t n = json_get_int(job, "catchUps", 0);
+        usec_t next = json_get_time(job, "next");
+        char relative[RELATIVE_MAX];
+
+        (void)relative_to_text(next, list->now, relative);
+        if (n > 0 && next == USEC_INFINITY)
+                table_addf(list->table, STYLE_NONE, "%" PRIi64 " missed", n);
+        else if (n > 0)
+                table_addf(list->table, STYLE_NONE, "%s, %" PRIi64 " missed", relative, n);
+        else
+                table_add(list->table, STYLE_NONE, streq(state, "finished") ? "never" : relative);
+}
+
 static void add_row(List *list, const JsonValue *job, const char *state)
 {
         const JsonValue *last = json_get(job, "last");
@@ -47,8 +63,7 @@ static void add_row(List *list, const JsonValue *job, const char *state)
 
         table_add(list->table, STYLE_NONE, json_get_string(job, "job", NULL));
         table_add(list->table, state_style(state), state);
-        table_add(list->table, STYLE_NONE, streq(state, "finished") ? "never" :
-                                           relative_to_text(json_get_time(job, "next"), list->now, relative));
+        add_next(list, job, state);
         if (json_is(last, JSON_OBJECT))
                 table_addf(list->table, state_style(last_state), "%s %s", last_state,
                            relative_to_text(json_get_time(last, "finished"), list->now, relative));

@@ -3,6 +3,7 @@
  * next: the names that the arguments stand for are asked first, then all jobs' times in calls that
  * are sent ahead of their answers.
  */
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/string-util.h"
@@ -132,10 +133,25 @@ static const char *held_text(const JsonValue *answer)
         return "";
 }
 
-/* Whether what the schedule waits for may still come. */
-static bool may_go_on(const char *reason)
+/* Whether what the job waits for may still come. An older daemon does not say so. */
+static bool may_go_on(const JsonValue *end)
 {
-        return streq(reason, "after-run") || streq(reason, "no-trigger");
+        const char *reason = json_get_string(end, "reason", "");
+
+        return json_get(end, "final") ? !json_get_bool(end, "final") : streq(reason, "after-run") || streq(reason, "no-trigger");
+}
+
+/* Times that passed are to come as well. */
+static int take_catch_ups(Next *next, size_t job, const JsonValue *answer)
+{
+        int64_t n = json_get_int(answer, "catchUps", 0);
+        usec_t begins = json_get_time(answer, "catchUpNext");
+
+        if (n <= 0)
+                return 0;
+        return add_occurrence(next, begins != USEC_INFINITY ? begins : clock_realtime(clock_system()), job, NULL,
+                              xasprintf("%" PRIi64 " missed %s to be caught up on (Missed=)%s", n, n == 1 ? "time is" : "times are",
+                                        begins != USEC_INFINITY ? "" : ", once no run of the job is left"));
 }
 
 /* Of a daemon that tells no more than the times. */
@@ -165,6 +181,7 @@ static int take_occurrences(Next *next, size_t job, const JsonValue *answer)
 
         if (!list && json_is(times, JSON_ARRAY) && times->n > 0)
                 return take_times(next, job, times);
+        r = take_catch_ups(next, job, answer);
         for (uint32_t i = 0; i < n && r == 0; i++) {
                 const char *note = json_get_string(&list->items[i], "note", "");
 
@@ -174,7 +191,7 @@ static int take_occurrences(Next *next, size_t job, const JsonValue *answer)
         }
         if (r == 0 && json_is(end, JSON_OBJECT))
                 r = add_occurrence(next, USEC_INFINITY, job, NULL,
-                                   xasprintf("%s%s", may_go_on(json_get_string(end, "reason", "")) ? "" :
+                                   xasprintf("%s%s", may_go_on(end) ? "" :
                                              n > 0 ? "never again after that: " : "never again: ",
                                              json_get_string(end, "message", "")));
         else if (r == 0 && n == 0)

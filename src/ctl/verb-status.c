@@ -59,7 +59,8 @@ static void print_title(const Ctl *ctl, const JsonValue *job, Style style)
 
 static void print_end(const JsonValue *end)
 {
-        _cleanup_free_ char *text = xasprintf("never due again: %s", json_get_string(end, "message", ""));
+        bool final = !json_get(end, "final") || json_get_bool(end, "final");
+        _cleanup_free_ char *text = xasprintf("%s%s", final ? "never due again: " : "", json_get_string(end, "message", ""));
 
         if (text && json_is(end, JSON_OBJECT))
                 label_print_text("Next", text);
@@ -101,6 +102,18 @@ static void print_later(const Ctl *ctl, const JsonValue *occurrence, usec_t firs
         label_print_time(ctl, "", begins, note);
 }
 
+/* It had times, and has no more. One that is started by events or by hand alone is idle as well. */
+static bool has_ended(const JsonValue *job)
+{
+        const JsonValue *schedule = json_get(job, "schedule");
+        const char *state = json_get_string(job, "state", "");
+        bool has_times = false;
+
+        for (uint32_t i = 0; json_is(schedule, JSON_ARRAY) && i < schedule->n; i++)
+                has_times = has_times || !startswith(json_string_or_null(&schedule->items[i]) ?: "", "On=");
+        return streq(state, "finished") || (streq(state, "idle") && has_times);
+}
+
 /* Its next times; the first is known from the list, where the others can't be had. */
 static int print_next(Ctl *ctl, const JsonValue *job)
 {
@@ -113,7 +126,7 @@ static int print_next(Ctl *ctl, const JsonValue *job)
         int r;
 
         print_first(ctl, job);
-        if (next == USEC_INFINITY && !streq(json_get_string(job, "state", ""), "finished"))
+        if (next == USEC_INFINITY && !has_ended(job))
                 return 0;
         params_init(&params);
         params_string(&params, "job", name);
@@ -215,6 +228,15 @@ static void print_overlap(const JsonValue *job)
         label_print_text("Overlap", text ?: overlap);
 }
 
+static void print_catch_ups(const JsonValue *job)
+{
+        int64_t n = json_get_int(job, "catchUps", 0);
+        _cleanup_free_ char *text = n > 0 ? xasprintf("%" PRIi64 " %s to be caught up on (Missed=)", n, n == 1 ? "time is" : "times are") : NULL;
+
+        if (text)
+                label_print_text("Missed", text);
+}
+
 static int print_job(Ctl *ctl, const JsonValue *job)
 {
         const char *state = json_get_string(job, "state", "?");
@@ -234,6 +256,7 @@ static int print_job(Ctl *ctl, const JsonValue *job)
         print_warnings(json_get(job, "warnings"));
         label_print_strings("Schedule", json_get(job, "schedule"));
         print_overlap(job);
+        print_catch_ups(job);
         r = print_next(ctl, job);
         if (r != 0)
                 return r;

@@ -88,6 +88,14 @@ const char *job_state_to_string(JobState state)
         return names[state];
 }
 
+/* Something else than the clock does start a job that has no time before it. */
+static bool may_begin_again(const Job *job)
+{
+        const ScheduleSettings *rules = &job->spec->schedule;
+
+        return rules->schedule.n_triggers == 0 || rules->on.n > 0 || job->on_demand || schedule_begins_anew(&rules->schedule, &job->schedule);
+}
+
 JobState job_state(const Job *job)
 {
         if (job->removed)
@@ -100,9 +108,9 @@ JobState job_state(const Job *job)
                 return JOB_DISABLED;
         if (job->paused_realtime > 0)
                 return JOB_PAUSED;
-        if (job->next_realtime != USEC_INFINITY || timer_is_armed(&job->timer))
+        if (job->next_realtime != USEC_INFINITY || timer_is_armed(&job->timer) || job->catch_up)
                 return JOB_WAITING;
-        return job->spec->schedule.schedule.n_triggers == 0 || job->on_demand ? JOB_IDLE : JOB_FINISHED;
+        return may_begin_again(job) ? JOB_IDLE : JOB_FINISHED;
 }
 
 int job_append_text(const Job *job, const char *text, Buffer *out)

@@ -52,6 +52,18 @@ void catch_up_free(Scheduler *s, Job *job)
         free(c);
         s->n_catch_ups--;
         catch_up_keep(job);
+        scheduler_count_state(s, job);
+}
+
+size_t scheduler_n_catch_ups(const Job *job, usec_t *ret_realtime)
+{
+        const CatchUp *c = job->catch_up;
+        const Scheduler *s = job->scheduler;
+
+        if (ret_realtime)
+                *ret_realtime = c && timer_is_armed(&c->timer) ?
+                                        usec_add(scheduler_realtime(s), usec_sub(c->timer.due_boottime, scheduler_boottime(s))) : 0;
+        return c ? c->n : 0;
 }
 
 /* The N oldest that are left. */
@@ -146,6 +158,7 @@ int catch_up_add(Scheduler *s, Job *job, const ScheduleTime *times, size_t n)
         list_append(&s->catch_ups, &c->link);
         job->catch_up = c;
         catch_up_keep(job);
+        scheduler_count_state(s, job);
         catch_up_advance(s, job);
         return 0;
 }

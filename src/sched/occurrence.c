@@ -11,8 +11,8 @@
 #include "base/string-util.h"
 #include "sched/keep.h"
 #include "sched/missed.h"
+#include "sched/outlook.h"
 #include "sched/spread.h"
-#include "when/outlook.h"
 
 static const Schedule *job_schedule(const Job *job)
 {
@@ -205,7 +205,7 @@ void occurrence_tell_end(Scheduler *s, Job *job)
                 return;
         now = scheduler_now(s);
         end = outlook_end(job_schedule(job), &job->schedule, &now);
-        if (end == OUTLOOK_GOES_ON || end == OUTLOOK_AFTER_RUN)
+        if (!job_outlook_is_final(job, end))
                 return;
         job->finished = true;
         /* A million may end together. */

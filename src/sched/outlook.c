@@ -60,6 +60,11 @@ usec_t job_outlook_latest(const JobOutlook *o)
         return usec_add(o->time.occurrence.scheduled_realtime, usec_add(o->jitter, o->slack));
 }
 
+bool job_outlook_is_final(const Job *job, OutlookEnd end)
+{
+        return outlook_end_is_for_good(end) && job->spec->schedule.on.n == 0;
+}
+
 size_t scheduler_job_outlook(Scheduler *s, const Job *job, JobOutlook *outlook, size_t n, OutlookEnd *ret_end)
 {
         const Schedule *schedule = &job->spec->schedule.schedule;

@@ -16,6 +16,9 @@ usec_t job_outlook_earliest(const JobOutlook *outlook);
 /* … and at the latest. */
 usec_t job_outlook_latest(const JobOutlook *outlook);
 
+/* Whether nothing but a call starts JOB again, whose schedule has come to END: no event does either. */
+bool job_outlook_is_final(const Job *job, OutlookEnd end);
+
 /*
  * The next N occurrences of JOB, as if it were neither paused nor disabled, into OUTLOOK. Returns their
  * number; where these are fewer than N, *RET_END says why.

@@ -20,6 +20,7 @@ static const struct {
         [OUTLOOK_COUNT] = { "count", "it has had as many runs as Count= allows" },
         [OUTLOOK_UNTIL] = { "until", "nothing is due after the time in Until=" },
         [OUTLOOK_AFTER_RUN] = { "after-run", "After= counts from the end of a run that has not ended yet" },
+        [OUTLOOK_STARTUP] = { "startup", "OnStartup= is due again when the daemon is started the next time" },
         [OUTLOOK_EXCLUDED] = { "excluded", "Exclude= leaves nothing of what is to come" },
         [OUTLOOK_PASSED] = { "passed", "all its times have passed" },
 };
@@ -132,6 +133,8 @@ OutlookEnd outlook_end(const Schedule *schedule, const ScheduleState *state, con
         for (size_t i = 0; i < schedule->n_triggers && state->ended_boottime == USEC_INFINITY; i++)
                 if (schedule->triggers[i].type == TRIGGER_AFTER && now->realtime <= schedule->until_realtime)
                         return OUTLOOK_AFTER_RUN;
+        if (schedule_begins_anew(schedule, state))
+                return OUTLOOK_STARTUP;
         if (schedule->until_realtime == USEC_INFINITY && schedule->n_excludes == 0)
                 return OUTLOOK_PASSED;
         other = *schedule;

@@ -38,6 +38,7 @@ typedef enum OutlookEnd {
         OUTLOOK_COUNT,      /* Count= is reached */
         OUTLOOK_UNTIL,      /* the rest lies behind Until= */
         OUTLOOK_AFTER_RUN,  /* After= counts from the end of a run that has not ended */
+        OUTLOOK_STARTUP,    /* OnStartup= is due again when the daemon is started */
         OUTLOOK_EXCLUDED,   /* Exclude= takes out all that is left */
         OUTLOOK_PASSED,     /* the last time has passed */
         _OUTLOOK_END_MAX,
@@ -46,7 +47,7 @@ typedef enum OutlookEnd {
 /* Nothing that may still happen gives it another time. */
 static inline bool outlook_end_is_for_good(OutlookEnd end)
 {
-        return end != OUTLOOK_GOES_ON && end != OUTLOOK_NO_TRIGGER && end != OUTLOOK_AFTER_RUN;
+        return end != OUTLOOK_GOES_ON && end != OUTLOOK_NO_TRIGGER && end != OUTLOOK_AFTER_RUN && end != OUTLOOK_STARTUP;
 }
 
 OutlookEnd outlook_end(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now);

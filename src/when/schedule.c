@@ -234,6 +234,17 @@ void schedule_run_ended(ScheduleState *state, usec_t boottime)
 
 /* --- whether it can fire --- */
 
+bool schedule_begins_anew(const Schedule *schedule, const ScheduleState *state)
+{
+        if (schedule->until_realtime != USEC_INFINITY || schedule->n_excludes > 0 ||
+            (schedule->max_count > 0 && state->count >= schedule->max_count))
+                return false;
+        for (size_t i = 0; i < schedule->n_triggers; i++)
+                if (schedule->triggers[i].type == TRIGGER_STARTUP)
+                        return true;
+        return false;
+}
+
 int schedule_check(const Schedule *schedule, const ScheduleNow *now, WhenError *error)
 {
         ScheduleNow epoch = { .boottime = now->boottime, .startup_boottime = now->startup_boottime };

@@ -212,6 +212,12 @@ size_t schedule_newest(const Schedule *schedule, const ScheduleState *state, con
 bool schedule_delay_is_due(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now);
 
 /*
+ * Whether a trigger that has had its time is due once more when the daemon is started the next time: OnStartup=, with
+ * nothing that may have ended the schedule by then.
+ */
+bool schedule_begins_anew(const Schedule *schedule, const ScheduleState *state);
+
+/*
  * Whether SCHEDULE can fire at all from NOW on: what a loader refuses or reports otherwise. A
  * schedule of no trigger is fine (such a job is started by hand or by events). -ETIME where its
  * times have all passed, -EINVAL where it never had any; ERROR (may be NULL) says why.

@@ -24,6 +24,9 @@ plain once '[Schedule]\nEvery=1h\nCount=1\n'
 plain until "[Schedule]\\nEvery=50ms\\nUntil=$(date -u -d '+2 seconds' '+%F %T') UTC\\n"
 plain held '[Schedule]\nEvery=200ms\n' 1h
 plain excluded '[Schedule]\nOnCalendar=2020-01-01\nOnCalendar=2099-01-01\nExclude=2099-01-01\n'
+plain owing '[Schedule]\nOnCalendar=*:*:0/1\nMissed=all\nRandomizedDelaySec=300d\n'
+plain both '[Schedule]\nAt=2020-01-01\nOn=hand.failed\n'
+plain startup '[Schedule]\nOnStartup=0\n'
 printf '[Job]\nType=group\n[Group]\nRun=hand\n' | job team
 printf '[Job]\nType=exec\nRetries=2\nRetryDelaySec=1ms\n[Exec]\nCommand=/bin/sh -c "exit 3"\n' | job failing
 printf '[Job]\nType=exec\n[Exec]\nComand=true\n' | job broken
@@ -147,6 +150,18 @@ for name in once until excluded; do
         like "$name: list" '*finished*' "$(taktctl list $name)"
 done
 
+# One that events start, or the next daemon, has not ended with its times.
+eventually "startup has run" has_run 'r["state"] == "succeeded"' startup
+reason='all its times have passed; events still start it (On=)'
+for name in both startup; do
+        shown "$name: why" "*next *$reason" $name
+        like "$name: next" "*- *$reason" "$(taktctl -q next $name)"
+        like "$name: status" "*State: idle*Next: $reason*" "$(taktctl status $name)"
+        like "$name: list" "*$name *idle *- *" "$(taktctl -q list $name)"
+        like "$name: nowhere else" 0 "$({ taktctl why $name; taktctl next $name; taktctl status $name; } | grep -cE 'never|finished')"
+        reason='OnStartup= is due again when the daemon is started the next time'
+done
+
 # --- files ---
 shown "refused at load" '*refused *broken.job:4:1: *; so it is not loaded' broken
 is "once" 1 "$(taktctl why broken | grep -c refused)"
@@ -181,6 +196,12 @@ caught=$(runs '[r["run"] for r in rs if r["trigger"] == "catch-up"][0]' two)
 shown "caught up on" "*due *due by OnCalendar=\*:\*:0/1, missed at its time and caught up on * later (Missed=)*started *when the job's turn to catch up came*" \
         two --run "$caught"
 is "its cause" 'OnCalendar=*:*:0/1' "$(runs '[r["cause"] for r in rs if r["trigger"] == "catch-up"][0]' two)"
+like "what waits to be caught up on: list" "*owing *waiting *, [1-9]* missed *" "$(taktctl list owing)"
+like "what waits to be caught up on: status" "*Missed: [1-9]* time* to be caught up on (Missed=)*" "$(taktctl status owing)"
+like "what waits to be caught up on: next" "*owing *[1-9]* missed time* to be caught up on (Missed=)*" "$(taktctl next owing)"
+shown "what waits to be caught up on: why" "*catch-up *[1-9one]* time* to be caught up on*(Missed=)*" owing
+is "what waits to be caught up on: by JSON" True "$(field '0 < r[0]["catchUps"] <= 100 and r[0]["catchUpNext"] > "2026"' taktctl list --json owing)"
+is "what does not" None "$(field 'r[0].get("catchUps")' taktctl list --json hand tick)"
 eventually "it was missed" has_run 'r["state"] == "missed" and r["error"]["kind"] == "stopped"' tick
 missed=$(runs '[r["run"] for r in rs if r["state"] == "missed" and r["error"]["kind"] == "stopped"][0]' tick)
 shown "missed by a stopped daemon" '*missed *due by Every=100ms, but * passed while the daemon was stopped, noticed * after *' tick --run "$missed"

@@ -9,6 +9,7 @@
 
 #include "base/string-util.h"
 #include "kinds/kinds.h"
+#include "sched/outlook.h"
 #include "engine.h"
 
 #define RECORDS_MAX 4096U
@@ -355,8 +356,48 @@ static void test_on_startup_and_at(_unused_ void **state)
         assert_int_equal(record_of(f, 2)->scheduled, 90 * SEC);
         assert_int_equal(record_of(f, 2)->trigger, RUN_TRIGGER_STARTUP);
         assert_int_equal(record_of(f, 3)->scheduled, 120 * SEC);
-        assert_string_equal(job_state_to_string(job_state(a)), "finished");
+        assert_string_equal(job_state_to_string(job_state(a)), "idle");
         assert_string_equal(job_state_to_string(job_state(b)), "finished");
+        fixture_free(f);
+}
+
+/* The times of a schedule are one thing, events and the next start of the daemon another. */
+static void test_ends(_unused_ void **state)
+{
+        static const struct {
+                const char *schedule, *state;
+        } table[] = {
+                { "At=2027-01-15 07:00 UTC", "finished" },
+                { "At=2027-01-15 07:00 UTC\nOn=x.failed", "idle" },
+                { "Every=1s\nCount=3", "finished" },
+                { "Every=1s\nCount=3\nOn=x.failed", "idle" },
+                { "Every=1s\nUntil=2027-01-15 08:00:05 UTC", "finished" },
+                { "Every=1s\nUntil=2027-01-15 08:00:05 UTC\nOn=x.failed", "idle" },
+                { "OnStartup=5s\nAt=2027-01-15 08:00:03 UTC", "idle" },
+                { "OnStartup=5s\nCount=1", "finished" },
+                { "OnStartup=5s\nUntil=2027-01-15 08:00:07 UTC", "finished" },
+                { "After=1s\nCount=2\nOnStartup=5s\nOn=x.failed", "idle" },
+                { "On=x.failed", "idle" },
+                { "", "idle" },
+        };
+        Fixture *f = fixture_new(NULL);
+        Job *jobs[ARRAY_SIZE(table)];
+
+        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+                _cleanup_free_ char *name = xasprintf("j%zu", i), *keys = xasprintf("[Schedule]\n%s\n", table[i].schedule);
+
+                jobs[i] = add(f, name, keys);
+        }
+        engine_advance_to(&f->engine, 20 * SEC);
+        for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
+                OutlookEnd end;
+                JobOutlook outlook;
+
+                assert_string_equal(job_state_to_string(job_state(jobs[i])), table[i].state);
+                assert_int_equal(scheduler_job_outlook(f->engine.scheduler, jobs[i], &outlook, 1, &end), 0);
+                assert_int_equal(job_outlook_is_final(jobs[i], end), streq(table[i].state, "finished"));
+                assert_int_equal(jobs[i]->finished, streq(table[i].state, "finished"));
+        }
         fixture_free(f);
 }
 
@@ -1187,7 +1228,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 RUN(test_every_never_drifts),   RUN(test_every_skips_at_the_end_of_a_run),
                 RUN(test_after),                RUN(test_after_long_run),
-                RUN(test_on_startup_and_at),    RUN(test_triggers_at_one_instant),
+                RUN(test_on_startup_and_at), RUN(test_ends),    RUN(test_triggers_at_one_instant),
                 RUN(test_both_clocks_at_one_instant),
                 RUN(test_count),                RUN(test_held_up),
                 RUN(test_disabled),             RUN(test_pause_accounts),
