@@ -5,7 +5,7 @@
 static int miss_run(ApiWalk *walk, uint64_t id)
 {
         walk->n_missing++;
-        return api_unknown_add_run(&walk->unknown, id);
+        return api_unknown_add_run(&walk->unknown, walk->api->context.scheduler, id);
 }
 
 static void cancel_and_write(ApiWalk *walk, uint64_t id)

@@ -99,13 +99,12 @@ int api_no_such_job(VarlinkCall *call, const char *job)
         return varlink_call_error(call, "io.takt.Jobs.NoSuchJob", "job", job);
 }
 
-int api_no_such_run(VarlinkCall *call, uint64_t run)
+int api_no_such_run(Api *api, VarlinkCall *call, uint64_t run)
 {
-        JsonWriter *w = varlink_call_begin_error(call, "io.takt.Runs.NoSuchRun");
+        _cleanup_(api_unknown_deinit) ApiUnknown unknown = {};
+        int r = api_unknown_add_run(&unknown, api->context.scheduler, run);
 
-        json_key(w, "run");
-        json_uint(w, run);
-        return varlink_call_end(call, false);
+        return r < 0 ? r : api_unknown_error(&unknown, call);
 }
 
 typedef struct FindRun {

@@ -318,7 +318,7 @@ int api_jobs_explain(VarlinkCall *call, const JsonValue *parameters, void *userd
                 return varlink_call_invalid_parameter(call, "limit");
         if (json_is(run, JSON_INT)) {
                 if (!explain_with_run(api, (uint64_t)run->integer, check_job, &of_run) || !of_run)
-                        return api_no_such_run(call, (uint64_t)run->integer);
+                        return api_no_such_run(api, call, (uint64_t)run->integer);
                 (void)explain_with_run(api, (uint64_t)run->integer, add_run, &e);
                 return reply(&e, call);
         }

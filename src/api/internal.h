@@ -45,6 +45,8 @@ void job_filter_deinit(JobFilter *filter);
 bool job_filter_matches(const JobFilter *filter, const char *name);
 /* The first job with a name behind AFTER that may match; NULL: no other does. */
 Job *job_filter_next(const JobFilter *filter, Scheduler *scheduler, const char *after);
+/* Whether the store has runs of JOB, be it there or not. */
+bool job_has_stored_runs(Store *store, const char *job);
 /* Whether pattern I is a name that is no job's; with STORE, one whose job is gone is known as long as its runs are. */
 bool job_filter_is_unknown(const JobFilter *filter, size_t i, Scheduler *scheduler, Store *store);
 
@@ -54,14 +56,16 @@ typedef struct ApiUnknown {
         size_t n_jobs;
         uint64_t *runs;
         size_t n_runs;
+        uint64_t *forgotten; /* of these, the runs that there once were */
+        size_t n_forgotten;
 } ApiUnknown;
 
 /* -ENOMEM. A job that was added last is not added again. */
 int api_unknown_add_job(ApiUnknown *unknown, const char *job);
 /* Adds the names in FILTER that are unknown, as job_filter_is_unknown() has it. How many of its patterns that are; -ENOMEM. */
 ssize_t api_unknown_find_jobs(ApiUnknown *unknown, const JobFilter *filter, Scheduler *scheduler, Store *store);
-int api_unknown_add_run(ApiUnknown *unknown, uint64_t run);
-/* Adds the members "unknown" and "unknownRuns" to the open object, those of them that have something to tell. */
+int api_unknown_add_run(ApiUnknown *unknown, const Scheduler *scheduler, uint64_t run);
+/* Adds the members "unknown", "unknownRuns" and "forgottenRuns" to the open object, those of them that have something to tell. */
 void api_unknown_write(const ApiUnknown *unknown, JsonWriter *w);
 /* Answers CALL, which named nothing but UNKNOWN: with NoSuchRun where that has runs, else with NoSuchJob. */
 int api_unknown_error(const ApiUnknown *unknown, VarlinkCall *call);
@@ -169,7 +173,7 @@ Requester api_requester(const VarlinkCall *call);
 /* Ends CALL with the service's error for R, or with its connection: nobody waits for an answer that does not come. */
 void api_fail(VarlinkCall *call, int r);
 int api_no_such_job(VarlinkCall *call, const char *job);
-int api_no_such_run(VarlinkCall *call, uint64_t run);
+int api_no_such_run(Api *api, VarlinkCall *call, uint64_t run);
 
 /* The run with this id, under way or ended, written as a value: 1; 0 where there is none. */
 typedef struct ApiRunText {

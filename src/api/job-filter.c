@@ -96,7 +96,7 @@ static bool on_any(_unused_ const RunRecord *record, void *userdata)
         return false;
 }
 
-static bool has_runs(Store *store, const char *job)
+bool job_has_stored_runs(Store *store, const char *job)
 {
         bool found = false;
 
@@ -109,5 +109,5 @@ bool job_filter_is_unknown(const JobFilter *filter, size_t i, Scheduler *schedul
 {
         const char *name = filter->patterns[i];
 
-        return !is_pattern(name) && !scheduler_find_job(scheduler, name) && !(store && has_runs(store, name));
+        return !is_pattern(name) && !scheduler_find_job(scheduler, name) && !(store && job_has_stored_runs(store, name));
 }

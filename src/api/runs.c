@@ -22,7 +22,7 @@ static int method_get(VarlinkCall *call, const JsonValue *parameters, void *user
         if (r > 0)
                 r = reply_run(call, &text);
         else if (r == 0)
-                r = api_no_such_run(call, id);
+                r = api_no_such_run(api, call, id);
         buffer_deinit(&text.text);
         return r;
 }
@@ -76,7 +76,7 @@ static int method_get_last(VarlinkCall *call, const JsonValue *parameters, void 
                 r = reply_run(call, &found.text);
         else if (found.r < 0)
                 r = found.r;
-        else if (!scheduler_find_job(api->context.scheduler, job))
+        else if (!scheduler_find_job(api->context.scheduler, job) && !job_has_stored_runs(api->context.store, job))
                 r = api_no_such_job(call, job);
         else
                 r = varlink_call_error(call, "io.takt.Runs.NoResult", "job", job);

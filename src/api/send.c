@@ -15,7 +15,7 @@ static Run *find_run(Api *api, VarlinkCall *call, const JsonValue *parameters)
         if (json_is(id, JSON_INT)) {
                 run = scheduler_find_run(api->context.scheduler, (uint64_t)id->integer);
                 if (!run)
-                        (void)api_no_such_run(call, (uint64_t)id->integer);
+                        (void)api_no_such_run(api, call, (uint64_t)id->integer);
                 return run;
         }
         if (!name) {

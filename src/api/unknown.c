@@ -34,15 +34,35 @@ ssize_t api_unknown_find_jobs(ApiUnknown *unknown, const JobFilter *filter, Sche
         return n;
 }
 
-int api_unknown_add_run(ApiUnknown *unknown, uint64_t run)
+static int add_number(uint64_t **numbers, size_t *n, uint64_t number)
 {
-        uint64_t *runs = reallocarray(unknown->runs, unknown->n_runs + 1, sizeof(*runs));
+        uint64_t *grown = reallocarray(*numbers, *n + 1, sizeof(*grown));
 
-        if (!runs)
+        if (!grown)
                 return -ENOMEM;
-        unknown->runs = runs;
-        runs[unknown->n_runs++] = run;
+        *numbers = grown;
+        grown[(*n)++] = number;
         return 0;
+}
+
+int api_unknown_add_run(ApiUnknown *unknown, const Scheduler *scheduler, uint64_t run)
+{
+        int r = add_number(&unknown->runs, &unknown->n_runs, run);
+
+        if (r >= 0 && scheduler_gave_run(scheduler, run))
+                r = add_number(&unknown->forgotten, &unknown->n_forgotten, run);
+        return r;
+}
+
+static void write_numbers(JsonWriter *w, const char *key, const uint64_t *numbers, size_t n)
+{
+        if (n == 0)
+                return;
+        json_key(w, key);
+        json_begin_array(w);
+        for (size_t i = 0; i < n; i++)
+                json_uint(w, numbers[i]);
+        json_end_array(w);
 }
 
 void api_unknown_write(const ApiUnknown *unknown, JsonWriter *w)
@@ -54,13 +74,8 @@ void api_unknown_write(const ApiUnknown *unknown, JsonWriter *w)
                         json_string(w, unknown->jobs[i]);
                 json_end_array(w);
         }
-        if (unknown->n_runs > 0) {
-                json_key(w, "unknownRuns");
-                json_begin_array(w);
-                for (size_t i = 0; i < unknown->n_runs; i++)
-                        json_uint(w, unknown->runs[i]);
-                json_end_array(w);
-        }
+        write_numbers(w, "unknownRuns", unknown->runs, unknown->n_runs);
+        write_numbers(w, "forgottenRuns", unknown->forgotten, unknown->n_forgotten);
 }
 
 int api_unknown_error(const ApiUnknown *unknown, VarlinkCall *call)
@@ -84,5 +99,6 @@ void api_unknown_deinit(ApiUnknown *unknown)
 {
         free(unknown->jobs);
         free(unknown->runs);
+        free(unknown->forgotten);
         *unknown = (ApiUnknown){};
 }

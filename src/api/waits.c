@@ -294,7 +294,7 @@ static int start_again(Api *api, VarlinkCall *call, const JsonValue *parameters,
         if (r < 0)
                 return r;
         if (r == 0)
-                return api_no_such_run(call, run);
+                return api_no_such_run(api, call, run);
         if (name && !streq(name, again.job))
                 return varlink_call_invalid_parameter(call, "job");
         return start(api, call, parameters, again.job, json_root(again.params), run);
@@ -321,7 +321,7 @@ int api_reply_started(Api *api, VarlinkCall *call, uint64_t id)
         text = found.text;
         if (r <= 0)
                 /* It ended at once, and nothing is kept (KeepRuns=0). */
-                return r < 0 ? r : api_no_such_run(call, id);
+                return r < 0 ? r : api_no_such_run(api, call, id);
         wait = wait_new(api, call, 1);
         if (!wait)
                 return -ENOMEM;
@@ -369,7 +369,7 @@ static int fill_slots(Api *api, Wait *wait, const JsonValue *runs)
                 int r = fill_slot(api, wait, id);
 
                 if (r == 0)
-                        r = api_unknown_add_run(&wait->unknown, id);
+                        r = api_unknown_add_run(&wait->unknown, api->context.scheduler, id);
                 if (r < 0)
                         return r;
         }

@@ -5,11 +5,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/string-util.h"
 #include "ctl/suggest.h"
 #include "ctl/text.h"
+#include "ctl/verb.h"
 
 #define NO_SUCH_JOB "io.takt.Jobs.NoSuchJob"
 #define NO_SUCH_RUN "io.takt.Runs.NoSuchRun"
+
+/* No errors of the daemon, but what is said of these two in some cases. */
+#define NOTHING_OF_JOB "no-such-job-to-explain"
+#define FORGOTTEN_RUN "forgotten-run"
 
 #define SUGGESTIONS_MAX 5U /* names for which another is looked for: that takes calls */
 
@@ -19,11 +25,14 @@ static const struct {
         int status;
         const char *text;
 } errors[] = {
-        { "io.takt.Jobs.NoSuchJob", STATUS_NOT_FOUND, "no job {job}; see: taktctl list or, where it has a file, taktctl why {job}" },
+        { "io.takt.Jobs.NoSuchJob", STATUS_NOT_FOUND, "no job {job}; see: taktctl list or, where it has a file or had runs, taktctl why {job}" },
+        { NOTHING_OF_JOB, STATUS_NOT_FOUND, "no job {job}, and neither a file nor a run of one; see: taktctl list" },
         { "io.takt.Jobs.TooManyJobs", STATUS_FAILED, "there are too many jobs for one answer" },
         { "io.takt.Runs.TooManyRuns", STATUS_FAILED, "there are too many runs for one answer" },
-        { "io.takt.Runs.NoSuchRun", STATUS_NOT_FOUND, "no run {run}, or it was forgotten; see: taktctl runs" },
-        { "io.takt.Runs.NoResult", STATUS_NOT_FOUND, "no run of {job} has succeeded so far; see: taktctl runs {job}" },
+        { "io.takt.Runs.NoSuchRun", STATUS_NOT_FOUND, "no run {run}, and there never was one; see: taktctl runs" },
+        { FORGOTTEN_RUN, STATUS_NOT_FOUND,
+          "no run {run} any more: ended runs are kept until the daemon ends, and as many as KeepRuns= and KeepRunsTotal= allow; see: taktctl runs" },
+        { "io.takt.Runs.NoResult", STATUS_NOT_FOUND, "no run of {job} has succeeded so far, or none is kept; see: taktctl runs {job}" },
         { "io.takt.Runs.BadParameter", STATUS_USAGE, "{job}: {message}" },
         { "io.takt.Runs.IsTemplate", STATUS_USAGE, "{job} is a template; run one of its instances, such as {job}X" },
         { "io.takt.Runs.BadGroup", STATUS_USAGE, "{message}" },
@@ -114,6 +123,9 @@ static int tell_error(Ctl *ctl, const char *error, const JsonValue *parameters)
 
         if (suggest(ctl, error, parameters))
                 return STATUS_NOT_FOUND;
+        /* It has looked for all that could be asked for next. */
+        if (streq(error, NO_SUCH_JOB) && ctl->verb && streq(ctl->verb->name, "why"))
+                error = NOTHING_OF_JOB;
         for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
                 if (streq(errors[i].error, error)) {
                         if (expand(&text, errors[i].text, parameters) < 0)
@@ -147,28 +159,37 @@ int ctl_note_unknown_job(Ctl *ctl, const char *job)
         return 0;
 }
 
-static int note_unknown_run(Ctl *ctl, int64_t run)
+static int note_unknown_run(Ctl *ctl, int64_t run, bool forgotten)
 {
         Unknown *unknown = &ctl->unknown;
-        int64_t *runs = reallocarray(unknown->runs, unknown->n_runs + 1, sizeof(*runs));
+        UnknownRun *runs = reallocarray(unknown->runs, unknown->n_runs + 1, sizeof(*runs));
 
         if (!runs)
                 return ctl_oom();
         unknown->runs = runs;
-        runs[unknown->n_runs++] = run;
+        runs[unknown->n_runs++] = (UnknownRun){ run, forgotten };
         return 0;
 }
 
 int ctl_note_unknown(Ctl *ctl, const JsonValue *parameters)
 {
         const JsonValue *jobs = json_get(parameters, "unknown"), *runs = json_get(parameters, "unknownRuns");
+        const JsonValue *forgotten = json_get(parameters, "forgottenRuns");
+        uint32_t n_forgotten = 0;
         int r = 0;
 
         for (uint32_t i = 0; json_is(jobs, JSON_ARRAY) && i < jobs->n && r == 0; i++)
                 r = ctl_note_unknown_job(ctl, json_string_or_null(&jobs->items[i]) ?: "?");
         for (uint32_t i = 0; json_is(runs, JSON_ARRAY) && i < runs->n && r == 0; i++)
-                if (json_is(&runs->items[i], JSON_INT))
-                        r = note_unknown_run(ctl, runs->items[i].integer);
+                if (json_is(&runs->items[i], JSON_INT)) {
+                        int64_t run = runs->items[i].integer;
+                        /* They come in the same order. */
+                        bool is_forgotten = json_is(forgotten, JSON_ARRAY) && n_forgotten < forgotten->n &&
+                                            forgotten->items[n_forgotten].integer == run;
+
+                        n_forgotten += is_forgotten;
+                        r = note_unknown_run(ctl, run, is_forgotten);
+                }
         return r;
 }
 
@@ -185,7 +206,8 @@ void ctl_tell_unknown(Ctl *ctl)
         Unknown *unknown = &ctl->unknown;
 
         for (size_t i = 0; i < unknown->n_runs; i++)
-                tell_unknown(ctl, NO_SUCH_RUN, "run", &(JsonValue){ .type = JSON_INT, .integer = unknown->runs[i] });
+                tell_unknown(ctl, unknown->runs[i].forgotten ? FORGOTTEN_RUN : NO_SUCH_RUN, "run",
+                             &(JsonValue){ .type = JSON_INT, .integer = unknown->runs[i].run });
         for (size_t i = 0; i < unknown->n_jobs; i++) {
                 char *job = unknown->jobs[i];
 

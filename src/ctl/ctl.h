@@ -75,10 +75,15 @@ typedef struct CtlOptions {
 } CtlOptions;
 
 /* What was named and is not there; the names are copies. */
+typedef struct UnknownRun {
+        int64_t run;
+        bool forgotten; /* there once was one */
+} UnknownRun;
+
 typedef struct Unknown {
         char **jobs;
         size_t n_jobs;
-        int64_t *runs;
+        UnknownRun *runs;
         size_t n_runs;
         unsigned n_suggested; /* for how many of the names another one was looked for */
         bool any;             /* there was something, so that the exit status is STATUS_NOT_FOUND */

@@ -22,9 +22,11 @@ static int change(Ctl *ctl, char **args, size_t n, const char *method, const cha
         jobs = json_get(reply.parameters, "jobs");
         if (ctl->options.json)
                 return jobs ? ctl_print_json(ctl, jobs) : 0;
+        if (ctl->options.quiet)
+                return 0;
         if (!json_is(jobs, JSON_ARRAY) || jobs->n == 0)
-                return ctl_error(STATUS_NOT_FOUND, "no job matches; see: taktctl list");
-        for (uint32_t i = 0; i < jobs->n && !ctl->options.quiet; i++) {
+                puts("No job matches.");
+        for (uint32_t i = 0; json_is(jobs, JSON_ARRAY) && i < jobs->n; i++) {
                 const char *job = json_string_or_null(&jobs->items[i]);
 
                 printf("%s is %s.\n", job ? job : "?", done);

@@ -12,19 +12,48 @@ static const TableColumn columns[] = {
         { "TIME", false, 0 }, { "RUN", true, 0 }, { "WHAT", false, 0 }, { "WHY", false, 24, true },
 };
 
-static int write_parameters(const Ctl *ctl, const char *job, Params *params, const char **ret)
+/* The run that is asked for: --run, or an argument that is a number. 0: none is. */
+static int parse_run(const Ctl *ctl, const char *arg, int64_t *ret)
 {
-        int64_t run;
+        bool digits = *arg && strspn(arg, "0123456789") == strlen(arg);
 
+        *ret = 0;
+        if (ctl->options.run && (parse_int64(ctl->options.run, ret) < 0 || *ret < 1))
+                return ctl_error(STATUS_USAGE, "--run wants the id of a run, not \"%s\"", ctl->options.run);
+        if (!ctl->options.run && digits && parse_int64(arg, ret) < 0)
+                return ctl_error(STATUS_NOT_FOUND, "no run %s, and there never was one; see: taktctl runs", arg);
+        return 0;
+}
+
+/* The name of the run's job goes into *JOB, which is NULL or the job that it has to be of. */
+static int find_job(Ctl *ctl, int64_t run, const char **job, VarlinkReply *reply)
+{
+        _cleanup_params_ Params params = PARAMS_NULL;
+        const char *parameters, *name;
+        int r;
+
+        params_init(&params);
+        params_int(&params, "run", run);
+        r = params_end(&params, &parameters);
+        if (r == 0)
+                r = ctl_call(ctl, "io.takt.Runs.Get", parameters, reply);
+        if (r != 0)
+                return r;
+        name = json_get_string(json_get(reply->parameters, "run"), "job", "?");
+        if (*job && !streq(*job, name))
+                return ctl_error(STATUS_NOT_FOUND, "run %" PRIi64 " is one of %s, not of %s", run, name, *job);
+        *job = name;
+        return 0;
+}
+
+static int write_parameters(const Ctl *ctl, const char *job, int64_t run, Params *params, const char **ret)
+{
         params_init(params);
         params_string(params, "job", job);
         if (ctl->options.lines > 0)
                 params_int(params, "limit", ctl->options.lines);
-        if (ctl->options.run) {
-                if (parse_int64(ctl->options.run, &run) < 0 || run < 1)
-                        return ctl_error(STATUS_USAGE, "--run wants the id of a run, not \"%s\"", ctl->options.run);
+        if (run > 0)
                 params_int(params, "run", run);
-        }
         return params_end(params, ret);
 }
 
@@ -50,16 +79,22 @@ static int add_row(const Ctl *ctl, Table *table, const JsonValue *decision)
 
 int verb_why(Ctl *ctl, char **args, _unused_ size_t n)
 {
-        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
+        _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL, found = VARLINK_REPLY_NULL;
         _cleanup_(table_freep) Table *table = table_new(columns, ARRAY_SIZE(columns));
         _cleanup_params_ Params params = PARAMS_NULL;
         const JsonValue *decisions;
-        const char *parameters;
+        const char *job, *parameters;
+        int64_t run;
         int r;
 
         if (!table)
                 return ctl_oom();
-        r = write_parameters(ctl, args[0], &params, &parameters);
+        r = parse_run(ctl, args[0], &run);
+        job = run > 0 && !ctl->options.run ? NULL : args[0];
+        if (r == 0 && run > 0)
+                r = find_job(ctl, run, &job, &found);
+        if (r == 0)
+                r = write_parameters(ctl, job, run, &params, &parameters);
         if (r == 0)
                 r = ctl_call(ctl, "io.takt.Jobs.Explain", parameters, &reply);
         if (r != 0)

@@ -22,10 +22,10 @@ const Verb verbs[] = {
           "JOB is a name or a shell pattern; the times of all are in one order. -n sets how\n"
           "many of each job are shown; otherwise 5 of one job, and 1 each of several. Where\n"
           "there are no more, it says why." },
-        { "why", "JOB", 1, 1, OPTION_LINES | OPTION_RUN, verb_why,
+        { "why", "RUN|JOB", 1, 1, OPTION_LINES | OPTION_RUN, verb_why,
           "Explain why a job ran, did not run, and will run",
           "Shows what was decided about its last runs, 5 unless -n says otherwise, or about\n"
-          "one run alone; then what holds for the job now, and what comes next and why." },
+          "RUN alone; then what holds for the job now, and what comes next and why." },
         { "run", "JOB [ARG…]", 1, ARGS_UNLIMITED, OPTION_AGAIN | OPTION_WAIT | OPTION_PARAM | OPTION_JOB_ARGS, verb_run,
           "Start a run of a job by hand",
           "Prints the id of the run or, with --wait, its result; then the exit status is 1\n"

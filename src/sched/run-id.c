@@ -65,6 +65,7 @@ struct RunIds {
         uint64_t turn;     /* the id at which the next block is to be reserved */
         uint64_t reserved; /* the file vouches for ids below */
         uint64_t limit;    /* of the small ids of this life */
+        uint64_t small_end; /* small ids from here on were not given by this life, which has left them */
         uint64_t block;
         int error;         /* of the last attempt to write the file */
         dev_t device;      /* of the file, once it was written; inode 0: it never was */
@@ -110,6 +111,8 @@ static void leave_small(RunIds *ids, const char *why)
 {
         bool small = is_small(ids);
 
+        if (small)
+                ids->small_end = ids->next;
         ids->next = unreached(ids, ids->next);
         ids->reserved = 0;
         if (small)
@@ -259,6 +262,7 @@ int run_ids_new(RunIds **ret)
         if (!ids)
                 return -ENOMEM;
         ids->next = 1;
+        ids->small_end = RUN_ID_SMALL_END;
         ids->turn = UINT64_MAX;
         ids->block = RUN_ID_BLOCK_MIN;
         *ret = ids;
@@ -311,6 +315,11 @@ uint64_t run_ids_next(RunIds *ids)
         if (ids->next >= ids->turn)
                 advance(ids);
         return ids->next++;
+}
+
+bool run_ids_was_given(const RunIds *ids, uint64_t id)
+{
+        return id > 0 && id < ids->next && (id < ids->small_end || id >= RUN_ID_SMALL_END);
 }
 
 void run_ids_seen(RunIds *ids, uint64_t id)

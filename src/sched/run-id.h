@@ -34,6 +34,8 @@ DEFINE_CLEANUP(RunIds *, run_ids_close);
 
 /* The next id; never fails, and doesn't wait for the disk. */
 uint64_t run_ids_next(RunIds *ids);
+/* Whether ID has been given to a run. What earlier lives have left out, as one does that follows a crash of the machine, counts as given. */
+bool run_ids_was_given(const RunIds *ids, uint64_t id);
 /* An earlier life has given ID, as something else than the file tells. */
 void run_ids_seen(RunIds *ids, uint64_t id);
 /* Writes the file where it could not be written or was taken away. 0: it is there; else why it can't be written. */

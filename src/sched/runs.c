@@ -219,3 +219,8 @@ size_t scheduler_n_queued(const Scheduler *s)
 {
         return s->n_queued;
 }
+
+bool scheduler_gave_run(const Scheduler *s, uint64_t id)
+{
+        return run_ids_was_given(s->ids, id);
+}

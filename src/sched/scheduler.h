@@ -105,6 +105,9 @@ static inline bool scheduler_resume_job(Scheduler *scheduler, Job *job)
         return scheduler_resume_job_by(scheduler, job, NULL);
 }
 
+/* Whether there once was a run ID, under way, kept or not. */
+bool scheduler_gave_run(const Scheduler *scheduler, uint64_t id);
+
 /* Events (On=) that are to start a run of JOB, and wait for that. */
 size_t scheduler_n_events_waiting(const Job *job);
 

@@ -132,7 +132,7 @@ is_json '[j["job"] for j in v] == ["count", "nightly"] and v[0]["description"] =
 expect 0 '*' list 'x*' --json
 is_json 'v == []'
 expect 3 '' list nobody
-says '*no job nobody; see: taktctl list or, where it has a file, taktctl why nobody'
+says '*no job nobody; see: taktctl list or, where it has a file or had runs, taktctl why nobody'
 expect 3 '' show cuont
 says 'taktctl: no job cuont; did you mean count[?]'
 expect 3 '' next ightly
@@ -150,7 +150,7 @@ expect 0 'nightly' list --names --state paused
 expect 0 '*"nightly"*' resume --json 'n*'
 expect 0 '' list --names --state paused
 expect 3 '' pause nobody
-expect 3 '' pause 'x*'
+expect 0 'No job matches.' pause 'x*'
 
 # --- runs ---
 expect 0 'done!' run --wait count

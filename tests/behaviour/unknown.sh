@@ -23,7 +23,7 @@ gives() {
 misses() {
         local word
         for word; do
-                is "lines about $word" 1 "$(grep -cE "no (job|run) ${word}[;, ]|no run ${word}\$" "$dir/err" || :)"
+                is "lines about $word" 1 "$(grep -cE "no (job|run) ${word}([;, ]|$)" "$dir/err" || :)"
         done
         is "lines of complaint" $# "$(wc -l <"$dir/err")"
 }
@@ -72,6 +72,33 @@ gives 3 '\["short"\]' --json resume short nosuch
 misses nosuch
 gives 3 '' pause nosuch none
 misses none nosuch
+
+# A pattern that matches nothing is no error of any verb, and hides none of another.
+for verb in list status show cat next runs wait cancel pause resume simulate; do
+        gives 0 '*' $verb 'x*' 'y?'
+        misses
+        gives 0 '*' --json $verb 'x*'
+        misses
+        gives 3 '*' -q $verb 'x*' nosuch
+        misses nosuch
+done
+gives 0 'No job matches.' pause 'x*'
+gives 0 '' -q resume 'x*'
+gives 3 '' result 'x*'
+gives 3 '' why 'x*'
+taktctl watch 'x*' >"$dir/watched" 2>"$dir/complaints" &
+watcher=$!
+helper $watcher
+# Each reload adds or removes one, until the watcher is there to see it.
+comes() {
+        if [ -e "$dir/env/jobs/xenon.job" ]; then rm "$dir/env/jobs/xenon.job"; else cp "$dir/env/jobs/short.job" "$dir/env/jobs/xenon.job"; fi
+        taktctl -q reload
+        grep -q xenon "$dir/watched"
+}
+eventually "who watches a pattern sees what comes" comes
+rm -f "$dir/env/jobs/xenon.job"
+taktctl -q reload
+is "complaints about a pattern" "" "$(cat "$dir/complaints")"
 
 # Names that nearly are one's are told that; a name that is close to nothing is not.
 gives 3 '*short *1 job.' list short lnog nosuch
@@ -136,6 +163,16 @@ gives 2 '*1 jobs,*' simulate short ./nothing.job
 gives 3 '' simulate nosuch none
 misses none nosuch
 gives 2 '*short.job: ok' verify "$dir/nothing.job" "$dir/env/jobs/short.job"
+
+# Who asks why is not told to ask so; nor is one who asks for the run of a job that has another one.
+gives 3 '' why zzyzx
+like "why of nothing" '*no job zzyzx, and neither a file nor a run of one; see: taktctl list' "$(cat "$dir/err")"
+gives 3 '' why shrot
+like "why of nearly a name" '*no job shrot; did you mean short[?]' "$(cat "$dir/err")"
+gives 3 '' why short --run "$long"
+like "why of another job's run" "*run $long is one of long, not of short" "$(cat "$dir/err")"
+gives 0 "*$short *due *started by hand*$short *succeeded *" why "$short"
+is "why of a run" "[$short]" "$(field 'sorted({d["run"] for d in r["decisions"]})' taktctl --json why "$short")"
 
 python3 - "$dir/env/run" "$long" <<'PYTHON' || fail "the answers, see above"
 import json, os, socket, sys
@@ -220,4 +257,32 @@ while "live" not in seen:
     assert event["event"] != "unknown" or event["job"] == "nosuch", event
 assert seen == ["unknown", "present", "live"], seen
 PYTHON
+
+# A run that there was, and one that there never was.
+job short <<<$'[Job]\nType=exec\n[Exec]\nCommand=false'
+stop_taktd
+start_taktd
+forgotten="*no run $long any more: ended runs are kept until the daemon ends, and as many as KeepRuns= and KeepRunsTotal= allow*"
+never='*no run 4711, and there never was one; see: taktctl runs'
+for call in "why" "why short --run" "result" "wait" "cancel" "run --again" "send -q"; do
+        # shellcheck disable=SC2086
+        gives 3 '' $call "$long" $([ "$call" = "send -q" ] && echo x)
+        like "$call of a run that was" "$forgotten" "$(cat "$dir/err")"
+        # shellcheck disable=SC2086
+        gives 3 '' $call 4711 $([ "$call" = "send -q" ] && echo x)
+        like "$call of a run that never was" "$never" "$(cat "$dir/err")"
+done
+gives 3 '' wait 4711 "$long" "$huge"
+misses 4711 "$long any more:" "$huge"
+
+# A job that is gone, whose runs are kept.
+taktctl -q run --wait short 2>"$dir/err" && fail "it did not fail"
+rm "$dir/env/jobs/short.job"
+taktctl -q reload
+gives 0 '*short *failed *1 run.' runs short
+gives 3 '' result short
+like "no result of a job that is gone" '*no run of short has succeeded so far, or none is kept; see: taktctl runs short' "$(cat "$dir/err")"
+gives 3 '' status short
+like "a job that is gone" '*no job short; *or had runs, taktctl why short' "$(cat "$dir/err")"
+gives 0 '*failed *removed *' why short
 check_end

@@ -505,10 +505,41 @@ static void test_never_twice(_unused_ void **state)
         }
 }
 
+/* Which ids there were is known for as long as the small range is not left. */
+static void test_given(_unused_ void **state)
+{
+        uint64_t small = 0, id;
+        Machine m;
+
+        machine_init(&m);
+        put_line(&m, "1");
+        start(&m);
+        assert_false(run_ids_was_given(m.ids, 0));
+        assert_false(run_ids_was_given(m.ids, 1));
+        id = run_ids_next(m.ids);
+        assert_true(run_ids_was_given(m.ids, id));
+        assert_false(run_ids_was_given(m.ids, id + 1));
+        stop(&m);
+        start(&m);
+        assert_true(run_ids_was_given(m.ids, id));
+        assert_false(run_ids_was_given(m.ids, id + 1));
+        set_full(true);
+        for (id = run_ids_next(m.ids); id < RUN_ID_SMALL_END; id = run_ids_next(m.ids))
+                small = id;
+        set_full(false);
+        assert_true(run_ids_was_given(m.ids, small));
+        assert_false(run_ids_was_given(m.ids, small + 1));
+        assert_false(run_ids_was_given(m.ids, RUN_ID_SMALL_END - 1));
+        assert_true(run_ids_was_given(m.ids, id));
+        assert_false(run_ids_was_given(m.ids, id + 1));
+        stop(&m);
+        machine_deinit(&m);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_small), RUN(test_limit), RUN(test_garbled), RUN(test_in_its_place), RUN(test_without_a_clock),
+                RUN(test_small), RUN(test_given), RUN(test_limit), RUN(test_garbled), RUN(test_in_its_place), RUN(test_without_a_clock),
                 RUN(test_seen), RUN(test_full_disk_and_crash), RUN(test_recovers), RUN(test_never_twice),
         };
 
