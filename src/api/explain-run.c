@@ -54,10 +54,18 @@ bool explain_with_run(Api *api, uint64_t id, void (*each)(Api *, const RunRecord
         return found.n > 0;
 }
 
-/* When it was due or, where it was due at no time, asked for. */
+/* When a run of an earlier daemon was asked for is known no more, but that was no later than its beginning. */
+static usec_t asked_time(const RunRecord *r)
+{
+        return r->started_realtime > 0 ? MIN(r->started_realtime, r->created_realtime) : r->created_realtime;
+}
+
+/* When it was due or, where it was due at no time, asked for. A run in the place of a lost one is due when that was found to be lost. */
 static usec_t due_time(const RunRecord *r)
 {
-        return r->scheduled_realtime > 0 ? r->scheduled_realtime : r->created_realtime;
+        if (r->scheduled_realtime > 0 && r->replaces == 0)
+                return r->scheduled_realtime;
+        return asked_time(r);
 }
 
 /* What is known of the run in the way of another one. */
@@ -147,15 +155,17 @@ static void explain_origin(const RunRecord *r, Decisions *d)
 
 static void explain_hold(const RunRecord *r, Decisions *d)
 {
+        usec_t asked = asked_time(r);
+
         if (r->hold == RUN_HOLD_RUN || r->hold == RUN_HOLD_QUEUE)
-                decide(d, r->created_realtime, r->id, "queued", "run %" PRIu64 " of the job had to end first (Overlap=)", r->hold_run);
+                decide(d, asked, r->id, "queued", "run %" PRIu64 " of the job had to end first (Overlap=)", r->hold_run);
         if (r->resource && r->resource_run > 0)
-                decide(d, r->created_realtime, r->id, "queued", "waited for the resource %s, which run %" PRIu64 " had (Use=)",
+                decide(d, asked, r->id, "queued", "waited for the resource %s, which run %" PRIu64 " had (Use=)",
                        r->resource, r->resource_run);
         else if (r->resource)
-                decide(d, r->created_realtime, r->id, "queued", "waited for the resource %s (Use=)", r->resource);
+                decide(d, asked, r->id, "queued", "waited for the resource %s (Use=)", r->resource);
         if (r->hold == RUN_HOLD_PLACE)
-                decide(d, r->created_realtime, r->id, "queued",
+                decide(d, asked, r->id, "queued",
                        "waited, as many runs of all jobs were under way as may be (MaxRuns=)");
 }
 
@@ -187,6 +197,8 @@ static int append_lateness(const RunRecord *r, Buffer *text)
 
         if (r->trigger == RUN_TRIGGER_CATCH_UP)
                 return buffer_append_string(text, "when the job's turn to catch up came");
+        if (r->replaces > 0)
+                return buffer_append_string(text, "in place of that run");
         if (r->lateness != USEC_INFINITY)
                 return buffer_appendf(text, "%s after %s", span_text(r->lateness, span), text->len > 0 ? "that" : "its time");
         if (r->scheduled_realtime > 0)

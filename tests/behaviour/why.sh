@@ -206,6 +206,10 @@ eventually "it was missed" has_run 'r["state"] == "missed" and r["error"]["kind"
 missed=$(runs '[r["run"] for r in rs if r["state"] == "missed" and r["error"]["kind"] == "stopped"][0]' tick)
 shown "missed by a stopped daemon" '*missed *due by Every=100ms, but * passed while the daemon was stopped, noticed * after *' tick --run "$missed"
 eventually "it is under way" has_run 'r["state"] == "running"' held
+plain again 'Retries=1\n' 1h
+taktctl -q reload 2>/dev/null || :
+by_hand=$(taktctl run again)
+eventually "so is one by hand" has_run 'r["state"] == "running"' again
 kill_taktd
 start_taktd
 eventually "its run is lost" has_run 'r["state"] == "lost"' held
@@ -213,4 +217,13 @@ lost=$(runs '[r["run"] for r in rs if r["state"] == "lost"][0]' held)
 shown "lost" "*$lost *due *due by Every=200ms*$lost *started *[0-9]*ms after its time*$lost *lost *" held --run "$lost"
 in_order two
 in_order tick
+# What came of a run comes behind what it came of, and what takes its place behind its end.
+eventually "it has another one in its place" has_run 'r["state"] == "running"' again
+instead=$(runs '[r["run"] for r in rs if r["state"] == "running"][0]' again)
+is "a crash, in the order of what happened" \
+        "$by_hand due,$by_hand started,None daemon-started,$by_hand lost,$instead due,$instead repeated,$instead started,$instead running" \
+        "$(field '",".join("%s %s" % (d.get("run"), d["what"]) for d in r["decisions"] if d["what"] != "next")' taktctl why --json again)"
+shown "what takes the place of a lost run" "*$instead  started *in place of that run*" again
+in_order again
+in_order held
 check_end
