@@ -5,9 +5,9 @@ _taktctl_jobs () {
         taktctl "$@" list --names 2>/dev/null
 }
 
-# The ids of the last runs.
+# The ids of the last runs, or of those in some states.
 _taktctl_runs () {
-        taktctl "$@" -q runs 2>/dev/null | awk '{ print $1 }'
+        taktctl "$@" -q runs 2>/dev/null | grep -oE '^[^0-9]*[0-9]+' | grep -oE '[0-9]+'
 }
 
 # The parameters of a job, each as "--NAME TYPE".
@@ -129,7 +129,11 @@ _taktctl () {
                 mapfile -t COMPREPLY < <(compgen -W 'raise keep' -- "$cur")
                 return
                 ;;
-        --concurrency|--duration|--for|--from|--run|--seed|--since|--lines|-n|--param|-p|--seed|--timeout|-t|--until)
+        --run)
+                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_runs "${where[@]}")" -- "$cur")
+                return
+                ;;
+        --concurrency|--duration|--for|--from|--seed|--since|--lines|-n|--param|-p|--seed|--timeout|-t|--until)
                 return
                 ;;
         esac
@@ -149,7 +153,13 @@ _taktctl () {
                         mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 fi
                 ;;
-        list|status|show|cat|next|why|gather|wait|cancel|send|runs|result|watch|logs|pause|resume)
+        why|result)
+                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}") $(_taktctl_runs "${where[@]}")" -- "$cur")
+                ;;
+        wait|cancel|send)
+                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}") $(_taktctl_runs "${where[@]}" -s queued,running,retrying)" -- "$cur")
+                ;;
+        list|status|show|cat|next|gather|runs|watch|logs|pause|resume)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
         simulate)

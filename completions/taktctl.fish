@@ -7,18 +7,26 @@ set -l run_states queued running retrying succeeded failed timeout cancelled ski
 set -l job_states removed disabled paused running waiting idle finished template
 
 # The options that say which daemon is meant, out of what is typed so far.
-function __taktctl_jobs
+function __taktctl_where
         set -l words (commandline -opc)
-        set -l where
         for i in (seq (count $words))
                 switch $words[$i]
                         case --env
-                                set where --env $words[(math $i + 1)]
+                                printf '%s\n' --env $words[(math $i + 1)]
                         case --system --user
-                                set where $words[$i]
+                                printf '%s\n' $words[$i]
                 end
         end
-        taktctl $where list --names 2>/dev/null
+end
+
+function __taktctl_jobs
+        taktctl (__taktctl_where) list --names 2>/dev/null
+end
+
+# The last runs, or those in the states that are given, as "ID<TAB>JOB STATE".
+function __taktctl_runs
+        taktctl (__taktctl_where) -q runs $argv 2>/dev/null |
+                string replace -rf '^\D*(\d+) +\W*(\S+) +(\S+).*' '$1\t$2 $3'
 end
 
 # The parameters of the job that a run is typed for, as "--NAME<TAB>TYPE".
@@ -26,7 +34,9 @@ function __taktctl_parameters
         set -l words (commandline -opc)
         set -l verb (contains -i run $words); or return
         test (count $words) -gt $verb; or return
-        taktctl $words[2..$verb] $words[(math $verb + 1)] --help 2>/dev/null |
+        set -l subject (string match -v -- '-*' $words[(math $verb + 1)..])
+        set -l again (string match -- --again $words)
+        taktctl (__taktctl_where) run $again $subject[1] --help 2>/dev/null |
                 string replace -rf '^  (--\S+) (\S+).*' '$1\t$2'
 end
 
@@ -86,7 +96,7 @@ complete -c taktctl -n '__fish_seen_subcommand_from status next why runs calenda
 complete -c taktctl -n '__fish_seen_subcommand_from gather' -l mode -xa 'gather chain taskgroup' -d 'gather (the default), chain or taskgroup'
 complete -c taktctl -n '__fish_seen_subcommand_from list' -l names -d 'Print names only, one a line'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -s p -l param -x -d 'Set a parameter; may be repeated'
-complete -c taktctl -n '__fish_seen_subcommand_from why' -l run -x -d 'Only this run'
+complete -c taktctl -n '__fish_seen_subcommand_from why' -l run -xa '(__taktctl_runs)' -d 'Only this run'
 complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l duration -x -d 'Runs take so long; may be repeated'
 complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l list -d 'Print each run, not what comes of all'
 complete -c taktctl -n '__fish_seen_subcommand_from simulate' -l seed -x -d 'Draw other random delays'
@@ -97,7 +107,10 @@ complete -c taktctl -n '__fish_seen_subcommand_from verify' -l strict -d 'Fail w
 complete -c taktctl -n '__fish_seen_subcommand_from gather wait send simulate' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
 complete -c taktctl -n '__fish_seen_subcommand_from run send' -s w -l wait -d 'Wait for the end, or the next value, and print it'
 
-complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs" -a '(__taktctl_jobs)'
+complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs; and not __fish_contains_opt again" -a '(__taktctl_jobs)'
+complete -c taktctl -n "__fish_seen_subcommand_from run; and __fish_contains_opt again" -a '(__taktctl_runs)'
+complete -c taktctl -n "__fish_seen_subcommand_from why result" -a '(__taktctl_runs)'
+complete -c taktctl -n "__fish_seen_subcommand_from wait cancel send" -a '(__taktctl_runs -s queued,running,retrying)'
 complete -c taktctl -n '__fish_seen_subcommand_from run' -a '(__taktctl_parameters)'
 complete -c taktctl -n '__fish_seen_subcommand_from simulate' -a '(__taktctl_jobs)'
 complete -c taktctl -n '__fish_seen_subcommand_from verify simulate' -a '(__fish_complete_suffix .job)'

@@ -246,7 +246,8 @@ static int append_left(const RunRecord *r, Buffer *out)
         n = json_is(left, JSON_INT) ? left->integer : 0;
         if (n <= 0)
                 return 0;
-        return buffer_appendf(out, "; %" PRIi64 " process%s outlived its command (ExitType=, KillMode=)", n, n == 1 ? "" : "es");
+        return buffer_appendf(out, "; %" PRIi64 " other %s still there when its command had ended (ExitType=, KillMode=)", n,
+                              n == 1 ? "process was" : "processes were");
 }
 
 static void explain_end(const RunRecord *r, Decisions *d)

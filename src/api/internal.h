@@ -157,8 +157,8 @@ void api_watches_notify(Api *api, const Event *event);
 void api_watches_stop(Api *api);
 int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 
-/* jobs.c: writes the member "usage": how the job is called by taktctl. -ENOMEM. */
-int api_write_usage(const Job *job, JsonWriter *w);
+/* jobs.c: writes the member "usage": how taktctl runs the job or, where AGAIN is not 0, that run of it again, which had EARLIER. -ENOMEM. */
+int api_write_usage(const Job *job, uint64_t again, const JsonValue *earlier, JsonWriter *w);
 
 /* common.c */
 

@@ -2,6 +2,7 @@
 #include "api/internal.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 
 #include "base/file.h"
 #include "base/string-util.h"
@@ -253,15 +254,15 @@ static int method_cat(VarlinkCall *call, const JsonValue *parameters, void *user
         return api_walk_jobs(userdata, call, parameters, "files", write_files);
 }
 
-int api_write_usage(const Job *job, JsonWriter *w)
+int api_write_usage(const Job *job, uint64_t again, const JsonValue *earlier, JsonWriter *w)
 {
         _cleanup_buffer_ Buffer usage = BUFFER_NULL;
-        _cleanup_free_ char *command = xasprintf("taktctl run %s", job->name);
+        _cleanup_free_ char *command = again > 0 ? xasprintf("taktctl run --again %" PRIu64, again) : xasprintf("taktctl run %s", job->name);
         int r;
 
         if (!command)
                 return -ENOMEM;
-        r = parameter_usage(job->spec->job.parameters, command, &usage);
+        r = parameter_usage(job->spec->job.parameters, command, earlier, &usage);
         if (r < 0)
                 return r;
         json_key(w, "usage");
@@ -271,6 +272,9 @@ int api_write_usage(const Job *job, JsonWriter *w)
 
 static int method_usage(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
+        const JsonValue *run = json_get(parameters, "again");
+        uint64_t id = json_is(run, JSON_INT) ? (uint64_t)run->integer : 0;
+        _cleanup_(api_again_deinit) ApiAgain again = {};
         Api *api = userdata;
         Job *job = find_job(api, call, parameters);
         JsonWriter *w;
@@ -278,10 +282,17 @@ static int method_usage(VarlinkCall *call, const JsonValue *parameters, void *us
 
         if (!job)
                 return 0;
+        if (run) {
+                r = api_again_find(api, id, &again);
+                if (r <= 0)
+                        return r < 0 ? r : api_no_such_run(api, call, id);
+                if (!streq(again.job, job->name))
+                        return varlink_call_invalid_parameter(call, "job");
+        }
         w = varlink_call_begin(call);
         json_key(w, "parameters");
         parameter_describe(job->spec->job.parameters, w);
-        r = api_write_usage(job, w);
+        r = api_write_usage(job, id, run ? json_root(again.params) : NULL, w);
         return r < 0 ? r : varlink_call_end(call, false);
 }
 

@@ -221,8 +221,9 @@ void api_waits_stop(Api *api)
                 wait_free(wait);
 }
 
-/* EARLIER are the parameters of a run that is to be repeated; NULL: there is none. */
-static int bind_parameters(Api *api, VarlinkCall *call, const Job *job, const JsonValue *parameters, const JsonValue *earlier, Buffer *out)
+/* EARLIER are the parameters of the run AGAIN, which is to be repeated; NULL: there is none. */
+static int bind_parameters(Api *api, VarlinkCall *call, const Job *job, const JsonValue *parameters, uint64_t again,
+                           const JsonValue *earlier, Buffer *out)
 {
         const ParameterContext context = {
                 .now_realtime = clock_realtime(api->context.services->clock),
@@ -245,7 +246,7 @@ static int bind_parameters(Api *api, VarlinkCall *call, const Job *job, const Js
         json_string_lossy(w, error.name, strlen(error.name));
         json_key(w, "message");
         json_string_lossy(w, error.message, strlen(error.message));
-        api_write_usage(job, w);
+        api_write_usage(job, again, earlier, w);
         (void)varlink_call_end(call, false);
         return r;
 }
@@ -266,7 +267,7 @@ static int start(Api *api, VarlinkCall *call, const JsonValue *parameters, const
                 return varlink_call_error(call, "io.takt.Runs.IsTemplate", "job", name);
         if (r < 0)
                 return r;
-        r = bind_parameters(api, call, job, parameters, earlier, &params);
+        r = bind_parameters(api, call, job, parameters, again, earlier, &params);
         if (r < 0) {
                 scheduler_release_job(api->context.scheduler, job);
                 return r == -EINVAL || r == -E2BIG ? 0 : r;

@@ -261,7 +261,7 @@ int verb_gather(Ctl *ctl, char **args, size_t n)
 }
 
 /* The job of the run that --again names. RUN_REPLY holds the name. */
-static int ask_for_job(Ctl *ctl, const char *subject, VarlinkReply *run_reply, const char **ret_job)
+static int ask_for_job(Ctl *ctl, const char *subject, VarlinkReply *run_reply, int64_t *ret_run, const char **ret_job)
 {
         _cleanup_params_ Params params = PARAMS_NULL;
         const char *parameters;
@@ -269,12 +269,13 @@ static int ask_for_job(Ctl *ctl, const char *subject, VarlinkReply *run_reply, c
         int r;
 
         if (parse_int64(subject, &run) < 0)
-                return ctl_error(STATUS_NOT_FOUND, "no run %s", subject);
+                return ctl_error(STATUS_NOT_FOUND, "no run %s, and there never was one; see: taktctl runs", subject);
         params_init(&params);
         params_int(&params, "run", run);
         r = params_end(&params, &parameters);
         if (r == 0)
                 r = ctl_call(ctl, "io.takt.Runs.Get", parameters, run_reply);
+        *ret_run = run;
         if (r == 0)
                 *ret_job = json_get_string(json_get(run_reply->parameters, "run"), "job", "?");
         return r;
@@ -286,14 +287,17 @@ int verb_run_usage(Ctl *ctl, char **args, _unused_ size_t n)
         _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL, run = VARLINK_REPLY_NULL;
         _cleanup_params_ Params params = PARAMS_NULL;
         const char *parameters, *job = args[0];
+        int64_t again = 0;
         int r = 0;
 
         if (ctl->options.again)
-                r = ask_for_job(ctl, args[0], &run, &job);
+                r = ask_for_job(ctl, args[0], &run, &again, &job);
         if (r != 0)
                 return r;
         params_init(&params);
         params_string(&params, "job", job);
+        if (ctl->options.again)
+                params_int(&params, "again", again);
         r = params_end(&params, &parameters);
         if (r == 0)
                 r = ctl_call(ctl, "io.takt.Jobs.Usage", parameters, &reply);

@@ -26,14 +26,14 @@ const Verb verbs[] = {
           "Explain why a job ran, did not run, and will run",
           "Shows what was decided about its last runs, 5 unless -n says otherwise, or about\n"
           "RUN alone; then what holds for the job now, and what comes next and why." },
-        { "run", "JOB [ARG…]", 1, ARGS_UNLIMITED, OPTION_AGAIN | OPTION_WAIT | OPTION_PARAM | OPTION_JOB_ARGS, verb_run,
+        { "run", "JOB|RUN [ARG…]", 1, ARGS_UNLIMITED, OPTION_AGAIN | OPTION_WAIT | OPTION_PARAM | OPTION_JOB_ARGS, verb_run,
           "Start a run of a job by hand",
           "Prints the id of the run or, with --wait, its result; then the exit status is 1\n"
           "unless the run succeeds. ARGs are values of the job's parameters in their order,\n"
           "or by name, as in \"--city Berlin\"; \"taktctl run JOB --help\" shows which there\n"
-          "are. One that is named like an option below goes behind \"--\". With --again,\n"
-          "the id of a run stands for its job, whose parameters are those of that run but\n"
-          "for the ones that are given. With --wait, ^C cancels the run, and a second ^C\n"
+          "are. One that is named like an option below goes behind \"--\". RUN is\n"
+          "for --again: its job is run, with the parameters that RUN had but for the ones\n"
+          "that are given. With --wait, ^C cancels the run, and a second ^C\n"
           "leaves it to itself.",
           verb_run_usage },
         { "gather", "'JOB [ARG…]'…", 1, ARGS_UNLIMITED, OPTION_GROUP | OPTION_TIMEOUT, verb_gather,

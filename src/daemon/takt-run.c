@@ -125,7 +125,7 @@ static int load(const char *path, JobSpec **ret)
 static int print_usage(const JobSpec *spec, const char *path, FILE *stream)
 {
         _cleanup_buffer_ Buffer usage = BUFFER_NULL;
-        int r = parameter_usage(spec->job.parameters, path, &usage);
+        int r = parameter_usage(spec->job.parameters, path, NULL, &usage);
 
         if (r >= 0)
                 (void)fputs(buffer_string(&usage), stream);

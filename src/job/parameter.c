@@ -327,23 +327,23 @@ static int append_metavar(Buffer *out, const char *name)
 }
 
 /* One line of the table: "  --seconds duration(1s..1h)   For how long (default: 5s)". */
-static int append_row(Buffer *out, const Parameter *p, size_t width)
+static int append_row(Buffer *out, const Parameter *p, const JsonValue *earlier, size_t width)
 {
+        const char *otherwise = json_get(earlier, p->name) ? "as in that run" : p->default_text;
         size_t used = strlen(p->name) + 1 + strlen(p->type_text);
         int r;
 
         r = buffer_appendf(out, "  --%s %s", p->name, p->type_text);
-        if (r >= 0 && (p->help || p->default_text))
+        if (r >= 0 && (p->help || otherwise))
                 r = buffer_appendf(out, "%*s", (int)(width - used + 2), "");
         if (r >= 0 && p->help)
                 r = buffer_append_string(out, p->help);
-        if (r >= 0 && p->default_text)
-                r = buffer_appendf(out, "%s(default: %s)", p->help ? " " : "",
-                                   *p->default_text ? p->default_text : "''");
+        if (r >= 0 && otherwise)
+                r = buffer_appendf(out, "%s(default: %s)", p->help ? " " : "", *otherwise ? otherwise : "''");
         return r < 0 ? r : buffer_append_char(out, '\n');
 }
 
-int parameter_usage(const ParameterSet *set, const char *program, Buffer *out)
+int parameter_usage(const ParameterSet *set, const char *program, const JsonValue *earlier, Buffer *out)
 {
         size_t width = 0;
         int r;
@@ -351,19 +351,20 @@ int parameter_usage(const ParameterSet *set, const char *program, Buffer *out)
         r = buffer_appendf(out, "Usage: %s", program);
         for (size_t i = 0; i < parameter_set_size(set) && r >= 0; i++) {
                 const Parameter *p = set->parameters + i;
+                bool optional = p->default_text || json_get(earlier, p->name);
 
                 width = MAX(width, strlen(p->name) + 1 + strlen(p->type_text));
-                r = buffer_append_string(out, p->default_text ? " [" : " ");
+                r = buffer_append_string(out, optional ? " [" : " ");
                 if (r >= 0)
                         r = append_metavar(out, p->name);
-                if (r >= 0 && p->default_text)
+                if (r >= 0 && optional)
                         r = buffer_append_char(out, ']');
         }
         if (r < 0 || parameter_set_size(set) == 0)
                 return r < 0 ? r : buffer_append_string(out, "\n\nTakes no parameters.\n");
         r = buffer_append_string(out, "\n\nBy position in this order, or by name:\n");
         for (size_t i = 0; i < set->n && r >= 0; i++)
-                r = append_row(out, set->parameters + i, width);
+                r = append_row(out, set->parameters + i, earlier, width);
         return r;
 }
 

@@ -43,7 +43,9 @@ like "by position" 'Oslo 3 20*Z {"a":5} 60' "$(taktctl run --again --wait "$firs
 like "by -p" 'New York 4 20*Z null 60' "$(taktctl run --wait "$first" --again -p n=4 -p options=null)"
 like "of one that was run again" 'New York 4 20*Z null 60' "$(taktctl run --wait --again $((first + 4)))"
 like "as JSON" "*\"againOf\":$first,*" "$(taktctl --json run --again "$first")"
-like "its parameters" "Usage: taktctl run city CITY *" "$(taktctl run --again "$first" --help)"
+like "its parameters" "Usage: taktctl run --again $first \[CITY] \[N] *--city string *(default: as in that run)*" "$(taktctl run --again "$first" --help)"
+like "those of the job" "Usage: taktctl run city CITY \[N] *" "$(taktctl run city --help)"
+like "help says both" '*run JOB|RUN \[ARG…]*RUN is*for --again: *' "$(taktctl run --help)"
 
 refuses 3 '*no run 4711, *' --again 4711
 refuses 2 '*--again wants the id of a run, not "city"*' --again city
@@ -55,6 +57,53 @@ under_way=$(taktctl run many@x 1h)
 second=$(taktctl run --again "$under_way")
 is "both are under way" "[('many@x', 3600), ('many@x', 3600)]" \
         "$(runs '[(r["job"], r["params"]["span"]) for r in rs if r["state"] == "running"]' many@x)"
+
+# Shells know these ids: of all runs, and of those that can still be waited for.
+complete_bash() {
+        local COMP_WORDS=(taktctl "$@" '') COMP_CWORD=$(($# + 1)) COMPREPLY=()
+        _taktctl || :
+        echo " ${COMPREPLY[*]} "
+}
+complete_fish() {
+        echo " $(HOME=/nonexistent fish -N -c "source $TAKT_SRCDIR/completions/taktctl.fish; complete -C 'taktctl $* '" 2>/dev/null |
+                cut -f 1 | tr '\n' ' ') "
+}
+compopt() { :; }
+. "$TAKT_SRCDIR/completions/taktctl.bash"
+# completes COMMAND: the ids of both runs that are under way, and what has ended where the rest of the words say so
+completes() {
+        local shell=$1 with=$2 answer
+        shift 2
+        answer=$("complete_$shell" "$@")
+        like "$shell: $*" "* $under_way *" "$answer"
+        like "$shell: $*" "* $second *" "$answer"
+        like "$shell: $*: whether all are there" "$with" "$([[ $answer = *" $first "* ]] && echo all)"
+        [ "${*: -1}" = --again ] || [ "${*: -1}" = --run ] || like "$shell: $*: jobs" "* city *" "$answer"
+}
+for shell in bash $(command -v fish >/dev/null && echo fish); do
+        for words in "why" "result" "run --again" "why city --run"; do
+                # shellcheck disable=SC2086
+                completes "$shell" all $words
+        done
+        for words in wait cancel send; do
+                completes "$shell" "" $words
+        done
+done
+if command -v zsh >/dev/null; then
+        cat >"$dir/complete.zsh" <<'ZSH'
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "fpath=($TAKT_SRCDIR/completions \$fpath); autoload -U compinit; compinit -u -d $1/dump; bindkey '^I' list-choices; COLUMNS=200; print READ''Y"
+zpty -r shell answer '*READY*'
+zpty -w -n shell "$2 "$'\t'
+zpty -r shell answer "*$3*"
+print -r -- $answer
+ZSH
+        for words in "wait" "why" "result" "run --again" "why city --run"; do
+                timeout 60 zsh -f "$dir/complete.zsh" "$dir" "taktctl $words" "$under_way *many@x running" >"$dir/out" 2>&1 ||
+                        fail "zsh: taktctl $words: $(cat "$dir/out")"
+        done
+fi
 taktctl -q cancel "$under_way" "$second"
 instance_is_gone() {
         is_gone=$(taktctl list --names)
@@ -71,7 +120,7 @@ define "$(sed 's/1\.\.5)=2/4..5)=5/' <<<"$parameters")"
 refuses 2 "*city: parameter 'n': '3' is not a whole number from 4 to 5; this is what the earlier run had*" --again "$first"
 like "another value" 'New York 4 *' "$(taktctl run --wait --again "$first" --n 4)"
 define "$parameters"$'\nParameter=zone:string=UTC\nParameter=key:string'
-refuses 2 "*city: parameter 'key' is missing*Usage: *" --again "$first"
+refuses 2 "*city: parameter 'key' is missing*Usage: taktctl run --again $first \[CITY] * \[ZONE] KEY*" --again "$first"
 is "a new one that has a default" UTC "$(taktctl -q run --wait --again "$first" --key 1 >"$dir/out"; runs 'rs[0]["params"]["zone"]' city)"
 sed -i '/Parameter=pause/d; s/ ${pause}//' "$dir/env/jobs/city.job"
 taktctl -q reload

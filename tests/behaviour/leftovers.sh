@@ -122,7 +122,7 @@ is "what was left" "('succeeded', 2)" "$(run_job 'r["state"], min(r["details"]["
 eventually "what was left is gone" all_gone $(pids_of left 2)
 is "what was left, again" "succeeded" "$(run_job 'r["state"]' left)"
 is "how often that is logged" 1 "$(grep -c "processes outlived the command and are ended" "$log")"
-like "why" "*processes outlived its command*" "$(taktctl why left)"
+like "why" "*other processes were still there when its command had ended*" "$(taktctl why left)"
 
 # --- waited for ---
 run=$(taktctl run waits)

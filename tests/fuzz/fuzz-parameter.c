@@ -62,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 check_bound(set, &bound);
         else
                 FUZZ_CHECK(error.message[0] && bound.len == 0);
-        FUZZ_CHECK(parameter_usage(set, "x", &text) >= 0);
+        FUZZ_CHECK(parameter_usage(set, "x", NULL, &text) >= 0);
         json_writer_init(&w, &text, 0);
         parameter_describe(set, &w);
         (void)json_writer_end(&w);

@@ -331,7 +331,7 @@ static void test_usage(_unused_ void **state)
         _cleanup_buffer_ Buffer usage = BUFFER_NULL, none = BUFFER_NULL, json = BUFFER_NULL;
         JsonWriter w;
 
-        assert_ok(parameter_usage(set, "blink", &usage));
+        assert_ok(parameter_usage(set, "blink", NULL, &usage));
         assert_string_equal(usage.data,
                             "Usage: blink MESSAGE [SECONDS] [MOOD]\n"
                             "\n"
@@ -339,7 +339,7 @@ static void test_usage(_unused_ void **state)
                             "  --message string          What to blink\n"
                             "  --seconds duration(1s..)  For how long (default: 5s)\n"
                             "  --mood choice(a|b)        (default: a)\n");
-        assert_ok(parameter_usage(NULL, "x", &none));
+        assert_ok(parameter_usage(NULL, "x", NULL, &none));
         assert_string_equal(none.data, "Usage: x\n\nTakes no parameters.\n");
         json_writer_init(&w, &json, 0);
         parameter_describe(set, &w);
