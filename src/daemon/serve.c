@@ -56,9 +56,9 @@ static unsigned refused_files(void *userdata)
 
 static const char *state_problem(void *userdata)
 {
-        const Daemon *d = userdata;
+        Daemon *d = userdata;
 
-        return state_keeper_problem(d->state_keeper);
+        return state_keeper_ask(d->state_keeper);
 }
 
 static const Settings *current_settings(void *userdata)

@@ -13,6 +13,7 @@ struct StateKeeper {
         void (*changed)(void *userdata);
         void *userdata;
         Timer timer;
+        usec_t looked_boottime;
         char *problem; /* NULL: none */
         bool renaming; /* stamps were lost, and get their jobs' names again: those behind AFTER */
         char after[JOB_NAME_MAX + 1];
@@ -110,6 +111,7 @@ static bool check(StateKeeper *keeper)
         int r = look(keeper, &text);
         bool changed = r == 0 && !streq(buffer_string(&text), keeper->problem ?: "");
 
+        keeper->looked_boottime = clock_boottime(keeper->engine->services.clock);
         if (changed)
                 tell(keeper, &text);
         /* The timer was armed before or has just fired: there is room for it. */
@@ -164,4 +166,12 @@ StateKeeper *state_keeper_free(StateKeeper *keeper)
 const char *state_keeper_problem(const StateKeeper *keeper)
 {
         return keeper ? keeper->problem : NULL;
+}
+
+const char *state_keeper_ask(StateKeeper *keeper)
+{
+        if (keeper && !keeper->problem &&
+            clock_boottime(keeper->engine->services.clock) >= usec_add(keeper->looked_boottime, STATE_ASKED_USEC) && check(keeper))
+                keeper->changed(keeper->userdata);
+        return state_keeper_problem(keeper);
 }

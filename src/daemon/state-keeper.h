@@ -14,6 +14,8 @@ typedef struct StateKeeper StateKeeper;
 #define STATE_CHECK_USEC (5 * USEC_PER_SEC)
 /* As long as something can't be kept. */
 #define STATE_RETRY_USEC (1 * USEC_PER_SEC)
+/* Who asks is told of what was seen no longer ago. */
+#define STATE_ASKED_USEC (100 * USEC_PER_MSEC)
 /* Until more is copied of what takes several turns. */
 #define STATE_COPY_USEC (1 * USEC_PER_MSEC)
 /* Jobs whose places in time are written anew in a turn, where these were lost. */
@@ -31,3 +33,5 @@ DEFINE_CLEANUP(StateKeeper *, state_keeper_free);
 
 /* What can't be kept and why, "FILE: REASON; …"; NULL: all is, or KEEPER is NULL. */
 const char *state_keeper_problem(const StateKeeper *keeper);
+/* The same, after a look where the last one is too long ago; a problem that is known is looked at each STATE_RETRY_USEC anyway. */
+const char *state_keeper_ask(StateKeeper *keeper);

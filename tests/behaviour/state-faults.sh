@@ -335,6 +335,18 @@ start_taktd
 is "$case: the run under way was lost" 1 "$(runs 'len([r for r in rs if r["state"] == "lost"])' long)"
 look
 
+# It looks by itself each 5 s; who asks, and asks once more where it has just looked, is told at once.
+case="a directory in the place of a file"
+rm "$state/next-run"
+mkdir -p "$state/next-run/full"
+told=$(problem)
+sleep 0.11
+is "$case: it is told who asks" "next-run: Is a directory" "${told:-$(problem)}"
+like "$case: status" "*degraded*Not kept:*next-run: Is a directory*" "$(taktctl status)"
+rm -r "$state/next-run"
+eventually "$case: it is kept" kept || :
+look
+
 # As it was found: more runs than the block that the file names, then a crash.
 case="a full disk while it runs"
 stop_taktd
