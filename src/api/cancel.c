@@ -56,6 +56,9 @@ int api_runs_cancel(VarlinkCall *call, const JsonValue *parameters, void *userda
 
         if (json_is(ids, JSON_ARRAY) && ids->n > API_RUNS_MAX)
                 return varlink_call_invalid_parameter(call, "runs");
+        r = api_check_run_ids(call, parameters, "runs");
+        if (r <= 0)
+                return r;
         r = api_walk_new(api, call, parameters, "runs", "io.takt.Runs.TooManyRuns", &walk);
         if (r < 0)
                 return r;

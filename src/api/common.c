@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "api/internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 static void on_event(EventObserver *observer, const Event *event)
@@ -92,6 +93,26 @@ void api_fail(VarlinkCall *call, int r)
 {
         varlink_call_begin(call)->error = r;
         (void)varlink_call_end(call, false);
+}
+
+static bool is_negative(const JsonValue *value)
+{
+        return json_is(value, JSON_INT) && value->integer < 0;
+}
+
+int api_check_run_ids(VarlinkCall *call, const JsonValue *parameters, const char *name)
+{
+        const JsonValue *value = json_get(parameters, name);
+        char item[64];
+
+        if (is_negative(value))
+                return varlink_call_invalid_parameter(call, name);
+        for (uint32_t i = 0; json_is(value, JSON_ARRAY) && i < value->n; i++)
+                if (is_negative(&value->items[i])) {
+                        (void)snprintf(item, sizeof(item), "%s[%" PRIu32 "]", name, i);
+                        return varlink_call_invalid_parameter(call, item);
+                }
+        return 1;
 }
 
 int api_no_such_job(VarlinkCall *call, const char *job)

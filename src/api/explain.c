@@ -313,9 +313,13 @@ int api_jobs_explain(VarlinkCall *call, const JsonValue *parameters, void *userd
                 .max_runs = (size_t)n,
         };
         _cleanup_free_ char *path = e.job ? NULL : file_of(api, name);
+        int r;
 
         if (n < 1 || n > EXPLAIN_RUNS_MAX)
                 return varlink_call_invalid_parameter(call, "limit");
+        r = api_check_run_ids(call, parameters, "run");
+        if (r <= 0)
+                return r;
         if (json_is(run, JSON_INT)) {
                 if (!explain_with_run(api, (uint64_t)run->integer, check_job, &of_run) || !of_run)
                         return api_no_such_run(api, call, (uint64_t)run->integer);

@@ -17,8 +17,11 @@ static int method_get(VarlinkCall *call, const JsonValue *parameters, void *user
         Api *api = userdata;
         uint64_t id = (uint64_t)json_get(parameters, "run")->integer;
         ApiRunText text = {};
-        int r = api_find_run(api, id, false, &text);
+        int r = api_check_run_ids(call, parameters, "run");
 
+        if (r <= 0)
+                return r;
+        r = api_find_run(api, id, false, &text);
         if (r > 0)
                 r = reply_run(call, &text);
         else if (r == 0)

@@ -12,6 +12,8 @@ static Run *find_run(Api *api, VarlinkCall *call, const JsonValue *parameters)
         Run *run = NULL, *newest = NULL;
         Job *job;
 
+        if (api_check_run_ids(call, parameters, "run") <= 0)
+                return NULL;
         if (json_is(id, JSON_INT)) {
                 run = scheduler_find_run(api->context.scheduler, (uint64_t)id->integer);
                 if (!run)

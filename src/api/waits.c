@@ -305,7 +305,10 @@ int api_runs_start(VarlinkCall *call, const JsonValue *parameters, void *userdat
 {
         const char *name = json_string_or_null(json_get(parameters, "job"));
         const JsonValue *again = json_get(parameters, "again");
+        int r = api_check_run_ids(call, parameters, "again");
 
+        if (r <= 0)
+                return r;
         if (json_is(again, JSON_INT))
                 return start_again(userdata, call, parameters, (uint64_t)again->integer);
         return name ? start(userdata, call, parameters, name, NULL, 0) : varlink_call_invalid_parameter(call, "job");
@@ -405,6 +408,9 @@ int api_runs_wait(VarlinkCall *call, const JsonValue *parameters, void *userdata
                 return varlink_call_invalid_parameter(call, "runs");
         if (json_is(timeout, JSON_INT) && timeout->integer < 0)
                 return varlink_call_invalid_parameter(call, "timeoutUsec");
+        r = api_check_run_ids(call, parameters, "runs");
+        if (r <= 0)
+                return r;
         wait = wait_new(api, call, runs->n);
         if (!wait)
                 return -ENOMEM;

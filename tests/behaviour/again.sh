@@ -154,6 +154,7 @@ assert run["params"] == {"span": 0.001}, run
 assert start(again=third, job="many@y")["error"] == "org.varlink.service.InvalidParameter"
 assert start()["error"] == "org.varlink.service.InvalidParameter"
 assert start(again=0)["error"] == "io.takt.Runs.NoSuchRun"
-assert start(again=-1)["error"] == "io.takt.Runs.NoSuchRun"
+answer = start(again=-1)
+assert answer == {"error": "org.varlink.service.InvalidParameter", "parameters": {"parameter": "again"}}, answer
 PYTHON
 check_end

@@ -229,7 +229,7 @@ for more in False, True:
     reply = call("io.takt.Runs.Wait", more, runs=[4711])[-1]
     assert reply["error"] == "io.takt.Runs.NoSuchRun" and reply["parameters"]["run"] == 4711, reply
 
-for method, parameters in ("Get", {"run": 0}), ("Get", {"run": -1}), ("Wait", {"runs": [0]}), ("Cancel", {"runs": [0]}):
+for method, parameters in ("Get", {"run": 0}), ("Wait", {"runs": [0]}), ("Cancel", {"runs": [0]}), ("Send", {"run": 0}):
     reply = call("io.takt.Runs." + method, **parameters)[0]
     assert reply["error"] == "io.takt.Runs.NoSuchRun", reply
 reply = call("io.takt.Jobs.Explain", job="short", run=0)[0]
@@ -245,6 +245,25 @@ run = reply["parameters"]["run"]["run"]
 reply = call("io.takt.Runs.Wait", runs=[run, 4711], timeoutUsec=0)[0]
 assert reply["error"] == "io.takt.Runs.TimedOut", reply
 assert reply["parameters"] == {"runs": [run], "unknownRuns": [4711]}, reply
+
+# What can't be an id is refused, whoever takes one, and the answer names it.
+for wrong in -1, -2**63, 2**63, 2**64, -2**64, 10**30, 1.5, "1", True, [1], {}:
+    for method, parameter, parameters in (
+            ("Runs.Get", "run", {"run": wrong}),
+            ("Runs.Start", "again", {"again": wrong}),
+            ("Runs.Send", "run", {"run": wrong}),
+            ("Runs.List", "before", {"before": wrong}),
+            ("Runs.List", "parent", {"parent": wrong}),
+            ("Runs.Wait", "runs[1]", {"runs": [run, wrong]}),
+            ("Runs.Cancel", "runs[0]", {"runs": [wrong, run]}),
+            ("Jobs.Explain", "run", {"job": "short", "run": wrong})):
+        reply = call("io.takt." + method, **parameters)[0]
+        assert reply.get("error") == "org.varlink.service.InvalidParameter", (method, wrong, reply)
+        assert reply["parameters"]["parameter"].split(".")[-1] == parameter, (method, wrong, reply)
+reply = call("io.takt.Runs.Get", run=2**63 - 1)[0]
+assert reply == {"error": "io.takt.Runs.NoSuchRun", "parameters": {"run": 2**63 - 1}}, reply
+reply = call("io.takt.Runs.Get", run=run)[0]
+assert reply["parameters"]["run"]["state"] == "running", reply
 
 client.sendall(b'{"method":"io.takt.Runs.Watch","more":true,"parameters":{"jobs":["nosuch","short"],"events":["failed"]}}\0')
 seen = []
