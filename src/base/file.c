@@ -47,7 +47,8 @@ int read_fd(int fd, size_t max, Buffer *buffer)
         }
 }
 
-static int read_regular(int dir_fd, const char *path, int flags, size_t max, Buffer *buffer)
+/* Opens it to be read, if it holds no more than MAX bytes. */
+static int open_regular(int dir_fd, const char *path, int flags, size_t max)
 {
         _cleanup_close_ int fd = -1;
         struct stat st;
@@ -64,7 +65,14 @@ static int read_regular(int dir_fd, const char *path, int flags, size_t max, Buf
                 return -EINVAL;
         if (st.st_size > 0 && (uint64_t)st.st_size > max)
                 return -EFBIG;
-        return read_fd(fd, max, buffer);
+        return TAKE_FD(fd);
+}
+
+static int read_regular(int dir_fd, const char *path, int flags, size_t max, Buffer *buffer)
+{
+        _cleanup_close_ int fd = open_regular(dir_fd, path, flags, max);
+
+        return fd < 0 ? fd : read_fd(fd, max, buffer);
 }
 
 int read_file_at(int dir_fd, const char *path, size_t max, Buffer *buffer)
@@ -75,6 +83,11 @@ int read_file_at(int dir_fd, const char *path, size_t max, Buffer *buffer)
 int read_plain_file(const char *path, size_t max, Buffer *buffer)
 {
         return read_regular(AT_FDCWD, path, O_NOFOLLOW, max, buffer);
+}
+
+int open_plain_file(const char *path, size_t max)
+{
+        return open_regular(AT_FDCWD, path, O_NOFOLLOW, max);
 }
 
 int write_all(int fd, const void *data, size_t n)
@@ -110,7 +123,7 @@ static int sync_directory_of(const char *path)
         return fsync(fd) < 0 && errno != EINVAL ? negative_errno() : 0;
 }
 
-int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode, bool sync)
+int write_file_atomic_by(const char *path, int (*write)(int fd, void *userdata), void *userdata, mode_t mode, bool sync)
 {
         _cleanup_free_ char *temporary = NULL;
         _cleanup_close_ int fd = -1;
@@ -122,7 +135,7 @@ int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode,
         fd = mkostemp(temporary, O_CLOEXEC);
         if (fd < 0)
                 return negative_errno();
-        r = write_all(fd, data, n);
+        r = write(fd, userdata);
         if (r >= 0 && fchmod(fd, mode) < 0)
                 r = negative_errno();
         if (r >= 0 && sync && fsync(fd) < 0)
@@ -132,6 +145,23 @@ int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode,
         if (r < 0)
                 (void)unlink(temporary);
         return r >= 0 && sync ? sync_directory_of(path) : r;
+}
+
+typedef struct Bytes {
+        const void *data;
+        size_t n;
+} Bytes;
+
+static int write_bytes(int fd, void *userdata)
+{
+        const Bytes *bytes = userdata;
+
+        return write_all(fd, bytes->data, bytes->n);
+}
+
+int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode, bool sync)
+{
+        return write_file_atomic_by(path, write_bytes, &(Bytes){ data, n }, mode, sync);
 }
 
 int mkdir_p(const char *path, mode_t mode)

@@ -26,6 +26,8 @@ DEFINE_CLEANUP(DIR *, closedir);
 int read_file_at(int dir_fd, const char *path, size_t max, Buffer *buffer);
 /* As read_file_at(), of a file that nobody but takt makes: -ELOOP for a symbolic link. */
 int read_plain_file(const char *path, size_t max, Buffer *buffer);
+/* The descriptor that read_plain_file() would read from. */
+int open_plain_file(const char *path, size_t max);
 /* Appends what FD gives until its end, at most MAX bytes (-EFBIG), to BUFFER. */
 int read_fd(int fd, size_t max, Buffer *buffer);
 /* Writes all N bytes to a blocking FD. */
@@ -36,6 +38,8 @@ int write_all(int fd, const void *data, size_t n);
  * on disk before the name is, and the name when this returns. -errno; nothing is left behind on failure.
  */
 int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode, bool sync);
+/* The same with what WRITE puts into the new file FD, which may depend on that file. WRITE returns 0 or -errno. */
+int write_file_atomic_by(const char *path, int (*write)(int fd, void *userdata), void *userdata, mode_t mode, bool sync);
 
 /* Makes PATH and its missing parents with MODE. An existing directory is success. */
 int mkdir_p(const char *path, mode_t mode);

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/seal.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/siphash.h"
+#include "base/string-util.h"
 
 /* The check guards against accidents, so its key is no secret. */
 static const SipKey seal_key = { { UINT64_C(0x74616b745f736561), UINT64_C(0x6f6e65206c696e65) } };
@@ -36,4 +41,67 @@ int unseal_line(Buffer *line)
         line->len = n;
         line->data[n] = '\0';
         return 0;
+}
+
+/* --- bound to a file --- */
+
+/*
+ * When the file was made: the kernel notes it, no call changes it, and each copy has a time of its own. Where the file
+ * system keeps no such time its number of the file has to do.
+ */
+static int format_birth(int fd, char birth[static SEAL_BOUND_SIZE + 1])
+{
+        struct statx stx;
+
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME | STATX_INO, &stx) < 0)
+                return negative_errno();
+        if (stx.stx_mask & STATX_BTIME)
+                (void)snprintf(birth, SEAL_BOUND_SIZE + 1, " @%lld.%09u", (long long)stx.stx_btime.tv_sec, stx.stx_btime.tv_nsec);
+        else
+                (void)snprintf(birth, SEAL_BOUND_SIZE + 1, " #%llu", (unsigned long long)stx.stx_ino);
+        return 0;
+}
+
+static int write_bound(int fd, void *userdata)
+{
+        char birth[SEAL_BOUND_SIZE + 1];
+        Buffer *words = userdata;
+        int r = format_birth(fd, birth);
+
+        if (r >= 0)
+                r = buffer_append_string(words, birth);
+        if (r >= 0)
+                r = seal_line(words);
+        return r < 0 ? r : write_all(fd, words->data, words->len);
+}
+
+int seal_file(const char *path, Buffer *words, mode_t mode, bool sync)
+{
+        return write_file_atomic_by(path, write_bound, words, mode, sync);
+}
+
+/* Takes the last word off, which tells of the file. */
+static int unbind(int fd, Buffer *line)
+{
+        char birth[SEAL_BOUND_SIZE + 1], *last = strrchr(line->data, ' ');
+        bool same;
+        int r;
+
+        if (!last || (last[1] != '@' && last[1] != '#'))
+                return -EUCLEAN;
+        r = format_birth(fd, birth);
+        same = r >= 0 && streq(last, birth);
+        *last = '\0';
+        line->len = (size_t)(last - line->data);
+        return r < 0 ? r : same ? 0 : -ESTALE;
+}
+
+int unseal_file(const char *path, size_t max, Buffer *ret)
+{
+        _cleanup_close_ int fd = open_plain_file(path, max);
+        int r = fd < 0 ? fd : read_fd(fd, max, ret);
+
+        if (r >= 0)
+                r = unseal_line(ret);
+        return r < 0 ? r : unbind(fd, ret);
 }

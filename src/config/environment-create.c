@@ -134,15 +134,13 @@ static int is_unused(const char *state)
 static int create_first_id(const char *dir, char **ret_failed)
 {
         _cleanup_free_ char *state = path_join(dir, "state"), *path = path_join(dir, "state/next-run");
-        _cleanup_buffer_ Buffer line = BUFFER_NULL;
+        _cleanup_buffer_ Buffer words = BUFFER_NULL;
         int r = state && path ? is_unused(state) : -ENOMEM;
 
         if (r > 0) {
-                r = buffer_append_char(&line, '1');
+                r = buffer_append_char(&words, '1');
                 if (r >= 0)
-                        r = seal_line(&line);
-                if (r >= 0)
-                        r = write_file_atomic(path, line.data, line.len, 0644, false);
+                        r = seal_file(path, &words, 0644, false);
         }
         if (r < 0)
                 *ret_failed = TAKE_PTR(path);

@@ -6,9 +6,10 @@
  *     2^40 … 2^52   clock   a life begins at the seconds since 2026 times 2^21, or above
  *     2^52 … 2^53   chance  a life begins at a random place
  *
- * The file names the end of a block of ids before the first of them is given. A clean stop leaves "NEXT CHECK". A
- * life has "NEXT LIMIT BOOT CHECK" in the file: all small ids of this life are below LIMIT, and those up to now below
- * NEXT. Only the first block of a life is synced. Later ones are not, as the loop must not wait for a disk; but what
+ * The file names the end of a block of ids before the first of them is given. A clean stop leaves "NEXT FILE CHECK". A
+ * life has "NEXT LIMIT BOOT FILE CHECK" in the file: all small ids of this life are below LIMIT, and those up to now below
+ * NEXT. FILE binds the line to the file that it is in (base/seal.h), so that a copy is known: what was saved and comes back
+ * names ids that were given since, and is no witness of them. Nor is a whole environment that was copied. Only the first block of a life is synced. Later ones are not, as the loop must not wait for a disk; but what
  * a process has written is there for the next one, as long as the machine stays up.
  *
  * Small ids don't repeat. Each is below the NEXT of a file that was written whole, under a check that tells of a
@@ -23,8 +24,9 @@
  * not reached, the clock was set back and proves nothing: then, and where it was never set, as on boards without a
  * battery, chance decides. It errs once in thousands of lives that all give a billion ids.
  *
- * So a file that is missing, garbled, or from an older version, which ignored that it couldn't write, costs small
- * numbers and nothing else. A new environment has a file that says 1.
+ * So a file that is missing, garbled, copied, or from an older version, which ignored that it couldn't write, costs small
+ * numbers and nothing else. A new environment has a file that says 1. Whoever sets back the whole file system, or the
+ * virtual machine, takes with it all that could tell; ids of the clock don't repeat even then.
  *
  * Only who makes the environment can write that file, as "taktctl env create" does. A directory that is empty proves
  * nothing, not even to the one who has just made it: it is made anew as well where it was removed, where its disk was not
@@ -46,7 +48,7 @@
 #include "base/siphash.h"
 #include "base/string-util.h"
 
-#define RUN_ID_FILE_MAX 128U
+#define RUN_ID_FILE_MAX 160U
 #define BOOT_HEX_MAX 33U
 
 #define CLOCK_EPOCH (UINT64_C(1767225600) * USEC_PER_SEC) /* 2026-01-01 */
@@ -129,14 +131,14 @@ static bool was_taken(const RunIds *ids)
         return ids->inode > 0 && (lstat(ids->path, &st) < 0 || st.st_ino != ids->inode || st.st_dev != ids->device);
 }
 
-static int write_line(RunIds *ids, const Buffer *line, bool sync)
+static int write_words(RunIds *ids, Buffer *words, bool sync)
 {
         struct stat st;
-        int r = write_file_atomic(ids->path, line->data, line->len, 0644, sync);
+        int r;
 
-        /* Something has made a directory there. One that holds nothing is no loss. */
-        if (r == -EISDIR && rmdir(ids->path) == 0)
-                r = write_file_atomic(ids->path, line->data, line->len, 0644, sync);
+        /* Something may have made a directory there. One that holds nothing is no loss. */
+        (void)rmdir(ids->path);
+        r = seal_file(ids->path, words, 0644, sync);
         if (r >= 0 && lstat(ids->path, &st) < 0)
                 r = negative_errno();
         if (r < 0)
@@ -148,23 +150,19 @@ static int write_line(RunIds *ids, const Buffer *line, bool sync)
 
 static int write_reserved(RunIds *ids, uint64_t end, bool sync)
 {
-        _cleanup_buffer_ Buffer line = BUFFER_NULL;
-        int r = buffer_appendf(&line, "%llu %llu %s", (unsigned long long)end,
+        _cleanup_buffer_ Buffer words = BUFFER_NULL;
+        int r = buffer_appendf(&words, "%llu %llu %s", (unsigned long long)end,
                                (unsigned long long)(is_small(ids) ? ids->limit : end + RUN_ID_LIFE_MAX), ids->boot);
 
-        if (r >= 0)
-                r = seal_line(&line);
-        return r < 0 ? r : write_line(ids, &line, sync);
+        return r < 0 ? r : write_words(ids, &words, sync);
 }
 
 static int write_next(RunIds *ids)
 {
-        _cleanup_buffer_ Buffer line = BUFFER_NULL;
-        int r = buffer_appendf(&line, "%llu", (unsigned long long)ids->next);
+        _cleanup_buffer_ Buffer words = BUFFER_NULL;
+        int r = buffer_appendf(&words, "%llu", (unsigned long long)ids->next);
 
-        if (r >= 0)
-                r = seal_line(&line);
-        return r < 0 ? r : write_line(ids, &line, true);
+        return r < 0 ? r : write_words(ids, &words, true);
 }
 
 /* Where the file can't be written, what it vouches for is used up first. */
@@ -205,15 +203,11 @@ static int parse_old(Buffer *text, uint64_t *ret)
         return parse_id(text->data, ret) ? -EUCLEAN : -EBADMSG;
 }
 
-static int parse_line(const RunIds *ids, Buffer *text, uint64_t *ret)
+static int parse_words(const RunIds *ids, char *words, uint64_t *ret)
 {
         uint64_t next, limit;
-        char *words, *rest;
+        char *rest = strchr(words, ' ');
 
-        if (unseal_line(text) < 0)
-                return parse_old(text, ret);
-        words = text->data;
-        rest = strchr(words, ' ');
         if (rest)
                 *rest++ = '\0';
         if (!parse_id(words, &next))
@@ -231,21 +225,27 @@ static int parse_line(const RunIds *ids, Buffer *text, uint64_t *ret)
         return 0;
 }
 
-/* -EUCLEAN: the number is of an older version. */
+/* -EUCLEAN: the number is of an older version, -ESTALE: it is of another time. */
 static int read_next(const RunIds *ids, uint64_t *ret)
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        int r = read_plain_file(ids->path, RUN_ID_FILE_MAX, &text);
+        int r = unseal_file(ids->path, RUN_ID_FILE_MAX, &text), k;
 
-        if (r == -EFBIG || (r >= 0 && strlen(buffer_string(&text)) != text.len))
+        if (r == -EFBIG || strlen(buffer_string(&text)) != text.len)
                 return -EBADMSG;
-        return r < 0 ? r : parse_line(ids, &text, ret);
+        if (r == -EBADMSG)
+                return parse_old(&text, ret);
+        if (r < 0 && r != -ESTALE && r != -EUCLEAN)
+                return r;
+        k = parse_words(ids, text.data, ret);
+        return k < 0 ? k : r;
 }
 
 static void log_begin(const RunIds *ids, int error)
 {
         const char *what = error == -EBADMSG ? "it holds no run id that can be believed" :
-                           error == -EUCLEAN ? "it is of an older version, which may have gone beyond it" : strerror(-error);
+                           error == -EUCLEAN ? "it is of an older version, which may have gone beyond it" :
+                           error == -ESTALE ? "it is a copy, and later ids than it knows may have been given" : strerror(-error);
 
         if (error == -ENOENT)
                 log_info("There is no %s; run ids begin at %llu", ids->path, (unsigned long long)ids->next);

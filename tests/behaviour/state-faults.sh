@@ -151,6 +151,25 @@ restore() {
         cp -a "$dir/good" "$state"
 }
 
+# begin_at_1: the file of ids is that of a new environment, and no copy
+begin_at_1() {
+        mkdir "$dir/new"
+        mv "$state" "$dir/aside" 2>/dev/null || { mkdir "$dir/aside"; mv "$state"/* "$dir/aside/" 2>/dev/null || :; }
+        mkdir -p "$state"
+        ln -s "$state" "$dir/new/state"
+        taktctl -q env create --force "$dir/new"
+        rm -rf "$dir/new" "$dir/aside/next-run"
+        mv "$dir/aside"/* "$state/" 2>/dev/null || :
+        rm -r "$dir/aside"
+}
+
+# first_ids: as in a new environment
+first_ids() {
+        rm -rf "${state:?}"/*
+        begin_at_1
+        : >"$dir/given"
+}
+
 files='next-run active-runs schedule-times leds/status'
 for what in missing empty cut directory full_directory fifo link dangling loop garbage; do
         case="all files: $what"
@@ -190,10 +209,69 @@ start_taktd
 crash_full
 rm -rf "$dir/good"
 cp -a "$state" "$dir/good"
-echo "1 b594b803e35f4337" >"$state/next-run"
+begin_at_1
 start_taktd
 look
 kill_taktd
+
+# --- a file of ids that was saved earlier, and comes back ---
+
+# back HOW: $dir/saved as next-run
+back() {
+        case $1 in
+        copied) cp "$dir/saved" "$state/next-run" ;;
+        preserved) cp -p "$dir/saved" "$state/next-run" ;;
+        moved) cp -p "$dir/saved" "$state/next-run.back" && mv "$state/next-run.back" "$state/next-run" ;;
+        archived) tar -C "$dir/archive" -cf - next-run | tar -C "$state" -xf - ;;
+        esac
+}
+mkdir "$dir/archive"
+for how in copied preserved moved archived; do
+        case="a restored next-run, $how"
+        first_ids
+        start_taktd
+        look
+        stop_taktd
+        cp -p "$state/next-run" "$dir/saved"
+        cp -p "$dir/saved" "$dir/archive/next-run"
+        start_taktd
+        look
+        said 0 "can't be trusted"
+        n=$(tail -1 "$dir/given")
+        [ "$n" -lt 100 ] || fail "$case: ids of usual operation go on at $n"
+        stop_taktd
+        back "$how"
+        start_taktd
+        said 1 "next-run can't be trusted .it is a copy"
+        look
+        # While the daemon runs, and as it crashes.
+        back "$how"
+        look
+        kill_taktd
+        back "$how"
+        start_taktd
+        look
+        stop_taktd
+        start_taktd
+        said 0 "can't be trusted"
+        look
+        stop_taktd
+done
+# An environment that is moved is the same one, whoever may write to it now.
+case="an environment is moved"
+first_ids
+start_taktd
+look
+stop_taktd
+mv "$dir/env" "$dir/env2"
+mv "$dir/env2" "$dir/env"
+chmod 600 "$state/next-run"
+touch "$state/next-run"
+start_taktd
+look
+said 0 "can't be trusted"
+[ "$(tail -1 "$dir/given")" -lt 100 ] || fail "$case: ids go on at $(tail -1 "$dir/given")"
+stop_taktd
 
 # --- bits ---
 
@@ -256,13 +334,6 @@ for what in file fifo loop missing; do
         [ -s "$state/next-run" ] || fail "$case: nothing is kept"
         stop_taktd
 done
-
-# first_ids: as in a new environment
-first_ids() {
-        rm -rf "${state:?}"/*
-        echo "1 b594b803e35f4337" >"$state/next-run"
-        : >"$dir/given"
-}
 
 case="the directory goes"
 first_ids

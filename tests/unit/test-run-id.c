@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -16,6 +17,10 @@
 
 #define YEAR_2027 (UINT64_C(1800000000) * USEC_PER_SEC)
 #define CHANCE_BEGIN (UINT64_C(1) << 52)
+
+/* The most files of a life that the end of a machine may leave, and texts that somebody has saved. */
+#define VERSIONS_MAX 4096U
+#define BACKUPS_MAX 64U
 
 /* A machine with one daemon at a time, its clock, and what is in its file. */
 typedef struct Machine {
@@ -77,25 +82,57 @@ static bool set_full(bool full)
         return before;
 }
 
-/* By a hand for which the disk is not full. NULL: the file is gone. */
+/* Into the file that is there, by a hand for which the disk is not full. NULL: the file is gone. */
 static void put(const Machine *m, const char *bytes, size_t n)
 {
         bool full = set_full(false);
 
-        if (bytes)
-                assert_ok(write_file_atomic(m->path, bytes, n, 0644, false));
-        else
+        if (bytes) {
+                _cleanup_close_ int fd = open(m->path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+                assert_true(fd >= 0);
+                assert_ok(write_all(fd, bytes, n));
+        } else
                 (void)unlink(m->path);
         (void)set_full(full);
 }
 
+/* The kernel tells files by its coarse clock. No test is so quick on a machine, but this one is. */
+static void wait_for_another_time(void)
+{
+        struct timespec first, now;
+
+        assert_return_code(clock_gettime(CLOCK_REALTIME_COARSE, &first), errno);
+        do
+                assert_return_code(clock_gettime(CLOCK_REALTIME_COARSE, &now), errno);
+        while (now.tv_nsec == first.tv_nsec);
+}
+
+/* FILE, a link to the one that was there once, is that again, and holds these bytes. */
+static void put_into(const Machine *m, const char *file, const char *bytes, size_t n)
+{
+        put(m, NULL, 0);
+        assert_return_code(link(file, m->path), errno);
+        put(m, bytes, n);
+}
+
+/* Another file takes its place, as most programs do that restore one. */
+static void put_copy(const Machine *m, const char *bytes, size_t n)
+{
+        bool full = set_full(false);
+
+        wait_for_another_time();
+        assert_ok(write_file_atomic(m->path, bytes, n, 0644, false));
+        (void)set_full(full);
+}
+
+/* As a daemon or `env create` writes it. */
 static void put_line(const Machine *m, const char *words)
 {
         _cleanup_buffer_ Buffer line = BUFFER_NULL;
 
         assert_ok(buffer_append_string(&line, words));
-        assert_ok(seal_line(&line));
-        put(m, line.data, line.len);
+        assert_ok(seal_file(m->path, &line, 0644, false));
 }
 
 static char *get(const Machine *m)
@@ -108,10 +145,13 @@ static char *get(const Machine *m)
 /* The process is gone; what it does when it is freed here did not happen. */
 static void crash(Machine *m)
 {
-        _cleanup_free_ char *text = get(m);
+        _cleanup_free_ char *aside = string_join(m->path, ".aside", "");
+        bool there = link(m->path, aside) == 0;
 
         stop(m);
-        put(m, text, text ? strlen(text) : 0);
+        put(m, NULL, 0);
+        if (there)
+                assert_return_code(rename(aside, m->path), errno);
 }
 
 static void boot(Machine *m)
@@ -186,10 +226,12 @@ static void test_garbled(_unused_ void **state)
         static const char *const texts[] = { "", "many\n", "0\n", "1501", "1501\n", "1501 \n", "99999999999999999999\n" };
         static const char *const lines[] = { "1501", "1757 16778717 01000000000000000000000000000000" };
         static const char *const sealed[] = { "0", "x", "-5", "9007199254740992", "5 6", "5 4 00", " " };
+        _cleanup_free_ char *file = NULL;
         uint64_t last = 0;
         Machine m;
 
         machine_init(&m);
+        file = string_join(m.path, ".file", "");
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
                 put(&m, texts[i], strlen(texts[i]));
                 assert_anew(&m, &last);
@@ -205,19 +247,23 @@ static void test_garbled(_unused_ void **state)
                 size_t n;
 
                 put_line(&m, lines[i]);
+                assert_return_code(link(m.path, file), errno);
                 whole = get(&m);
                 n = strlen(whole);
-                assert_in_range(first_of_a_life(&m), 1501, 1757);
                 for (size_t bit = 0; bit < 8 * n; bit++) {
                         whole[bit / 8] = (char)(whole[bit / 8] ^ (1 << bit % 8));
-                        put(&m, whole, n);
+                        put_into(&m, file, whole, n);
                         assert_anew(&m, &last);
                         whole[bit / 8] = (char)(whole[bit / 8] ^ (1 << bit % 8));
                 }
                 for (size_t k = 0; k < n; k++) {
-                        put(&m, whole, k);
+                        put_into(&m, file, whole, k);
                         assert_anew(&m, &last);
                 }
+                /* It was none of it because of the file. */
+                put_into(&m, file, whole, n);
+                assert_in_range(first_of_a_life(&m), 1501, 1757);
+                assert_return_code(unlink(file), errno);
         }
         machine_deinit(&m);
 }
@@ -348,6 +394,66 @@ static void test_recovers(_unused_ void **state)
         machine_deinit(&m);
 }
 
+/* What was saved and comes back tells of ids that were given since. Nothing in it is wrong, it is only not this file. */
+static void test_restored(_unused_ void **state)
+{
+        _cleanup_free_ char *clean = NULL, *running = NULL, *first = NULL;
+        _cleanup_buffer_ Buffer line = BUFFER_NULL;
+        uint64_t last = 0;
+        Machine m;
+
+        machine_init(&m);
+        put_line(&m, "1");
+        first = get(&m);
+        start(&m);
+        assert_int_equal(run_ids_next(m.ids), 1);
+        running = get(&m);
+        stop(&m);
+        clean = get(&m);
+        assert_int_equal(first_of_a_life(&m), 2);
+
+        for (unsigned i = 0; i < 6; i++) {
+                const char *text = i % 3 == 0 ? clean : i % 3 == 1 ? running : first;
+
+                /* Small ids again, as far as the file goes. */
+                put_line(&m, "3");
+                if (i < 3)
+                        put_copy(&m, text, strlen(text));
+                else {
+                        wait_for_another_time();
+                        put_line(&m, "3");
+                        put(&m, text, strlen(text));
+                }
+                assert_anew(&m, &last);
+        }
+        /* One of before files were bound. */
+        assert_ok(buffer_append_string(&line, "5"));
+        assert_ok(seal_line(&line));
+        put(&m, line.data, line.len);
+        assert_anew(&m, &last);
+        machine_deinit(&m);
+}
+
+/* What isn't done to its contents costs nothing. */
+static void test_moved(_unused_ void **state)
+{
+        _cleanup_free_ char *dir = NULL, *path = NULL;
+        Machine m;
+
+        machine_init(&m);
+        put_line(&m, "1");
+        assert_int_equal(first_of_a_life(&m), 1);
+        wait_for_another_time();
+        dir = string_join(m.dir, ".moved", "");
+        path = path_join(dir, "next-run");
+        assert_return_code(rename(m.dir, dir), errno);
+        assert_return_code(chmod(path, 0600), errno);
+        assert_return_code(rename(dir, m.dir), errno);
+        assert_return_code(utimensat(AT_FDCWD, m.path, (const struct timespec[2]){ { 1, 0 }, { 1, 0 } }, 0), errno);
+        assert_int_equal(first_of_a_life(&m), 2);
+        machine_deinit(&m);
+}
+
 /* --- whatever happens, in whatever order --- */
 
 typedef struct Given {
@@ -359,8 +465,10 @@ typedef struct World {
         uint64_t random;
         Given *given;
         size_t n;
-        char *versions[4096]; /* of the file, NULL: none, that a crash of the machine may leave: since the last one on the disk */
+        char *versions[VERSIONS_MAX]; /* links to the files, NULL: none, that a crash of the machine may leave: since the last one on the disk */
         size_t n_versions;
+        char *backups[BACKUPS_MAX]; /* what the file once held */
+        bool restores; /* somebody brings back what was saved */
         bool full;
 } World;
 
@@ -372,9 +480,36 @@ static unsigned draw(World *w, unsigned n)
 
 static void drop_versions(World *w)
 {
-        for (size_t i = 0; i < w->n_versions; i++)
+        for (size_t i = 0; i < w->n_versions; i++) {
+                if (w->versions[i])
+                        (void)unlink(w->versions[i]);
                 free(w->versions[i]);
+        }
         w->n_versions = 0;
+}
+
+/* The file itself, as it may still be what the disk has. */
+static char *keep_version(const World *w)
+{
+        char *path = xasprintf("%s.%zu", w->machine.path, w->n_versions);
+
+        assert_non_null(path);
+        if (link(w->machine.path, path) == 0)
+                return path;
+        free(path);
+        return NULL;
+}
+
+/* A program that saves files has come by, and may do with it later what it likes. */
+static void save(World *w)
+{
+        char **place = &w->backups[draw(w, BACKUPS_MAX)];
+        char *text = get(&w->machine);
+
+        if (!text)
+                return;
+        free(*place);
+        *place = text;
 }
 
 static void note_version(World *w, bool synced)
@@ -382,7 +517,24 @@ static void note_version(World *w, bool synced)
         if (synced)
                 drop_versions(w);
         assert_true(w->n_versions < ARRAY_SIZE(w->versions));
-        w->versions[w->n_versions++] = get(&w->machine);
+        w->versions[w->n_versions] = keep_version(w);
+        w->n_versions++;
+        if (draw(w, 4) == 0)
+                save(w);
+}
+
+/* Another file, or other contents of the one that is there. */
+static void restore(World *w)
+{
+        const char *text = w->backups[draw(w, BACKUPS_MAX)];
+
+        if (!text)
+                return;
+        if (draw(w, 2))
+                put_copy(&w->machine, text, strlen(text));
+        else
+                put(&w->machine, text, strlen(text));
+        note_version(w, false);
 }
 
 static void give(World *w, unsigned n)
@@ -441,6 +593,10 @@ static void step(World *w)
                 if (draw(w, 3) == 0)
                         garble(w);
                 break;
+        case 4:
+                if (w->restores && draw(w, 8) == 0)
+                        restore(w);
+                break;
         default:
                 give(w, paces[draw(w, ARRAY_SIZE(paces))]);
         }
@@ -448,8 +604,11 @@ static void step(World *w)
 
 static void end_machine(World *w)
 {
-        char *text = w->versions[draw(w, (unsigned)w->n_versions)];
-        put(&w->machine, text, text ? strlen(text) : 0);
+        const char *version = w->versions[draw(w, (unsigned)w->n_versions)];
+
+        put(&w->machine, NULL, 0);
+        if (version)
+                assert_return_code(link(version, w->machine.path), errno);
         boot(&w->machine);
         note_version(w, true);
 }
@@ -475,6 +634,8 @@ static void live(World *w)
         default:
                 crash(&w->machine);
         }
+        if (w->restores && draw(w, 8) == 0)
+                restore(w);
 }
 
 static int given_compare(const void *a, const void *b)
@@ -487,7 +648,7 @@ static int given_compare(const void *a, const void *b)
 static void test_never_twice(_unused_ void **state)
 {
         for (unsigned seed = 1; seed <= 150; seed++) {
-                World w = { .random = seed };
+                World w = { .random = seed, .restores = seed % 3 == 0 };
 
                 machine_init(&w.machine);
                 put_line(&w.machine, "1");
@@ -500,6 +661,8 @@ static void test_never_twice(_unused_ void **state)
                         if (w.given[i].first <= w.given[i - 1].last)
                                 fail_msg("seed %u: %llu was given twice", seed, (unsigned long long)w.given[i].first);
                 drop_versions(&w);
+                for (size_t i = 0; i < BACKUPS_MAX; i++)
+                        free(w.backups[i]);
                 free(w.given);
                 machine_deinit(&w.machine);
         }
@@ -539,8 +702,9 @@ static void test_given(_unused_ void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_small), RUN(test_given), RUN(test_limit), RUN(test_garbled), RUN(test_in_its_place), RUN(test_without_a_clock),
-                RUN(test_seen), RUN(test_full_disk_and_crash), RUN(test_recovers), RUN(test_never_twice),
+                RUN(test_small), RUN(test_given), RUN(test_limit), RUN(test_garbled), RUN(test_in_its_place),
+                RUN(test_without_a_clock), RUN(test_seen), RUN(test_restored), RUN(test_moved),
+                RUN(test_full_disk_and_crash), RUN(test_recovers), RUN(test_never_twice),
         };
 
         /* The thousands of files that it finds garbled are told of elsewhere. */
