@@ -4,6 +4,9 @@
  * Locks on a directory itself: they need no file, outlive what is removed from the directory, and the kernel
  * gives them up when their holder ends, however that comes about. There is one that excludes, and beside it
  * marks: each names a process, many may be held at a time, and they exclude nobody.
+ *
+ * What is on a directory goes with it. So there are marks of its place as well: they are on the directory that it is in, are
+ * of its name there, and are found whatever became of the directory itself.
  */
 
 #include <sys/types.h>
@@ -25,3 +28,18 @@ int directory_mark(int fd, pid_t pid);
  * looked for. The process that it names, 0 where there is none, -errno.
  */
 pid_t directory_find_mark(int fd, bool (*skip)(pid_t pid, void *userdata), void *userdata);
+
+typedef enum PlaceMark {
+        PLACE_DAEMON, /* who works there */
+        PLACE_HELPER, /* who ends what such a one left */
+} PlaceMark;
+
+/* Opens the place of the directory PATH, which need not be there, for its marks. -errno. */
+int directory_open_place(const char *path);
+/* As directory_mark(), on the place FD of directory PATH. */
+int directory_mark_place(int fd, const char *path, PlaceMark kind, pid_t pid);
+/*
+ * As directory_find_mark(), on the place FD of directory PATH; but for marks of other users' processes, and such as /proc
+ * does not tell of.
+ */
+pid_t directory_find_place_mark(int fd, const char *path, PlaceMark kind, bool (*skip)(pid_t pid, void *userdata), void *userdata);

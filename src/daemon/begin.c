@@ -3,8 +3,8 @@
  * The begin of a daemon's work. An earlier daemon may have left a takt-spawn that still ends its commands: all of
  * them, or, where the service manager kept the connection, those that can't be gone on with. No job may begin beside
  * these. No run may be told of as lost, let alone be repeated, while its command goes on. So all of it waits until the
- * mark of that helper on the state's directory is gone. Clients wait as well, as they do while a daemon starts: their
- * connections are accepted once all they may ask for can be done.
+ * marks of that helper on the state's directory, and on the place of that, are gone. Clients wait as well, as they do
+ * while a daemon starts: their connections are accepted once all they may ask for can be done.
  */
 #include <signal.h>
 
@@ -23,6 +23,32 @@
  */
 #define HELPER_WAIT_USEC (COMMAND_SHUTDOWN_MAX_USEC + 5 * USEC_PER_SEC)
 
+/* Of those that aren't seen by the search itself. */
+static bool is_nobody(_unused_ pid_t pid, _unused_ void *userdata)
+{
+        return false;
+}
+
+/* The lock goes with the directory if that is removed or replaced. Then the mark of its place tells of who works there. */
+static int lock_place(Daemon *d)
+{
+        const char *state = d->environment->state;
+        pid_t other;
+        int r;
+
+        d->place_fd = directory_open_place(state);
+        r = d->place_fd < 0 ? d->place_fd : directory_mark_place(d->place_fd, state, PLACE_DAEMON, getpid());
+        if (r < 0) {
+                (void)log_errno(LOG_DEBUG, r, "The place of %s can't be marked: %m", state);
+                return 0;
+        }
+        other = directory_find_place_mark(d->place_fd, state, PLACE_DAEMON, is_nobody, NULL);
+        if (other <= 0)
+                return 0;
+        return log_errno(LOG_ERR, -EBUSY, "Another taktd serves this environment: it has pid %d, and had %s before it was replaced",
+                         (int)other, state);
+}
+
 int daemon_lock(Daemon *d)
 {
         const char *state = d->environment->state;
@@ -32,7 +58,7 @@ int daemon_lock(Daemon *d)
                 return log_errno(LOG_ERR, d->state_fd, "Another taktd serves this environment: it has locked %s", state);
         if (d->state_fd < 0)
                 log_errno(LOG_WARNING, d->state_fd, "%s can't be locked: %m; nothing keeps a second taktd from it but the socket", state);
-        return 0;
+        return lock_place(d);
 }
 
 /* The jobs are loaded, and the loop has begun to answer calls. */
@@ -105,11 +131,14 @@ static bool is_ours(pid_t pid, void *userdata)
 /* One that ends commands. 0: there is none, or nobody can tell. */
 static pid_t find_other_helper(Daemon *d)
 {
-        _cleanup_close_ int fd = directory_open(d->environment->state);
+        const char *state = d->environment->state;
+        _cleanup_close_ int fd = directory_open(state), place_fd = directory_open_place(state);
         pid_t pid = survivors_find_ending(d->survivors);
 
         if (pid == 0 && fd >= 0)
                 pid = directory_find_mark(fd, is_ours, d);
+        if (pid <= 0 && place_fd >= 0)
+                pid = directory_find_place_mark(place_fd, state, PLACE_HELPER, is_ours, d);
         return MAX(pid, 0);
 }
 

@@ -42,6 +42,7 @@ typedef struct Daemon {
         int control_fd; /* until it is served */
         int lock_fd;    /* of the control socket, where it is our own */
         int state_fd;   /* the lock of the state's directory; -1: that has none */
+        int place_fd;   /* the mark of its place; the same */
         SignalSource *signals[3];
         FileWatch *zone_watch;
         Timer begin_timer;

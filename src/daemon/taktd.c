@@ -118,6 +118,7 @@ static void daemon_deinit(Daemon *d)
                 safe_close(d->lock_fd);
         }
         safe_close(d->state_fd);
+        safe_close(d->place_fd);
         settings_free(d->settings);
         resource_set_deinit(&d->resources);
         log_set_common_field(&(LogField){});
@@ -289,6 +290,7 @@ int main(int argc, char *argv[])
                 .control_fd = -1,
                 .lock_fd = -1,
                 .state_fd = -1,
+                .place_fd = -1,
                 .reload_step.callback = daemon_on_reload_step,
                 .exit_step.callback = daemon_on_exit_step,
                 .remark = "",

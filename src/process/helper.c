@@ -63,7 +63,7 @@ int helper_find(const char *name, char **ret)
         return find_in(PKGLIBEXECDIR, name, ret);
 }
 
-static int spawn_file_actions(posix_spawn_file_actions_t *actions, int fd, int mark_fd)
+static int spawn_file_actions(posix_spawn_file_actions_t *actions, int fd, const int mark_fds[static HELPER_MARKS])
 {
         int r;
 
@@ -72,10 +72,11 @@ static int spawn_file_actions(posix_spawn_file_actions_t *actions, int fd, int m
                 r = posix_spawn_file_actions_adddup2(actions, STDIN_FILENO, STDOUT_FILENO);
         if (r == 0)
                 r = posix_spawn_file_actions_adddup2(actions, fd, HELPER_FD);
-        if (r == 0 && mark_fd >= 0)
-                r = posix_spawn_file_actions_adddup2(actions, mark_fd, HELPER_MARK_FD);
+        for (int i = 0; r == 0 && i < HELPER_MARKS; i++)
+                r = mark_fds[i] >= 0 ? posix_spawn_file_actions_adddup2(actions, mark_fds[i], HELPER_MARK_FD + i) :
+                                       posix_spawn_file_actions_addclose(actions, HELPER_MARK_FD + i);
         if (r == 0)
-                r = posix_spawn_file_actions_addclosefrom_np(actions, mark_fd >= 0 ? HELPER_MARK_FD + 1 : HELPER_FD + 1);
+                r = posix_spawn_file_actions_addclosefrom_np(actions, HELPER_MARK_FD + HELPER_MARKS);
         return -r;
 }
 
@@ -94,7 +95,7 @@ static int spawn_attributes(posix_spawnattr_t *attributes)
         return -r;
 }
 
-static int spawn_connected(const char *path, int fd, int mark_fd, pid_t *ret)
+static int spawn_connected(const char *path, int fd, const int mark_fds[static HELPER_MARKS], pid_t *ret)
 {
         char *argv[] = { (char *)path, NULL }, *environment[] = { NULL };
         posix_spawn_file_actions_t actions;
@@ -109,7 +110,7 @@ static int spawn_connected(const char *path, int fd, int mark_fd, pid_t *ret)
                 (void)posix_spawn_file_actions_destroy(&actions);
                 return r;
         }
-        r = spawn_file_actions(&actions, fd, mark_fd);
+        r = spawn_file_actions(&actions, fd, mark_fds);
         if (r >= 0)
                 r = spawn_attributes(&attributes);
         if (r >= 0)
@@ -119,9 +120,40 @@ static int spawn_connected(const char *path, int fd, int mark_fd, pid_t *ret)
         return r;
 }
 
-int helper_start(const char *path, int mark_fd, int *ret_fd, pid_t *ret_pid, int *ret_pid_fd)
+/* A copy of FD out of the way of the descriptors that are put in place before it. */
+static int copy_high(int fd)
 {
-        _cleanup_close_ int ours = -1, theirs = -1, high = -1, high_mark = -1;
+        int copy = fcntl(fd, F_DUPFD_CLOEXEC, HELPER_MARK_FD + HELPER_MARKS);
+
+        return copy < 0 ? negative_errno() : copy;
+}
+
+/* Copies of SOURCES, as far as these are there. On failure what was made is in RET as well. */
+static int copy_marks(const int sources[static HELPER_MARKS], int ret[static HELPER_MARKS])
+{
+        int r = 0;
+
+        for (size_t i = 0; i < HELPER_MARKS && r >= 0; i++)
+                if (sources[i] >= 0)
+                        r = ret[i] = copy_high(sources[i]);
+        return MIN(r, 0);
+}
+
+static int spawn_with_marks(const char *path, int fd, const int mark_fds[static HELPER_MARKS], pid_t *ret)
+{
+        int marks[HELPER_MARKS] = { -1, -1 };
+        int r = copy_marks(mark_fds, marks);
+
+        if (r >= 0)
+                r = spawn_connected(path, fd, marks, ret);
+        for (size_t i = 0; i < HELPER_MARKS; i++)
+                safe_close(marks[i]);
+        return r;
+}
+
+int helper_start(const char *path, const int mark_fds[static HELPER_MARKS], int *ret_fd, pid_t *ret_pid, int *ret_pid_fd)
+{
+        _cleanup_close_ int ours = -1, theirs = -1, high = -1;
         pid_t *place = find_known(0), pid;
         int fds[2], pid_fd, r;
 
@@ -131,13 +163,10 @@ int helper_start(const char *path, int mark_fd, int *ret_fd, pid_t *ret_pid, int
                 return negative_errno();
         ours = fds[0];
         theirs = fds[1];
-        /* Out of the way of the descriptors that are put in place before it. */
-        high = fcntl(theirs, F_DUPFD_CLOEXEC, HELPER_MARK_FD + 1);
-        if (high >= 0 && mark_fd >= 0)
-                high_mark = fcntl(mark_fd, F_DUPFD_CLOEXEC, HELPER_MARK_FD + 1);
-        if (high < 0 || (mark_fd >= 0 && high_mark < 0))
-                return negative_errno();
-        r = spawn_connected(path, high, high_mark, &pid);
+        high = copy_high(theirs);
+        if (high < 0)
+                return high;
+        r = spawn_with_marks(path, high, mark_fds, &pid);
         if (r < 0)
                 return r;
         *place = pid;

@@ -9,8 +9,9 @@
 
 /* The descriptor at which a helper finds its connection. */
 #define HELPER_FD 3
-/* That of a directory whose mark it holds, see base/directory-lock.h; it may be closed. */
+/* Those of a directory and its place, whose marks it holds, from the first on; see base/directory-lock.h. They may be closed. */
 #define HELPER_MARK_FD 4
+#define HELPER_MARKS 2
 
 /*
  * The path of helper NAME, which the caller frees: in $TAKT_LIBEXECDIR where that is set, else
@@ -23,9 +24,9 @@ int helper_find(const char *name, char **ret);
  * standard input and output at /dev/null, and nothing else open but standard error. Returns 0, the
  * other end of the connection (non-blocking), the process, and a pidfd that is readable once it has
  * ended; -errno also where the program can't be executed. Costs the same however large the caller is:
- * its memory is not copied. MARK_FD (-1: none), borrowed, is a directory that the helper keeps open until it ends.
+ * its memory is not copied. MARK_FDS (-1: none), borrowed, are directories that the helper keeps open until it ends.
  */
-int helper_start(const char *path, int mark_fd, int *ret_fd, pid_t *ret_pid, int *ret_pid_fd);
+int helper_start(const char *path, const int mark_fds[static HELPER_MARKS], int *ret_fd, pid_t *ret_pid, int *ret_pid_fd);
 /* Reaps PID where it has ended. True once it is reaped; RET_CLEAN (may be NULL): by itself, with success. */
 bool helper_reap(pid_t pid, bool *ret_clean);
 /* Kills and reaps PID. */

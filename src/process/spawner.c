@@ -293,14 +293,16 @@ static void forget_commands(Spawner *spawner)
 }
 
 /*
- * Before the helper has been asked for anything, so that there is never a command without a mark. MARK_FD: the
- * directory, which the helper has open as well, or why it could not be opened.
+ * Before the helper has been asked for anything, so that there is never a command without a mark. MARK_FDS: the
+ * directory and its place, which the helper has open as well, or why they could not be opened. One that is found does.
  */
-static void mark_helper(Spawner *spawner, int mark_fd)
+static void mark_helper(Spawner *spawner, const int mark_fds[static HELPER_MARKS])
 {
-        int r = mark_fd < 0 ? mark_fd : directory_mark(mark_fd, spawner->helper_pid);
+        int r = mark_fds[0] < 0 ? mark_fds[0] : directory_mark(mark_fds[0], spawner->helper_pid);
+        int k = mark_fds[1] < 0 ? mark_fds[1] :
+                                  directory_mark_place(mark_fds[1], spawner->directory, PLACE_HELPER, spawner->helper_pid);
 
-        if (r >= 0 || spawner->unmarked)
+        if (r >= 0 || k >= 0 || spawner->unmarked)
                 return;
         spawner->unmarked = true;
         log_errno(LOG_WARNING, r, "%s can't be locked: %m; after a crash jobs begin without waiting for the commands of before",
@@ -309,17 +311,19 @@ static void mark_helper(Spawner *spawner, int mark_fd)
 
 static int start_helper(Spawner *spawner)
 {
-        _cleanup_close_ int mark_fd = spawner->directory ? directory_open(spawner->directory) : -1;
+        _cleanup_close_ int mark_fd = spawner->directory ? directory_open(spawner->directory) : -1,
+                        place_fd = spawner->directory ? directory_open_place(spawner->directory) : -1;
+        const int mark_fds[HELPER_MARKS] = { mark_fd, place_fd };
         int r;
 
         spawner->said_hello = false;
         spawner->n_unanswered = 0;
         spawner->started_boottime = clock_boottime(loop_clock(spawner->loop));
-        r = helper_start(spawner->helper_path, mark_fd, &spawner->fd, &spawner->helper_pid, &spawner->pid_fd);
+        r = helper_start(spawner->helper_path, mark_fds, &spawner->fd, &spawner->helper_pid, &spawner->pid_fd);
         if (r < 0)
                 return r;
         if (spawner->directory)
-                mark_helper(spawner, mark_fd);
+                mark_helper(spawner, mark_fds);
         r = io_source_new(spawner->loop, spawner->fd, IO_READ, on_connection, spawner, &spawner->io);
         if (r >= 0)
                 r = io_source_new(spawner->loop, spawner->pid_fd, IO_READ, on_helper_dead, spawner, &spawner->pid_io);

@@ -91,10 +91,11 @@ static int helper_init(Helper *helper)
         sigset_t mask;
         int r;
 
-        if (close_range(HELPER_MARK_FD + 1, ~0U, 0) < 0)
+        if (close_range(HELPER_MARK_FD + HELPER_MARKS, ~0U, 0) < 0)
                 return negative_errno();
-        /* The mark goes with this process, and with none of its commands. */
-        (void)fcntl(HELPER_MARK_FD, F_SETFD, FD_CLOEXEC);
+        /* The marks go with this process, and with none of its commands. */
+        for (int i = 0; i < HELPER_MARKS; i++)
+                (void)fcntl(HELPER_MARK_FD + i, F_SETFD, FD_CLOEXEC);
         if (fcntl(HELPER_FD, F_SETFD, FD_CLOEXEC) < 0 || prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return negative_errno();
         /* Streams of thousands of commands; these get limits of their own. */

@@ -112,6 +112,43 @@ never_two
 eventually "run $lost, which was under way as two daemons were killed at once, is told of" has_run "r['run'] == $lost and (r['error'] or {}).get('kind') == 'poison'"
 eventually "the reload that was asked for meanwhile" grep -q "Reloaded:" "$log"
 
+# --- whatever became of state/ and run/ meanwhile, nobody begins beside them ---
+
+# spoil WHAT: what was there under a daemon
+spoil() {
+        local env=${dir:?}/env
+        case $1 in
+        removed) rm -rf "$env/state" ;;
+        made-anew) rm -rf "$env/state" && mkdir -m 700 "$env/state" ;;
+        moved) mv "$env/state" "$env/away" ;;
+        copied) mv "$env/state" "$env/away" && cp -a "$env/away" "$env/state" ;;
+        both) rm -rf "$env/state" "$env/run" ;;
+        run) rm -rf "$env/run" && mkdir "$env/run" ;;
+        esac
+}
+for what in removed made-anew moved copied both run; do
+        n=$(grep -c begin "$dir/work")
+        spoil "$what"
+        status=0
+        timeout 20 taktd --log-target console >"$dir/second" 2>&1 || status=$?
+        is "exit status of a second daemon ($what)" 1 "$status"
+        like "its words ($what)" "*Another taktd serves this environment*" "$(cat "$dir/second")"
+        is "commands that have begun ($what)" "$n" "$(grep -c begin "$dir/work")"
+        # What the second one has made is gone again as well.
+        spoil "$what" 2>/dev/null || :
+        kill_taktd
+        start_raw "4-$what"
+        eventually "the daemon waits ($what)" grep -q "takt-spawn (pid [0-9]*) still ends the commands" "$log"
+        helper=$(sed -n 's/.*takt-spawn (pid \([0-9]*\)) still.*/\1/p' "$log")
+        is "who is waited for ($what)" takt-spawn "$(cat "/proc/$helper/comm" 2>/dev/null || echo gone)"
+        # It is enough to end the command that the daemon waits for.
+        kill -KILL "$(sed -n 's/begin //p' "$dir/work" | tail -1)"
+        eventually "the job begins again ($what)" begins $((n + 1))
+        ended "$helper" || fail "jobs begin beside takt-spawn (pid $helper, $what)"
+        never_two
+        rm -rf "${dir:?}/env/away"
+done
+
 # --- a stop leaves nobody to be waited for ---
 cat >"$dir/env/takt.conf" <<'END'
 [Daemon]

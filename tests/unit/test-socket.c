@@ -145,10 +145,40 @@ static void test_marks(_unused_ void **state)
         assert_int_equal(directory_find_mark(fd, is_in, none), 0);
 }
 
+/* The marks of a place outlive the directory, and are of one name and kind. */
+static void test_place(_unused_ void **state)
+{
+        _cleanup_free_ char *there = path_join(root, "there"), *other = path_join(root, "other");
+        _cleanup_close_ int fd = directory_open_place(there), marked = directory_open_place(there), open_root = directory_open(root);
+        pid_t none[] = { 0 }, self[] = { getpid(), 0 };
+
+        assert_true(fd >= 0 && marked >= 0);
+        assert_return_code(mkdir(there, 0700), errno);
+        assert_ok(directory_mark_place(marked, there, PLACE_HELPER, getpid()));
+        assert_int_equal(directory_find_place_mark(fd, there, PLACE_HELPER, is_in, none), getpid());
+        assert_return_code(rmdir(there), errno);
+        assert_int_equal(directory_find_place_mark(fd, there, PLACE_HELPER, is_in, none), getpid());
+        assert_int_equal(directory_find_place_mark(fd, there, PLACE_HELPER, is_in, self), 0);
+        assert_int_equal(directory_find_place_mark(fd, there, PLACE_DAEMON, is_in, none), 0);
+        assert_int_equal(directory_find_place_mark(fd, other, PLACE_HELPER, is_in, none), 0);
+        assert_int_equal(directory_find_place_mark(marked, there, PLACE_HELPER, is_in, none), 0);
+        assert_int_equal(directory_find_mark(open_root, is_in, none), 0);
+        /* Who names another process, or one that is not there, is not believed. */
+        assert_ok(directory_mark_place(marked, other, PLACE_HELPER, getppid()));
+        assert_ok(directory_mark_place(marked, other, PLACE_HELPER, 4194303));
+        assert_int_equal(directory_find_place_mark(fd, other, PLACE_HELPER, is_in, none), 0);
+        assert_ok(directory_mark_place(marked, other, PLACE_HELPER, getpid()));
+        assert_int_equal(directory_find_place_mark(fd, other, PLACE_HELPER, is_in, none), getpid());
+        marked = safe_close(marked);
+        assert_int_equal(directory_find_place_mark(fd, there, PLACE_HELPER, is_in, none), 0);
+        assert_int_equal(safe_close(directory_open_place("name-alone")), -1);
+        assert_int_equal(directory_open_place("/dev/null/x"), -ENOTDIR);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                RUN(test_short), RUN(test_long), RUN(test_not_a_socket), RUN(test_lock), RUN(test_marks),
+                RUN(test_short), RUN(test_long), RUN(test_not_a_socket), RUN(test_lock), RUN(test_marks), RUN(test_place),
         };
 
         return cmocka_run_group_tests(tests, setup, teardown);
