@@ -4,6 +4,7 @@
 #include <ctype.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -28,10 +29,10 @@ int process_stat_parse(const char *text, ProcessStat *ret)
         stat.parent = parent;
         stat.group = group;
         stat.session = session;
-        /* The state is field 3, the start time 22. */
+        /* The state is field 3, the number of threads 20, the start time 22. */
         if (sscanf(end + 1,
-                   " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %" SCNu64,
-                   &stat.start_ticks) != 1)
+                   " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %u %*s %" SCNu64,
+                   &stat.n_threads, &stat.start_ticks) != 2)
                 return -EBADMSG;
         *ret = stat;
         return 0;
@@ -141,6 +142,60 @@ int process_children(pid_t pid, pid_t **ret, size_t *ret_n)
 int children_list(pid_t **ret, size_t *ret_n)
 {
         return process_children(getpid(), ret, ret_n);
+}
+
+static bool process_set_has(const ProcessSet *set, pid_t pid)
+{
+        for (size_t i = 0; i < set->n; i++)
+                if (set->pids[i] == pid)
+                        return true;
+        return false;
+}
+
+/* Stopped before it is asked for its children: then these are all. */
+static bool stop_one(ProcessSet *set, pid_t pid)
+{
+        if (process_set_has(set, pid) || set->n == set->max)
+                return false;
+        if (set->n == set->n_allocated) {
+                size_t n = MAX(2 * set->n_allocated, (size_t)16);
+                pid_t *pids = reallocarray(set->pids, n, sizeof(*pids));
+
+                /* Without memory it has to do that it can't make any others. */
+                if (!pids)
+                        return kill(pid, SIGKILL) == 0;
+                set->pids = pids;
+                set->n_allocated = n;
+        }
+        (void)kill(pid, SIGSTOP);
+        set->pids[set->n++] = pid;
+        return true;
+}
+
+bool process_set_stop(ProcessSet *set, pid_t pid)
+{
+        size_t i = set->n;
+
+        if (!stop_one(set, pid))
+                return false;
+        for (; i < set->n; i++) {
+                _cleanup_free_ pid_t *pids = NULL;
+                size_t n;
+
+                if (process_children(set->pids[i], &pids, &n) < 0)
+                        continue;
+                for (size_t k = 0; k < n; k++)
+                        (void)stop_one(set, pids[k]);
+        }
+        return true;
+}
+
+void process_set_kill(ProcessSet *set)
+{
+        for (size_t i = 0; i < set->n; i++)
+                (void)kill(set->pids[i], SIGKILL);
+        free(set->pids);
+        *set = (ProcessSet){};
 }
 
 int process_environment_read(pid_t pid, Buffer *ret)

@@ -11,13 +11,36 @@ int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
 /* The numbers of TEXT, up to what is none, as such files of the kernel list them. -ENOMEM. */
 int pid_list_parse(const char *text, pid_t **ret, size_t *ret_n);
 
+/*
+ * Processes that are to be killed together. All are stopped first: a process that is stopped makes no other one, so that
+ * whoever makes new ones all the time is caught with the last of them. A set has room for MAX, begins with nothing else,
+ * and is freed by process_set_kill().
+ */
+typedef struct ProcessSet {
+        size_t max;
+        pid_t *pids;
+        size_t n;
+        size_t n_allocated;
+} ProcessSet;
+
+/* Stops PID and all that descend from it, as far as that is allowed and there is room. True where PID was not in SET. */
+bool process_set_stop(ProcessSet *set, pid_t pid);
+void process_set_kill(ProcessSet *set);
+
 typedef struct ProcessStat {
         char state; /* 'R', 'S', 'Z', … */
         pid_t parent;
         pid_t group;
         pid_t session;
+        unsigned n_threads;
         uint64_t start_ticks; /* clock ticks after boot, on CLOCK_BOOTTIME */
 } ProcessStat;
+
+/* Whether it has ended and waits to be reaped. One whose first thread alone has ended looks nearly the same, and goes on. */
+static inline bool process_stat_is_over(const ProcessStat *stat)
+{
+        return stat->state == 'Z' && stat->n_threads <= 1;
+}
 
 /* Takes the text of /proc/PID/stat apart, see proc(5). 0, -EBADMSG. */
 int process_stat_parse(const char *text, ProcessStat *ret);

@@ -8,9 +8,23 @@
 #include "process/spawn-child.h"
 
 #define PID_BUCKETS 1024U
+/* The kernel's list of children may miss some while it changes: so many looks in a row have to find nothing. */
+#define UNSEEN_LOOKS 2U
+
+/*
+ * Strays that one command left, with all that come from them: together they have the time to heed their signal, which
+ * begins with the first that gets one. Who makes another process in its place gains nothing by it.
+ */
+typedef struct StrayFamily {
+        size_t n;       /* that there are */
+        usec_t kill_due; /* 0: nobody was asked to end */
+        usec_t seen;     /* when there was any */
+        unsigned unseen; /* looks in a row that found none */
+        bool given_up;
+} StrayFamily;
 
 struct Command {
-        List commands;   /* or those that are spared */
+        List commands;   /* or those that are spared, or over */
         List launching;  /* until command_table_launched() */
         List unreported; /* in the order of start; until the start has been reported */
         List killing;    /* those with a kill_due */
@@ -37,6 +51,7 @@ struct Command {
         bool spared;       /* it is over, and what it left is let be */
         unsigned unseen;   /* looks in a row that found nothing of it */
         bool session_over; /* nothing of it is left, and its number may be another's */
+        StrayFamily family;
         char mark[];
 };
 
@@ -72,7 +87,9 @@ struct CommandTable {
         List waiting;
         List spared; /* commands that are over, and whose processes are let be */
         size_t n_spared;
+        List over;   /* commands that are, for as long as it has to be known what they may have left */
         List strays;
+        StrayFamily unowned; /* strays of which nobody can tell whose they are */
         Orphan *orphans; /* as they were found in this turn */
         size_t n_orphans;
         bool orphans_known;
@@ -90,7 +107,7 @@ Command *command_find_launching(CommandTable *table, pid_t pid);
 void command_stop(CommandTable *table, Command *command);
 void command_table_schedule_scan(CommandTable *table, usec_t after);
 /* What waits for processes that have ended is over, and who has nothing left to be spared is forgotten. */
-void command_table_check_left(CommandTable *table);
+void command_table_check_left(CommandTable *table, usec_t now_boottime);
 
 /* --- orphans.c --- */
 
@@ -120,6 +137,8 @@ void kept_free_all(CommandTable *table);
 void strays_scan(CommandTable *table, usec_t now_boottime);
 /* Whether none is left that is neither a command nor spared. */
 bool strays_are_none(CommandTable *table);
+/* Whether it was over for long enough that nothing comes from what it left any more. */
+bool stray_family_is_gone(const StrayFamily *family, usec_t now_boottime);
 /* Kills those that did not heed their signal in time, and moves the table's kill_due to the next. */
 void strays_kill_due(CommandTable *table, usec_t now_boottime);
 void stray_reaped(CommandTable *table, pid_t pid);

@@ -16,8 +16,6 @@
 
 /* Commands that are reaped before their ends are told. */
 #define REAP_MAX 64U
-/* So many looks in a row have to find nothing of a command. */
-#define UNSEEN_LOOKS 2U
 /* From so many spared commands on, those that have left nothing are not kept for as long as a usual look takes to come. */
 #define SPARED_MANY (SPAWN_SPARED_MAX / 2)
 
@@ -38,6 +36,7 @@ int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
         list_init(&table->lingering);
         list_init(&table->waiting);
         list_init(&table->spared);
+        list_init(&table->over);
         list_init(&table->strays);
         *ret = TAKE_PTR(table);
         return 0;
@@ -86,16 +85,30 @@ static void command_free(CommandTable *table, Command *command)
         command_detach(table, command);
         list_unlink(&command->commands);
         table->n_commands--;
+        free(command);
+}
+
+/* One that was moved. */
+static void command_forget(CommandTable *table, Command *command)
+{
+        list_unlink(&command->commands);
         table->n_spared -= command->spared;
         free(command);
 }
 
-/* Its slot is free, and the LEFT processes that were seen of it are let be. */
-static void command_spare(CommandTable *table, Command *command, unsigned left)
+/* Its slot is free, and it is one of LIST now: nobody asks for it but who finds what it left. */
+static void command_move(CommandTable *table, Command *command, List *list)
 {
         command_detach(table, command);
         list_unlink(&command->commands);
-        list_append(&table->spared, &command->commands);
+        list_append(list, &command->commands);
+        table->n_commands--;
+}
+
+/* The LEFT processes that were seen of it are let be. */
+static void command_spare(CommandTable *table, Command *command, unsigned left)
+{
+        command_move(table, command, &table->spared);
         command->spared = true;
         table->n_spared++;
         command_table_schedule_scan(table, left == 0 && table->n_spared > SPARED_MANY ? STRAY_SCAN_SOON_USEC : STRAY_SCAN_USEC);
@@ -107,12 +120,14 @@ CommandTable *command_table_free(CommandTable *table)
 
         if (!table)
                 return NULL;
+        orphans_forget(table);
+        strays_forget(table);
         while ((command = list_first(&table->commands, Command, commands)))
                 command_free(table, command);
         while ((command = list_first(&table->spared, Command, commands)))
-                command_free(table, command);
-        orphans_forget(table);
-        strays_forget(table);
+                command_forget(table, command);
+        while ((command = list_first(&table->over, Command, commands)))
+                command_forget(table, command);
         kept_free_all(table);
         free(table);
         return NULL;
@@ -269,7 +284,7 @@ static void command_over(CommandTable *table, Command *command, unsigned left)
         if (spare && command->progress.stage == SPAWN_STAGE_NONE) {
                 command_spare(table, command, left);
         } else if (!group_left) {
-                command_free(table, command);
+                command_move(table, command, &table->over);
         } else {
                 list_unlink(&command->unreported);
                 list_unlink(&command->waiting);
@@ -314,7 +329,6 @@ static void command_exited(CommandTable *table, Command *command)
         command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
 }
 
-/* The kernel's list of children may miss some while it changes: only several looks in a row that find nothing are the end. */
 static bool is_unseen(CommandTable *table, Command *command)
 {
         command->unseen = orphans_are_any_of(table, command) ? 0 : command->unseen + 1;
@@ -325,16 +339,37 @@ static bool is_unseen(CommandTable *table, Command *command)
         return command->unseen >= UNSEEN_LOOKS;
 }
 
-void command_table_check_left(CommandTable *table)
+/* One that left nothing is forgotten at the first look, among these perhaps hundreds. */
+static bool may_be_forgotten(CommandTable *table, Command *command, usec_t now)
+{
+        if (command->family.kill_due == 0)
+                return true;
+        (void)orphans_are_any_of(table, command);
+        return stray_family_is_gone(&command->family, now);
+}
+
+static void forget_over(CommandTable *table, usec_t now)
+{
+        Command *command;
+
+        list_foreach(command, &table->over, Command, commands)
+                if (may_be_forgotten(table, command, now))
+                        command_forget(table, command);
+        if (!list_is_empty(&table->over))
+                command_table_schedule_scan(table, STRAY_SCAN_USEC);
+}
+
+void command_table_check_left(CommandTable *table, usec_t now)
 {
         Command *command;
 
         list_foreach(command, &table->waiting, Command, waiting)
-                if (is_unseen(table, command))
+                if (is_unseen(table, command) || command->family.given_up)
                         command_over(table, command, 0);
         list_foreach(command, &table->spared, Command, commands)
                 if (is_unseen(table, command))
-                        command_free(table, command);
+                        command_forget(table, command);
+        forget_over(table, now);
 }
 
 static void release_empty_groups(CommandTable *table)
@@ -346,7 +381,7 @@ static void release_empty_groups(CommandTable *table)
                         continue;
                 report(table, command, SPAWN_GONE);
                 command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
-                command_free(table, command);
+                command_move(table, command, &table->over);
         }
 }
 

@@ -24,6 +24,10 @@ typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
 #define STRAY_SCAN_FAILURES_MAX 10U
 /* From the SIGTERM that a stray gets to its SIGKILL. */
 #define STRAY_KILL_AFTER_USEC (2 * USEC_PER_SEC)
+/* Nothing is waited for any more, and it is said so, where so long after that SIGKILL there still is a process of it. */
+#define STRAY_GIVE_UP_USEC (10 * USEC_PER_SEC)
+/* What comes from strays is known to do so up to this time after the last of them. */
+#define STRAY_REMEMBER_USEC (2 * USEC_PER_SEC)
 /* How often it is looked whether a group that outlived its command is gone. */
 #define GROUP_POLL_USEC (100 * USEC_PER_MSEC)
 /* At the end no command gets more time than this to heed its kill signal. */

@@ -26,7 +26,7 @@ void orphans_forget(CommandTable *table)
 
 static bool is_orphan(CommandTable *table, pid_t pid, ProcessStat *ret_stat)
 {
-        if (*command_find_by_pid(table, pid) || process_stat_read(pid, ret_stat) < 0 || ret_stat->state == 'Z')
+        if (*command_find_by_pid(table, pid) || process_stat_read(pid, ret_stat) < 0 || process_stat_is_over(ret_stat))
                 return false;
         /* On its way to be a command. */
         return ret_stat->session != table->session && !command_find_launching(table, pid);

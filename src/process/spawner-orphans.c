@@ -11,14 +11,34 @@
 /* Between two looks, doubled each time. */
 #define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
 #define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
+/* So many are stopped, with what came meanwhile in so many more looks, and then killed: the loop waits for it. */
+#define ORPHANS_A_TURN 512U
+#define ORPHANS_LOOKS_MAX 16U
+
+/* Stops the children that are no helpers. How many were not in SET; -errno. */
+static int stop_orphans(ProcessSet *set)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n;
+        int r = children_list(&pids, &n), stopped = 0;
+
+        for (size_t i = 0; r >= 0 && i < n; i++)
+                if (!helper_is_known(pids[i]) && process_set_stop(set, pids[i]))
+                        stopped++;
+        return r < 0 ? r : stopped;
+}
 
 /* Kills and reaps the children that are no helpers. How many there were; -errno. */
 static int end_orphans(Spawner *spawner, size_t *ret_left)
 {
         _cleanup_free_ pid_t *pids = NULL;
+        ProcessSet set = { .max = ORPHANS_A_TURN };
         size_t n, left = 0;
         int r, found = 0;
 
+        for (unsigned i = 0; i < ORPHANS_LOOKS_MAX && stop_orphans(&set) > 0; i++)
+                ;
+        process_set_kill(&set);
         r = children_list(&pids, &n);
         if (r < 0)
                 return r;
@@ -26,7 +46,6 @@ static int end_orphans(Spawner *spawner, size_t *ret_left)
                 if (helper_is_known(pids[i]))
                         continue;
                 found++;
-                (void)kill(pids[i], SIGKILL);
                 if (waitpid(pids[i], NULL, WNOHANG) == 0)
                         left++;
                 else

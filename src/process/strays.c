@@ -3,19 +3,31 @@
  * A stray is an orphan that is to end. It is left alone while the command it belongs to runs, and for good where that
  * one's job says so (KillMode=process). Where nobody can tell whose it is, any command that began before it might
  * be the one.
+ *
+ * It gets a signal, and SIGKILL a while later: after its family's first. A process that becomes another one again and again
+ * would have that time anew with each, and never die. When the time is over, all that are left are stopped, then those that
+ * came meanwhile, until none comes any more; and then they are killed.
  */
 #include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "process/command-table-internal.h"
+
+/* Processes that are stopped, and then killed, at a time; looks for those that came meanwhile. */
+#define STRAYS_A_TURN 4096U
+#define STRAY_LOOKS_MAX 64U
 
 typedef struct Stray {
         List strays;
         pid_t pid;
-        usec_t kill_due;
+        bool killed;
+        StrayFamily *family;
 } Stray;
 
 static void stray_free(Stray *stray)
 {
+        stray->family->n--;
         list_unlink(&stray->strays);
         free(stray);
 }
@@ -85,19 +97,92 @@ static bool is_stray(CommandTable *table, Orphan *orphan)
         return true;
 }
 
-static void stray_end(CommandTable *table, pid_t pid, usec_t now)
+static StrayFamily *find_in(List *commands, Orphan *orphan)
+{
+        Command *command;
+
+        list_foreach(command, commands, Command, commands)
+                if (orphan_belongs(orphan, command))
+                        return &command->family;
+        return NULL;
+}
+
+static StrayFamily *find_family(CommandTable *table, Orphan *orphan)
+{
+        return find_in(&table->over, orphan) ?: find_in(&table->commands, orphan) ?: &table->unowned;
+}
+
+static void stray_ask(const Stray *stray)
+{
+        (void)kill(stray->pid, SIGTERM);
+        (void)kill(stray->pid, SIGCONT);
+}
+
+static void stray_end(CommandTable *table, Orphan *orphan, usec_t now)
 {
         Stray *stray = new0(Stray, 1);
 
         if (!stray)
                 return; /* the next scan finds it again */
-        stray->pid = pid;
-        stray->kill_due = usec_add(now, STRAY_KILL_AFTER_USEC);
+        stray->pid = orphan->pid;
+        stray->family = find_family(table, orphan);
+        stray->family->n++;
+        if (stray->family->kill_due == 0)
+                stray->family->kill_due = usec_add(now, STRAY_KILL_AFTER_USEC);
         list_append(&table->strays, &stray->strays);
-        table->kill_due = MIN(table->kill_due, stray->kill_due);
-        (void)kill(pid, SIGTERM);
-        (void)kill(pid, SIGCONT);
-        table->report(&(SpawnReport){ .type = SPAWN_STRAY, .pid = pid }, table->userdata);
+        table->kill_due = MIN(table->kill_due, stray->family->kill_due);
+        if (stray->family->kill_due > now)
+                stray_ask(stray);
+        table->report(&(SpawnReport){ .type = SPAWN_STRAY, .pid = stray->pid }, table->userdata);
+}
+
+/* Takes up the orphans that are to end. After orphans_look(). */
+static void find_strays(CommandTable *table, usec_t now)
+{
+        Stray *stray;
+
+        for (size_t i = 0; i < table->n_orphans; i++)
+                if (!find_stray(table, table->orphans[i].pid) && is_stray(table, &table->orphans[i]))
+                        stray_end(table, &table->orphans[i], now);
+        list_foreach(stray, &table->strays, Stray, strays)
+                stray->family->seen = now;
+}
+
+bool stray_family_is_gone(const StrayFamily *family, usec_t now)
+{
+        return family->n == 0 && usec_sub(now, family->seen) >= STRAY_REMEMBER_USEC;
+}
+
+static void give_up(StrayFamily *family, const char *whose, usec_t now)
+{
+        if (family->given_up || family->n == 0 || now < usec_add(family->kill_due, STRAY_GIVE_UP_USEC))
+                return;
+        family->given_up = true;
+        (void)dprintf(STDERR_FILENO, "takt-spawn: what %s left is still there %llu s after SIGKILL (processes: %zu); nobody waits for it any more\n",
+                      *whose ? whose : "some command", (unsigned long long)(STRAY_GIVE_UP_USEC / USEC_PER_SEC), family->n);
+}
+
+static void give_up_families(CommandTable *table, usec_t now)
+{
+        Command *command;
+
+        list_foreach(command, &table->over, Command, commands)
+                give_up(&command->family, command->mark, now);
+        list_foreach(command, &table->waiting, Command, waiting)
+                give_up(&command->family, command->mark, now);
+        give_up(&table->unowned, "", now);
+}
+
+/* Anybody's strays come into this family, and have no time of their own as long as it goes on: so it ends with the last. */
+static void check_unowned(CommandTable *table)
+{
+        StrayFamily *family = &table->unowned;
+
+        family->unseen = family->n > 0 ? 0 : family->unseen + 1;
+        if (family->unseen >= UNSEEN_LOOKS)
+                *family = (StrayFamily){};
+        else if (family->kill_due > 0 && family->n == 0)
+                command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
 }
 
 void strays_scan(CommandTable *table, usec_t now)
@@ -107,15 +192,17 @@ void strays_scan(CommandTable *table, usec_t now)
         if (orphans_look(table) < 0) {
                 table->scan_due = usec_add(now, STRAY_SCAN_USEC);
                 if (++table->n_failed_looks >= STRAY_SCAN_FAILURES_MAX)
-                        command_table_check_left(table);
+                        command_table_check_left(table, now);
                 return;
         }
         table->n_failed_looks = 0;
-        for (size_t i = 0; i < table->n_orphans; i++)
-                if (!find_stray(table, table->orphans[i].pid) && is_stray(table, &table->orphans[i]))
-                        stray_end(table, table->orphans[i].pid, now);
-        command_table_check_left(table);
+        find_strays(table, now);
+        give_up_families(table, now);
+        check_unowned(table);
+        command_table_check_left(table, now);
         orphans_forget(table);
+        if (!list_is_empty(&table->strays))
+                command_table_schedule_scan(table, STRAY_SCAN_USEC);
 }
 
 bool strays_are_none(CommandTable *table)
@@ -131,15 +218,35 @@ bool strays_are_none(CommandTable *table)
         return none;
 }
 
-void strays_kill_due(CommandTable *table, usec_t now)
+/* Stops those whose time is over and that were not killed. Whether there were any new ones. */
+static bool stop_due(CommandTable *table, ProcessSet *set, usec_t now)
 {
+        bool any = false;
         Stray *stray;
 
         list_foreach(stray, &table->strays, Stray, strays) {
-                if (stray->kill_due <= now) {
-                        (void)kill(stray->pid, SIGKILL);
-                        stray->kill_due = USEC_INFINITY;
-                }
-                table->kill_due = MIN(table->kill_due, stray->kill_due);
+                if (stray->killed || stray->family->kill_due > now)
+                        continue;
+                stray->killed = process_set_stop(set, stray->pid);
+                any = any || stray->killed;
         }
+        return any;
+}
+
+void strays_kill_due(CommandTable *table, usec_t now)
+{
+        ProcessSet set = { .max = STRAYS_A_TURN };
+        Stray *stray;
+
+        for (unsigned i = 0; stop_due(table, &set, now) && i < STRAY_LOOKS_MAX; i++) {
+                orphans_forget(table);
+                if (orphans_look(table) < 0)
+                        break;
+                find_strays(table, now);
+        }
+        orphans_forget(table);
+        process_set_kill(&set);
+        list_foreach(stray, &table->strays, Stray, strays)
+                if (!stray->killed)
+                        table->kill_due = MIN(table->kill_due, stray->family->kill_due);
 }

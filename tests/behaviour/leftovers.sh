@@ -101,6 +101,46 @@ ExitType=cgroup
 Command=/bin/sh $dir/worker.sh
 J
 
+# Becomes another process in another session all the time, which no signal but SIGKILL ends. Who reads the FIFO that it was
+# started with sees the end of the last one.
+cat >"$dir/fork.py" <<'END'
+import os, signal, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+os.write(9, b"%d\n" % os.getpid())
+while os.fork() == 0:
+    os.setsid()
+    time.sleep(float(sys.argv[1]))
+os._exit(0)
+END
+# Its first thread has ended, and it looks as if it had itself.
+cat >"$dir/headless.py" <<'END'
+import ctypes, os, signal, threading, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.setsid()
+def go_on():
+    while "Z" not in open("/proc/self/stat").read().rsplit(")", 1)[1][:3]:
+        time.sleep(0.01)
+    os.write(9, b"headless\n")
+    while True:
+        time.sleep(1)
+threading.Thread(target=go_on).start()
+ctypes.CDLL(None).pthread_exit(None)
+END
+# escape NAME COMMAND: a line of shell that runs it with the FIFO
+escape() {
+        [ -p "$dir/$1.alive" ] || mkfifo "$dir/$1.alive"
+        echo "$2 9>$dir/$1.alive >/dev/null 2>&1"
+}
+exec_job forks "" "$(escape forks "/usr/bin/python3 $dir/fork.py 0.3")"
+exec_job forks-fast "" "$(escape forks-fast "/usr/bin/python3 $dir/fork.py 0")"
+exec_job forks-bare "" "$(escape forks-bare "env -i /usr/bin/python3 $dir/fork.py 0.3")"
+exec_job forks-waits ExitType=cgroup "$(escape forks-waits "/usr/bin/python3 $dir/fork.py 0.3")" $'TimeoutSec=1s\n'
+exec_job headless "" "$(escape headless "/usr/bin/python3 $dir/headless.py") &
+until [ -e $dir/headless.go ]; do sleep 0.02; done"
+exec_job stuck $'ExitType=cgroup\nKillAfterSec=200ms' "setsid sh -c 'trap \"\" TERM; echo \$\$\$\$ >>$dir/stuck.pid; while :; do sleep 1; done' >/dev/null 2>&1 &
+$(wait_for stuck 1)"
+
 # --- what can't be ---
 # refused SAID LINES
 refused() {
@@ -123,6 +163,55 @@ eventually "what was left is gone" all_gone $(pids_of left 2)
 is "what was left, again" "succeeded" "$(run_job 'r["state"]' left)"
 is "how often that is logged" 1 "$(grep -c "processes outlived the command and are ended" "$log")"
 like "why" "*other processes were still there when its command had ended*" "$(taktctl why left)"
+
+# --- who never stays the same process dies all the same ---
+# ends NAME: its FIFO has been opened, and then closed by the last of it
+ends() {
+        timeout 60 cat "$dir/$1.alive" >"$dir/alive"
+}
+for job in forks forks-fast forks-bare; do
+        taktctl -q run $job >/dev/null
+        ends $job || fail "$job goes on for ever"
+        [ -s "$dir/alive" ] || fail "$job has done nothing"
+        eventually "the end of $job" has_run "r['job'] == '$job' and r['state'] == 'succeeded'"
+done
+taktctl -q run forks-waits >/dev/null
+ends forks-waits || fail "forks-waits goes on for ever"
+eventually "the end of forks-waits" has_run "r['job'] == 'forks-waits' and r['state'] == 'timeout'"
+(
+        taktctl -q run headless >/dev/null
+        exec 8<"$dir/headless.alive"
+        read -r _ <&8
+        touch "$dir/headless.go"
+        timeout 60 cat <&8
+) || fail "who has lost its first thread goes on for ever"
+
+# --- who can't be killed is not waited for, and that is said ---
+run=$(taktctl run stuck)
+pid=$(pids_of stuck 1)
+# Whoever is traced so can't end before its tracer lets it.
+python3 - "$pid" "$dir/traced" <<'END' &
+import ctypes, sys, time
+libc = ctypes.CDLL(None)
+PTRACE_SEIZE, PTRACE_O_TRACEEXIT = 0x4206, 0x40
+libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+open(sys.argv[2], "w").write(str(libc.ptrace(PTRACE_SEIZE, int(sys.argv[1]), 0, PTRACE_O_TRACEEXIT)))
+time.sleep(600)
+END
+tracer=$!
+helper "$tracer"
+eventually "somebody traces it" test -s "$dir/traced"
+if [ "$(cat "$dir/traced")" = 0 ]; then
+        eventually "its main process ends" ended "$(main_of "$run")"
+        taktctl -q cancel "$run"
+        eventually "the run is cancelled" has_run "r['run'] == $run and r['state'] == 'cancelled'"
+        grep -q "takt-spawn: what TAKT_RUN=$run left is still there 10 s after SIGKILL (processes: 1)" "$log" ||
+                fail "nothing is said of what can't be killed: $(tail -5 "$log")"
+        kill -0 "$pid" || fail "it could be killed"
+fi
+kill -KILL "$tracer"
+wait "$tracer" 2>/dev/null || :
+eventually "it ends" ended "$pid"
 
 # --- waited for ---
 run=$(taktctl run waits)

@@ -1418,7 +1418,13 @@ static void test_stat_parse(_unused_ void **state)
         assert_int_equal(stat.parent, 7);
         assert_int_equal(stat.group, 40);
         assert_int_equal(stat.session, 41);
+        assert_int_equal(stat.n_threads, 1);
         assert_int_equal(stat.start_ticks, 987654);
+        assert_false(process_stat_is_over(&stat));
+        stat.state = 'Z';
+        assert_true(process_stat_is_over(&stat));
+        stat.n_threads = 2;
+        assert_false(process_stat_is_over(&stat));
         assert_int_equal(process_stat_parse("", &stat), -EBADMSG);
         assert_int_equal(process_stat_parse("42 (x) S 7 42", &stat), -EBADMSG);
         assert_ok(process_stat_read(getpid(), &stat));
