@@ -45,31 +45,37 @@ int unseal_line(Buffer *line)
 
 /* --- bound to a file --- */
 
-/*
- * When the file was made: the kernel notes it, no call changes it, and each copy has a time of its own. Where the file
- * system keeps no such time its number of the file has to do.
- */
-static int format_birth(int fd, char birth[static SEAL_BOUND_SIZE + 1])
+/* When the file was made: the kernel notes it, no call changes it, and each copy has a time of its own. False: it is not known. */
+static bool format_time(int fd, char birth[static SEAL_BOUND_SIZE + 1])
 {
         struct statx stx;
 
-        if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME | STATX_INO, &stx) < 0)
-                return negative_errno();
-        if (stx.stx_mask & STATX_BTIME)
-                (void)snprintf(birth, SEAL_BOUND_SIZE + 1, " @%lld.%09u", (long long)stx.stx_btime.tv_sec, stx.stx_btime.tv_nsec);
-        else
-                (void)snprintf(birth, SEAL_BOUND_SIZE + 1, " #%llu", (unsigned long long)stx.stx_ino);
-        return 0;
+        if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &stx) < 0 || !(stx.stx_mask & STATX_BTIME))
+                return false;
+        (void)snprintf(birth, SEAL_BOUND_SIZE + 1, " @%lld.%09u", (long long)stx.stx_btime.tv_sec, stx.stx_btime.tv_nsec);
+        return true;
+}
+
+/* Where the file system keeps no such time, or a sandbox refuses to tell it, the file's number has to do. */
+static bool format_number(int fd, char birth[static SEAL_BOUND_SIZE + 1])
+{
+        struct stat st;
+
+        if (fstat(fd, &st) < 0)
+                return false;
+        (void)snprintf(birth, SEAL_BOUND_SIZE + 1, " #%llu", (unsigned long long)st.st_ino);
+        return true;
 }
 
 static int write_bound(int fd, void *userdata)
 {
         char birth[SEAL_BOUND_SIZE + 1];
         Buffer *words = userdata;
-        int r = format_birth(fd, birth);
+        int r;
 
-        if (r >= 0)
-                r = buffer_append_string(words, birth);
+        if (!format_time(fd, birth) && !format_number(fd, birth))
+                return negative_errno();
+        r = buffer_append_string(words, birth);
         if (r >= 0)
                 r = seal_line(words);
         return r < 0 ? r : write_all(fd, words->data, words->len);
@@ -85,15 +91,13 @@ static int unbind(int fd, Buffer *line)
 {
         char birth[SEAL_BOUND_SIZE + 1], *last = strrchr(line->data, ' ');
         bool same;
-        int r;
 
         if (!last || (last[1] != '@' && last[1] != '#'))
                 return -EUCLEAN;
-        r = format_birth(fd, birth);
-        same = r >= 0 && streq(last, birth);
+        same = (last[1] == '@' ? format_time(fd, birth) : format_number(fd, birth)) && streq(last, birth);
         *last = '\0';
         line->len = (size_t)(last - line->data);
-        return r < 0 ? r : same ? 0 : -ESTALE;
+        return same ? 0 : -ESTALE;
 }
 
 int unseal_file(const char *path, size_t max, Buffer *ret)

@@ -51,11 +51,16 @@ int process_stat_read(pid_t pid, ProcessStat *ret)
         return process_stat_parse(buffer_string(&text), ret);
 }
 
-uint64_t process_ticks_now(void)
+uint64_t process_ticks_at(usec_t boottime)
 {
         uint64_t per_second = (uint64_t)sysconf(_SC_CLK_TCK);
 
-        return clock_boottime(clock_system()) / (USEC_PER_SEC / per_second);
+        return boottime / (USEC_PER_SEC / per_second);
+}
+
+uint64_t process_ticks_now(void)
+{
+        return process_ticks_at(clock_boottime(clock_system()));
 }
 
 /* For kernels without CONFIG_PROC_CHILDREN: every process is asked for its parent. */
@@ -152,8 +157,8 @@ static bool process_set_has(const ProcessSet *set, pid_t pid)
         return false;
 }
 
-/* Stopped before it is asked for its children: then these are all. */
-static bool stop_one(ProcessSet *set, pid_t pid)
+/* It has the signal before it is asked for its children: of one that is stopped these are all. */
+static bool add_one(ProcessSet *set, pid_t pid, int signo)
 {
         if (process_set_has(set, pid) || set->n == set->max)
                 return false;
@@ -161,22 +166,21 @@ static bool stop_one(ProcessSet *set, pid_t pid)
                 size_t n = MAX(2 * set->n_allocated, (size_t)16);
                 pid_t *pids = reallocarray(set->pids, n, sizeof(*pids));
 
-                /* Without memory it has to do that it can't make any others. */
                 if (!pids)
-                        return kill(pid, SIGKILL) == 0;
+                        return false;
                 set->pids = pids;
                 set->n_allocated = n;
         }
-        (void)kill(pid, SIGSTOP);
+        (void)kill(pid, signo);
         set->pids[set->n++] = pid;
         return true;
 }
 
-bool process_set_stop(ProcessSet *set, pid_t pid)
+bool process_set_add(ProcessSet *set, pid_t pid, int signo)
 {
         size_t i = set->n;
 
-        if (!stop_one(set, pid))
+        if (!add_one(set, pid, signo))
                 return false;
         for (; i < set->n; i++) {
                 _cleanup_free_ pid_t *pids = NULL;
@@ -185,15 +189,15 @@ bool process_set_stop(ProcessSet *set, pid_t pid)
                 if (process_children(set->pids[i], &pids, &n) < 0)
                         continue;
                 for (size_t k = 0; k < n; k++)
-                        (void)stop_one(set, pids[k]);
+                        (void)add_one(set, pids[k], signo);
         }
         return true;
 }
 
-void process_set_kill(ProcessSet *set)
+void process_set_end(ProcessSet *set, int signo)
 {
         for (size_t i = 0; i < set->n; i++)
-                (void)kill(set->pids[i], SIGKILL);
+                (void)kill(set->pids[i], signo);
         free(set->pids);
         *set = (ProcessSet){};
 }

@@ -3,6 +3,7 @@
 /* What /proc says of processes and their children: those that a subreaper has inherited among them. */
 
 #include "base/buffer.h"
+#include "base/clock.h"
 
 /* The processes whose parent is this one, zombies too. The caller frees. 0, -ENOMEM, errno. */
 int children_list(pid_t **ret, size_t *ret_n);
@@ -12,9 +13,9 @@ int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
 int pid_list_parse(const char *text, pid_t **ret, size_t *ret_n);
 
 /*
- * Processes that are to be killed together. All are stopped first: a process that is stopped makes no other one, so that
- * whoever makes new ones all the time is caught with the last of them. A set has room for MAX, begins with nothing else,
- * and is freed by process_set_kill().
+ * Processes that get two signals each: the first one as they are found, the second one once all are. To be killed they are
+ * stopped first: a process that was sent SIGSTOP makes no other one, so that whoever makes new ones all the time is caught
+ * with the last of them. A set has room for MAX, begins with nothing else, and is freed by process_set_end().
  */
 typedef struct ProcessSet {
         size_t max;
@@ -23,9 +24,9 @@ typedef struct ProcessSet {
         size_t n_allocated;
 } ProcessSet;
 
-/* Stops PID and all that descend from it, as far as that is allowed and there is room. True where PID was not in SET. */
-bool process_set_stop(ProcessSet *set, pid_t pid);
-void process_set_kill(ProcessSet *set);
+/* Sends SIGNO to PID and all that descend from it, as far as there is room. True where PID was not in SET. */
+bool process_set_add(ProcessSet *set, pid_t pid, int signo);
+void process_set_end(ProcessSet *set, int signo);
 
 typedef struct ProcessStat {
         char state; /* 'R', 'S', 'Z', … */
@@ -46,8 +47,9 @@ static inline bool process_stat_is_over(const ProcessStat *stat)
 int process_stat_parse(const char *text, ProcessStat *ret);
 /* -ESRCH or -ENOENT where PID is gone. */
 int process_stat_read(pid_t pid, ProcessStat *ret);
-/* Now, as process_stat_read() counts it. */
+/* Now, and a time on CLOCK_BOOTTIME, as process_stat_read() counts it. */
 uint64_t process_ticks_now(void);
+uint64_t process_ticks_at(usec_t boottime);
 
 /* Appends the environment that PID was exec'd with, "NAME=value" and a NUL each. -EACCES and the like. */
 int process_environment_read(pid_t pid, Buffer *ret);

@@ -17,7 +17,7 @@
  */
 typedef struct StrayFamily {
         size_t n;       /* that there are */
-        usec_t kill_due; /* 0: nobody was asked to end */
+        usec_t asked;    /* when the first was, and all that there were, to end; 0: nobody was */
         usec_t seen;     /* when there was any */
         unsigned unseen; /* looks in a row that found none */
         bool given_up;

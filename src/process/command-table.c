@@ -342,7 +342,7 @@ static bool is_unseen(CommandTable *table, Command *command)
 /* One that left nothing is forgotten at the first look, among these perhaps hundreds. */
 static bool may_be_forgotten(CommandTable *table, Command *command, usec_t now)
 {
-        if (command->family.kill_due == 0)
+        if (command->family.asked == 0)
                 return true;
         (void)orphans_are_any_of(table, command);
         return stray_family_is_gone(&command->family, now);

@@ -13,7 +13,7 @@
 #define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
 /* So many are stopped, with what came meanwhile in so many more looks, and then killed: the loop waits for it. */
 #define ORPHANS_A_TURN 512U
-#define ORPHANS_LOOKS_MAX 16U
+#define ORPHANS_LOOKS_MAX 8U
 
 /* Stops the children that are no helpers. How many were not in SET; -errno. */
 static int stop_orphans(ProcessSet *set)
@@ -23,7 +23,7 @@ static int stop_orphans(ProcessSet *set)
         int r = children_list(&pids, &n), stopped = 0;
 
         for (size_t i = 0; r >= 0 && i < n; i++)
-                if (!helper_is_known(pids[i]) && process_set_stop(set, pids[i]))
+                if (!helper_is_known(pids[i]) && process_set_add(set, pids[i], SIGSTOP))
                         stopped++;
         return r < 0 ? r : stopped;
 }
@@ -38,7 +38,7 @@ static int end_orphans(Spawner *spawner, size_t *ret_left)
 
         for (unsigned i = 0; i < ORPHANS_LOOKS_MAX && stop_orphans(&set) > 0; i++)
                 ;
-        process_set_kill(&set);
+        process_set_end(&set, SIGKILL);
         r = children_list(&pids, &n);
         if (r < 0)
                 return r;

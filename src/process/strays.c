@@ -14,9 +14,9 @@
 
 #include "process/command-table-internal.h"
 
-/* Processes that are stopped, and then killed, at a time; looks for those that came meanwhile. */
+/* Processes that are stopped, and then killed, at a time; and for how long it is looked for those that came meanwhile. */
 #define STRAYS_A_TURN 4096U
-#define STRAY_LOOKS_MAX 64U
+#define STRAY_LOOKS_USEC (100 * USEC_PER_MSEC)
 
 typedef struct Stray {
         List strays;
@@ -112,10 +112,24 @@ static StrayFamily *find_family(CommandTable *table, Orphan *orphan)
         return find_in(&table->over, orphan) ?: find_in(&table->commands, orphan) ?: &table->unowned;
 }
 
-static void stray_ask(const Stray *stray)
+static usec_t kill_due(const StrayFamily *family)
 {
-        (void)kill(stray->pid, SIGTERM);
-        (void)kill(stray->pid, SIGCONT);
+        return usec_add(family->asked, STRAY_KILL_AFTER_USEC);
+}
+
+/*
+ * Each process is asked once, as the second time makes some end in a hurry: who comes later, and was there when its family
+ * was asked, was the child of another one then. Of the strays that are nobody's that is not known, and none asked but the
+ * orphan itself.
+ */
+static void stray_ask(CommandTable *table, const Stray *stray, const Orphan *orphan, usec_t now)
+{
+        ProcessSet set = { .max = stray->family == &table->unowned ? 1 : STRAYS_A_TURN };
+
+        if (set.max > 1 && stray->family->asked != now && orphan->stat.start_ticks < process_ticks_at(stray->family->asked))
+                return;
+        (void)process_set_add(&set, stray->pid, SIGTERM);
+        process_set_end(&set, SIGCONT);
 }
 
 static void stray_end(CommandTable *table, Orphan *orphan, usec_t now)
@@ -127,12 +141,12 @@ static void stray_end(CommandTable *table, Orphan *orphan, usec_t now)
         stray->pid = orphan->pid;
         stray->family = find_family(table, orphan);
         stray->family->n++;
-        if (stray->family->kill_due == 0)
-                stray->family->kill_due = usec_add(now, STRAY_KILL_AFTER_USEC);
+        if (stray->family->asked == 0)
+                stray->family->asked = now;
         list_append(&table->strays, &stray->strays);
-        table->kill_due = MIN(table->kill_due, stray->family->kill_due);
-        if (stray->family->kill_due > now)
-                stray_ask(stray);
+        table->kill_due = MIN(table->kill_due, kill_due(stray->family));
+        if (kill_due(stray->family) > now)
+                stray_ask(table, stray, orphan, now);
         table->report(&(SpawnReport){ .type = SPAWN_STRAY, .pid = stray->pid }, table->userdata);
 }
 
@@ -155,7 +169,7 @@ bool stray_family_is_gone(const StrayFamily *family, usec_t now)
 
 static void give_up(StrayFamily *family, const char *whose, usec_t now)
 {
-        if (family->given_up || family->n == 0 || now < usec_add(family->kill_due, STRAY_GIVE_UP_USEC))
+        if (family->given_up || family->n == 0 || now < usec_add(kill_due(family), STRAY_GIVE_UP_USEC))
                 return;
         family->given_up = true;
         (void)dprintf(STDERR_FILENO, "takt-spawn: what %s left is still there %llu s after SIGKILL (processes: %zu); nobody waits for it any more\n",
@@ -181,7 +195,7 @@ static void check_unowned(CommandTable *table)
         family->unseen = family->n > 0 ? 0 : family->unseen + 1;
         if (family->unseen >= UNSEEN_LOOKS)
                 *family = (StrayFamily){};
-        else if (family->kill_due > 0 && family->n == 0)
+        else if (family->asked > 0 && family->n == 0)
                 command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
 }
 
@@ -225,9 +239,9 @@ static bool stop_due(CommandTable *table, ProcessSet *set, usec_t now)
         Stray *stray;
 
         list_foreach(stray, &table->strays, Stray, strays) {
-                if (stray->killed || stray->family->kill_due > now)
+                if (stray->killed || kill_due(stray->family) > now)
                         continue;
-                stray->killed = process_set_stop(set, stray->pid);
+                stray->killed = process_set_add(set, stray->pid, SIGSTOP);
                 any = any || stray->killed;
         }
         return any;
@@ -235,18 +249,19 @@ static bool stop_due(CommandTable *table, ProcessSet *set, usec_t now)
 
 void strays_kill_due(CommandTable *table, usec_t now)
 {
+        usec_t until = usec_add(clock_boottime(clock_system()), STRAY_LOOKS_USEC);
         ProcessSet set = { .max = STRAYS_A_TURN };
         Stray *stray;
 
-        for (unsigned i = 0; stop_due(table, &set, now) && i < STRAY_LOOKS_MAX; i++) {
+        while (stop_due(table, &set, now) && clock_boottime(clock_system()) < until) {
                 orphans_forget(table);
                 if (orphans_look(table) < 0)
                         break;
                 find_strays(table, now);
         }
         orphans_forget(table);
-        process_set_kill(&set);
+        process_set_end(&set, SIGKILL);
         list_foreach(stray, &table->strays, Stray, strays)
                 if (!stray->killed)
-                        table->kill_due = MIN(table->kill_due, stray->family->kill_due);
+                        table->kill_due = MIN(table->kill_due, kill_due(stray->family));
 }
