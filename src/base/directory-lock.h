@@ -21,7 +21,10 @@ int directory_lock(const char *path);
 
 /* Opens the directory PATH to put a mark on it, or to look for those of others. -errno. */
 int directory_open(const char *path);
-/* Puts a mark on the directory FD that names process PID, for as long as FD or a copy of it is open. -errno. */
+/*
+ * Puts a mark on the directory FD that names process PID, for as long as FD or a copy of it is open; one for each FD, as the
+ * kernel makes one of two that lie side by side. -errno.
+ */
 int directory_mark(int fd, pid_t pid);
 /*
  * Looks for a mark that was put by way of another directory_open() of the same directory. SKIP says which are not

@@ -150,9 +150,10 @@ static void test_place(_unused_ void **state)
 {
         _cleanup_free_ char *there = path_join(root, "there"), *other = path_join(root, "other");
         _cleanup_close_ int fd = directory_open_place(there), marked = directory_open_place(there), open_root = directory_open(root);
+        _cleanup_close_ int liar = directory_open_place(there);
         pid_t none[] = { 0 }, self[] = { getpid(), 0 };
 
-        assert_true(fd >= 0 && marked >= 0);
+        assert_true(fd >= 0 && marked >= 0 && liar >= 0);
         assert_return_code(mkdir(there, 0700), errno);
         assert_ok(directory_mark_place(marked, there, PLACE_HELPER, getpid()));
         assert_int_equal(directory_find_place_mark(fd, there, PLACE_HELPER, is_in, none), getpid());
@@ -164,8 +165,8 @@ static void test_place(_unused_ void **state)
         assert_int_equal(directory_find_place_mark(marked, there, PLACE_HELPER, is_in, none), 0);
         assert_int_equal(directory_find_mark(open_root, is_in, none), 0);
         /* Who names another process, or one that is not there, is not believed. */
-        assert_ok(directory_mark_place(marked, other, PLACE_HELPER, getppid()));
-        assert_ok(directory_mark_place(marked, other, PLACE_HELPER, 4194303));
+        assert_ok(directory_mark_place(liar, other, PLACE_HELPER, getppid()));
+        assert_ok(directory_mark_place(liar, other, PLACE_HELPER, 4194303));
         assert_int_equal(directory_find_place_mark(fd, other, PLACE_HELPER, is_in, none), 0);
         assert_ok(directory_mark_place(marked, other, PLACE_HELPER, getpid()));
         assert_int_equal(directory_find_place_mark(fd, other, PLACE_HELPER, is_in, none), getpid());
