@@ -194,10 +194,15 @@ bool process_set_add(ProcessSet *set, pid_t pid, int signo)
         return true;
 }
 
-void process_set_end(ProcessSet *set, int signo)
+void process_set_signal(const ProcessSet *set, int signo)
 {
         for (size_t i = 0; i < set->n; i++)
                 (void)kill(set->pids[i], signo);
+}
+
+void process_set_end(ProcessSet *set, int signo)
+{
+        process_set_signal(set, signo);
         free(set->pids);
         *set = (ProcessSet){};
 }

@@ -13,9 +13,10 @@ int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
 int pid_list_parse(const char *text, pid_t **ret, size_t *ret_n);
 
 /*
- * Processes that get two signals each: the first one as they are found, the second one once all are. To be killed they are
- * stopped first: a process that was sent SIGSTOP makes no other one, so that whoever makes new ones all the time is caught
- * with the last of them. A set has room for MAX, begins with nothing else, and is freed by process_set_end().
+ * Processes that get a signal each as they are found (0: none), and others once all are. To be killed they are stopped
+ * first: a process that was sent SIGSTOP makes no other one, so that whoever makes new ones all the time is caught with the
+ * last of them. A signal that ends them comes once all are found, as the children of one that has ended are another's.
+ * A set has room for MAX, begins with nothing else, and is freed by process_set_end().
  */
 typedef struct ProcessSet {
         size_t max;
@@ -26,6 +27,7 @@ typedef struct ProcessSet {
 
 /* Sends SIGNO to PID and all that descend from it, as far as there is room. True where PID was not in SET. */
 bool process_set_add(ProcessSet *set, pid_t pid, int signo);
+void process_set_signal(const ProcessSet *set, int signo);
 void process_set_end(ProcessSet *set, int signo);
 
 typedef struct ProcessStat {

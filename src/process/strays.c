@@ -128,7 +128,9 @@ static void stray_ask(CommandTable *table, const Stray *stray, const Orphan *orp
 
         if (set.max > 1 && stray->family->asked != now && orphan->stat.start_ticks < process_ticks_at(stray->family->asked))
                 return;
-        (void)process_set_add(&set, stray->pid, SIGTERM);
+        /* All are found before the first one is asked: whose parent has ended by then would be found no more. */
+        (void)process_set_add(&set, stray->pid, 0);
+        process_set_signal(&set, SIGTERM);
         process_set_end(&set, SIGCONT);
 }
 
