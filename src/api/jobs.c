@@ -276,13 +276,16 @@ static int method_usage(VarlinkCall *call, const JsonValue *parameters, void *us
         uint64_t id = json_is(run, JSON_INT) ? (uint64_t)run->integer : 0;
         _cleanup_(api_again_deinit) ApiAgain again = {};
         Api *api = userdata;
-        Job *job = find_job(api, call, parameters);
         JsonWriter *w;
-        int r;
+        Job *job;
+        int r = api_check_run_ids(call, parameters, "again");
 
+        if (r <= 0)
+                return r;
+        job = find_job(api, call, parameters);
         if (!job)
                 return 0;
-        if (run) {
+        if (json_is(run, JSON_INT)) {
                 r = api_again_find(api, id, &again);
                 if (r <= 0)
                         return r < 0 ? r : api_no_such_run(api, call, id);
@@ -292,7 +295,7 @@ static int method_usage(VarlinkCall *call, const JsonValue *parameters, void *us
         w = varlink_call_begin(call);
         json_key(w, "parameters");
         parameter_describe(job->spec->job.parameters, w);
-        r = api_write_usage(job, id, run ? json_root(again.params) : NULL, w);
+        r = api_write_usage(job, id, json_is(run, JSON_INT) ? json_root(again.params) : NULL, w);
         return r < 0 ? r : varlink_call_end(call, false);
 }
 
