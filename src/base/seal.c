@@ -86,6 +86,14 @@ int seal_file(const char *path, Buffer *words, mode_t mode, bool sync)
         return write_file_atomic_by(path, write_bound, words, mode, sync);
 }
 
+/* A second name keeps a file that was replaced under its first one, and may bring it back. */
+static bool has_one_name(int fd)
+{
+        struct stat st;
+
+        return fstat(fd, &st) == 0 && st.st_nlink == 1;
+}
+
 /* Takes the last word off, which tells of the file. */
 static int unbind(int fd, Buffer *line)
 {
@@ -94,7 +102,8 @@ static int unbind(int fd, Buffer *line)
 
         if (!last || (last[1] != '@' && last[1] != '#'))
                 return -EUCLEAN;
-        same = (last[1] == '@' ? format_time(fd, birth) : format_number(fd, birth)) && streq(last, birth);
+        same = (last[1] == '@' ? format_time(fd, birth) : format_number(fd, birth)) && streq(last, birth) &&
+               has_one_name(fd);
         *last = '\0';
         line->len = (size_t)(last - line->data);
         return same ? 0 : -ESTALE;

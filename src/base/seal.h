@@ -21,7 +21,8 @@ int unseal_line(Buffer *line);
 /*
  * A line that is bound to the one file that it was written to: whoever copies the file, or puts an older copy in its
  * place or into it, leaves a line that says so. To rename or move the file within its file system, to change its owner
- * or mode, and to mount that file system anew doesn't matter. A file system that was set back as a whole is not noticed.
+ * or mode, and to mount that file system anew doesn't matter. A file with a second name (a hard link) counts as a copy. Not
+ * noticed are a file system that was set back as a whole, and a second name that was the file's only one in the end.
  *
  * Replaces PATH by a file with the words in WORDS, which become that line. As write_file_atomic() does.
  */

@@ -68,6 +68,7 @@ struct RunIds {
         uint64_t reserved; /* the file vouches for ids below */
         uint64_t limit;    /* of the small ids of this life */
         uint64_t small_end; /* small ids from here on were not given by this life, which has left them */
+        uint64_t first;     /* of the last row of ids without a gap that this life gives */
         uint64_t block;
         int error;         /* of the last attempt to write the file */
         dev_t device;      /* of the file, once it was written; inode 0: it never was */
@@ -108,6 +109,11 @@ static bool is_small(const RunIds *ids)
         return ids->next < RUN_ID_SMALL_END;
 }
 
+static void go_on_at(RunIds *ids, uint64_t id)
+{
+        ids->next = ids->first = id;
+}
+
 /* Also from the clock's range, in which nothing is to be told: to where the clock is now. */
 static void leave_small(RunIds *ids, const char *why)
 {
@@ -115,7 +121,7 @@ static void leave_small(RunIds *ids, const char *why)
 
         if (small)
                 ids->small_end = ids->next;
-        ids->next = unreached(ids, ids->next);
+        go_on_at(ids, unreached(ids, ids->next));
         ids->reserved = 0;
         if (small)
                 log_notice("Run ids go on at %llu, as %s %s", (unsigned long long)ids->next, ids->path, why);
@@ -136,9 +142,10 @@ static int write_words(RunIds *ids, Buffer *words, bool sync)
         struct stat st;
         int r;
 
-        /* Something may have made a directory there. One that holds nothing is no loss. */
-        (void)rmdir(ids->path);
         r = seal_file(ids->path, words, 0644, sync);
+        /* Something has made a directory there. One that holds nothing is no loss. */
+        if (r == -EISDIR && rmdir(ids->path) == 0)
+                r = seal_file(ids->path, words, 0644, sync);
         if (r >= 0 && lstat(ids->path, &st) < 0)
                 r = negative_errno();
         if (r < 0)
@@ -261,7 +268,7 @@ int run_ids_new(RunIds **ret)
 
         if (!ids)
                 return -ENOMEM;
-        ids->next = 1;
+        go_on_at(ids, 1);
         ids->small_end = RUN_ID_SMALL_END;
         ids->turn = UINT64_MAX;
         ids->block = RUN_ID_BLOCK_MIN;
@@ -284,7 +291,7 @@ int run_ids_keep(RunIds *ids, const char *path, Clock *clock, const uint8_t boot
         r = read_next(ids, &next);
         if (r == -ENOMEM)
                 return r;
-        ids->next = r >= 0 && next <= RUN_ID_SMALL_END - RUN_ID_LIFE_MAX ? next : unreached(ids, next);
+        go_on_at(ids, r >= 0 && next <= RUN_ID_SMALL_END - RUN_ID_LIFE_MAX ? next : unreached(ids, next));
         ids->limit = ids->next + RUN_ID_LIFE_MAX;
         if (r < 0)
                 log_begin(ids, r);
@@ -319,14 +326,14 @@ uint64_t run_ids_next(RunIds *ids)
 
 bool run_ids_was_given(const RunIds *ids, uint64_t id)
 {
-        return id > 0 && id < ids->next && (id < ids->small_end || id >= RUN_ID_SMALL_END);
+        return id > 0 && id < ids->next && (id < ids->small_end || id >= ids->first);
 }
 
 void run_ids_seen(RunIds *ids, uint64_t id)
 {
         if (id < ids->next || id >= RUN_ID_END)
                 return;
-        ids->next = unreached(ids, id + 1);
+        go_on_at(ids, unreached(ids, id + 1));
         ids->reserved = 0;
         if (ids->path)
                 reserve(ids, false);

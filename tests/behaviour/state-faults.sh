@@ -257,6 +257,21 @@ for how in copied preserved moved archived; do
         look
         stop_taktd
 done
+case="a restored next-run, by a second name"
+first_ids
+start_taktd
+look
+ln "$state/next-run" "$dir/linked"
+stop_taktd
+start_taktd
+said 0 "can't be trusted"
+look
+stop_taktd
+ln -f "$dir/linked" "$state/next-run"
+start_taktd
+said 1 "next-run can't be trusted .it is a copy"
+look
+stop_taktd
 # An environment that is moved is the same one, whoever may write to it now.
 case="an environment is moved"
 first_ids

@@ -108,14 +108,6 @@ static void wait_for_another_time(void)
         while (now.tv_nsec == first.tv_nsec);
 }
 
-/* FILE, a link to the one that was there once, is that again, and holds these bytes. */
-static void put_into(const Machine *m, const char *file, const char *bytes, size_t n)
-{
-        put(m, NULL, 0);
-        assert_return_code(link(file, m->path), errno);
-        put(m, bytes, n);
-}
-
 /* Another file takes its place, as most programs do that restore one. */
 static void put_copy(const Machine *m, const char *bytes, size_t n)
 {
@@ -220,18 +212,45 @@ static void assert_anew(Machine *m, uint64_t *last)
         *last = id;
 }
 
+/* The sealed line with one bit changed, in its file. False: it has no such bit. */
+static bool put_flipped(const Machine *m, const char *words, size_t bit)
+{
+        _cleanup_free_ char *whole = NULL;
+        size_t n;
+
+        put_line(m, words);
+        whole = get(m);
+        n = strlen(whole);
+        if (bit >= 8 * n)
+                return false;
+        whole[bit / 8] = (char)(whole[bit / 8] ^ (1 << bit % 8));
+        put(m, whole, n);
+        return true;
+}
+
+/* The first N bytes of it. False: these are all. */
+static bool put_short(const Machine *m, const char *words, size_t n)
+{
+        _cleanup_free_ char *whole = NULL;
+
+        put_line(m, words);
+        whole = get(m);
+        if (n >= strlen(whole))
+                return false;
+        put(m, whole, n);
+        return true;
+}
+
 static void test_garbled(_unused_ void **state)
 {
         static const char nul[] = "12\0003\n";
         static const char *const texts[] = { "", "many\n", "0\n", "1501", "1501\n", "1501 \n", "99999999999999999999\n" };
         static const char *const lines[] = { "1501", "1757 16778717 01000000000000000000000000000000" };
         static const char *const sealed[] = { "0", "x", "-5", "9007199254740992", "5 6", "5 4 00", " " };
-        _cleanup_free_ char *file = NULL;
         uint64_t last = 0;
         Machine m;
 
         machine_init(&m);
-        file = string_join(m.path, ".file", "");
         for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
                 put(&m, texts[i], strlen(texts[i]));
                 assert_anew(&m, &last);
@@ -243,27 +262,12 @@ static void test_garbled(_unused_ void **state)
                 assert_anew(&m, &last);
         }
         for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
-                _cleanup_free_ char *whole = NULL;
-                size_t n;
-
                 put_line(&m, lines[i]);
-                assert_return_code(link(m.path, file), errno);
-                whole = get(&m);
-                n = strlen(whole);
-                for (size_t bit = 0; bit < 8 * n; bit++) {
-                        whole[bit / 8] = (char)(whole[bit / 8] ^ (1 << bit % 8));
-                        put_into(&m, file, whole, n);
-                        assert_anew(&m, &last);
-                        whole[bit / 8] = (char)(whole[bit / 8] ^ (1 << bit % 8));
-                }
-                for (size_t k = 0; k < n; k++) {
-                        put_into(&m, file, whole, k);
-                        assert_anew(&m, &last);
-                }
-                /* It was none of it because of the file. */
-                put_into(&m, file, whole, n);
                 assert_in_range(first_of_a_life(&m), 1501, 1757);
-                assert_return_code(unlink(file), errno);
+                for (size_t bit = 0; put_flipped(&m, lines[i], bit); bit++)
+                        assert_anew(&m, &last);
+                for (size_t n = 0; put_short(&m, lines[i], n); n++)
+                        assert_anew(&m, &last);
         }
         machine_deinit(&m);
 }
@@ -668,7 +672,7 @@ static void test_never_twice(_unused_ void **state)
         }
 }
 
-/* Which ids there were is known for as long as the small range is not left. */
+/* Which ids there were is known of the small range, and of this life. */
 static void test_given(_unused_ void **state)
 {
         uint64_t small = 0, id;
@@ -695,6 +699,8 @@ static void test_given(_unused_ void **state)
         assert_false(run_ids_was_given(m.ids, RUN_ID_SMALL_END - 1));
         assert_true(run_ids_was_given(m.ids, id));
         assert_false(run_ids_was_given(m.ids, id + 1));
+        assert_false(run_ids_was_given(m.ids, RUN_ID_SMALL_END));
+        assert_false(run_ids_was_given(m.ids, id - 1000));
         stop(&m);
         machine_deinit(&m);
 }
