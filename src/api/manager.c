@@ -137,6 +137,8 @@ static void write_commands(Api *api, JsonWriter *w)
 static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, void *userdata)
 {
         Api *api = userdata;
+        /* Asked before the reply is begun, as what it finds may be told to others. */
+        const char *state_problem = api->context.state_problem(api->context.userdata);
         JsonWriter *w = varlink_call_begin(call);
 
         json_key(w, "version");
@@ -151,7 +153,7 @@ static int method_info(VarlinkCall *call, _unused_ const JsonValue *parameters, 
         write_job_counts(api, w);
         write_count(w, "refusedFiles", api->context.refused_files(api->context.userdata));
         write_count(w, "warnings", api->context.n_warnings(api->context.userdata));
-        write_text(w, "stateProblem", api->context.state_problem(api->context.userdata));
+        write_text(w, "stateProblem", state_problem);
         json_key(w, "runs");
         write_run_counts(api, w);
         json_key(w, "limits");

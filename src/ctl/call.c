@@ -29,7 +29,7 @@ static const struct {
         { NOTHING_OF_JOB, STATUS_NOT_FOUND, "no job {job}, and neither a file nor a run of one; see: taktctl list" },
         { "io.takt.Jobs.TooManyJobs", STATUS_FAILED, "there are too many jobs for one answer" },
         { "io.takt.Runs.TooManyRuns", STATUS_FAILED, "there are too many runs for one answer" },
-        { "io.takt.Runs.NoSuchRun", STATUS_NOT_FOUND, "no run {run}, and there never was one; see: taktctl runs" },
+        { "io.takt.Runs.NoSuchRun", STATUS_NOT_FOUND, NO_RUN_TEXT("{run}") },
         { FORGOTTEN_RUN, STATUS_NOT_FOUND,
           "no run {run} any more: ended runs are kept until the daemon ends, and as many as KeepRuns= and KeepRunsTotal= allow; see: taktctl runs" },
         { "io.takt.Runs.NoResult", STATUS_NOT_FOUND, "no run of {job} has succeeded so far, or none is kept; see: taktctl runs {job}" },

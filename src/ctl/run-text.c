@@ -162,7 +162,7 @@ int run_names_parse(Ctl *ctl, char **args, size_t n, RunNames *ret)
                         continue;
                 }
                 if (parse_int64(args[i], &id) < 0)
-                        r = ctl_go_on(ctl, ctl_error(STATUS_NOT_FOUND, "no run %s, and there never was one; see: taktctl runs", args[i]));
+                        r = ctl_go_on(ctl, ctl_error(STATUS_NOT_FOUND, NO_RUN_TEXT("%s"), args[i]));
                 else
                         r = add_id(ret, id);
                 if (r != 0)

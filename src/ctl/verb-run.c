@@ -269,7 +269,7 @@ static int ask_for_job(Ctl *ctl, const char *subject, VarlinkReply *run_reply, i
         int r;
 
         if (parse_int64(subject, &run) < 0)
-                return ctl_error(STATUS_NOT_FOUND, "no run %s, and there never was one; see: taktctl runs", subject);
+                return ctl_error(STATUS_NOT_FOUND, NO_RUN_TEXT("%s"), subject);
         params_init(&params);
         params_int(&params, "run", run);
         r = params_end(&params, &parameters);

@@ -21,7 +21,7 @@ static int parse_run(const Ctl *ctl, const char *arg, int64_t *ret)
         if (ctl->options.run && (parse_int64(ctl->options.run, ret) < 0 || *ret < 1))
                 return ctl_error(STATUS_USAGE, "--run wants the id of a run, not \"%s\"", ctl->options.run);
         if (!ctl->options.run && digits && parse_int64(arg, ret) < 0)
-                return ctl_error(STATUS_NOT_FOUND, "no run %s, and there never was one; see: taktctl runs", arg);
+                return ctl_error(STATUS_NOT_FOUND, NO_RUN_TEXT("%s"), arg);
         return 0;
 }
 

@@ -52,5 +52,5 @@ PY
 )"
 eventually "nothing is left" under_way 0 0 || echo "$is_now"
 gone=$((one + n * 10))
-like "a run that is not there" "*no run $gone, and there never was one*" "$(taktctl cancel $gone 2>&1 || :)"
+like "a run that is not there" "*no run $gone is known*" "$(taktctl cancel $gone 2>&1 || :)"
 check_end

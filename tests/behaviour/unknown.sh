@@ -261,7 +261,7 @@ for wrong in -1, -2**63, 2**63, 2**64, -2**64, 10**30, 1.5, "1", True, [1], {}:
         assert reply.get("error") == "org.varlink.service.InvalidParameter", (method, wrong, reply)
         assert reply["parameters"]["parameter"].split(".")[-1] == parameter, (method, wrong, reply)
 reply = call("io.takt.Runs.Get", run=2**63 - 1)[0]
-assert reply == {"error": "io.takt.Runs.NoSuchRun", "parameters": {"run": 2**63 - 1}}, reply
+assert reply == {"error": "io.takt.Runs.NoSuchRun", "parameters": {"run": 2**63 - 1, "unknownRuns": [2**63 - 1]}}, reply
 reply = call("io.takt.Runs.Get", run=run)[0]
 assert reply["parameters"]["run"]["state"] == "running", reply
 
@@ -282,7 +282,7 @@ job short <<<$'[Job]\nType=exec\n[Exec]\nCommand=false'
 stop_taktd
 start_taktd
 forgotten="*no run $long any more: ended runs are kept until the daemon ends, and as many as KeepRuns= and KeepRunsTotal= allow*"
-never='*no run 4711, and there never was one; see: taktctl runs'
+never='*no run 4711 is known; see: taktctl runs'
 for call in "why" "why short --run" "result" "wait" "cancel" "run --again" "send -q"; do
         # shellcheck disable=SC2086
         gives 3 '' $call "$long" $([ "$call" = "send -q" ] && echo x)
