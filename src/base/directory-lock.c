@@ -67,7 +67,10 @@ int directory_mark(int fd, pid_t pid)
         return mark_at(fd, pid);
 }
 
-/* The process that some mark from FROM to TO names. */
+/*
+ * The process that some mark from FROM to TO names. A lock that is no mark, as it is not of one byte, hides those that are
+ * behind it: marks keep takt's own processes apart and are no defence against who locks a directory to deceive them.
+ */
 static pid_t find_between(const Search *search, pid_t from, pid_t to)
 {
         struct flock lock = {
@@ -76,7 +79,9 @@ static pid_t find_between(const Search *search, pid_t from, pid_t to)
 
         if (fcntl(search->fd, F_OFD_GETLK, &lock) < 0)
                 return negative_errno();
-        return lock.l_type == F_UNLCK ? 0 : (pid_t)(lock.l_start - search->base);
+        if (lock.l_type == F_UNLCK || lock.l_len != 1)
+                return 0;
+        return (pid_t)(lock.l_start - search->base);
 }
 
 static bool skips(Search *search, pid_t pid)
