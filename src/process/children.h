@@ -5,30 +5,58 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 
-/* The processes whose parent is this one, zombies too. The caller frees. 0, -ENOMEM, errno. */
+/* One process, told from a later one that has its number. */
+typedef struct ProcessId {
+        pid_t pid;
+        uint64_t start_ticks;
+} ProcessId;
+
+/*
+ * Who is whose child. The kernel lists the children of a process; one without CONFIG_PROC_CHILDREN does not, and all
+ * processes have to be asked for their parents. That is done once, and answers for all that this tree is asked for until
+ * it is freed.
+ */
+typedef struct ProcessTree {
+        struct ProcessParent *parents;
+        size_t n;
+        size_t n_allocated;
+        bool walked;
+} ProcessTree;
+
+void process_tree_deinit(ProcessTree *tree);
+#define _cleanup_process_tree_ _cleanup_(process_tree_deinit)
+/* The numbers of the children of PID, zombies too. The caller frees. 0, -ESRCH where it is gone, -ENOMEM, errno. */
+int process_tree_list(ProcessTree *tree, pid_t pid, pid_t **ret, size_t *ret_n);
+/* The same of PARENT without zombies; all of them were its children while it was there, and no later owners of their numbers. */
+int process_tree_children(ProcessTree *tree, const ProcessId *parent, ProcessId **ret, size_t *ret_n);
+
+/* The children of this process, and of PID, as of now; see process_tree_list(). */
 int children_list(pid_t **ret, size_t *ret_n);
-/* The same of process PID. -ESRCH where it is gone. */
 int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
 /* The numbers of TEXT, up to what is none, as such files of the kernel list them. -ENOMEM. */
 int pid_list_parse(const char *text, pid_t **ret, size_t *ret_n);
 
+/* Sends SIGNO to this process and to no other one that has got its number. 0, -ESRCH where it is gone, errno. */
+int process_signal(const ProcessId *id, int signo);
+
 /*
- * Processes that get a signal each as they are found (0: none), and others once all are. To be killed they are stopped
- * first: a process that was sent SIGSTOP makes no other one, so that whoever makes new ones all the time is caught with the
- * last of them. A signal that ends them comes once all are found, as the children of one that has ended are another's.
- * A set has room for MAX, begins with nothing else, and is freed by process_set_end().
+ * Processes that are to be killed. They are stopped first, as one that is stopped makes no other one. A fork() that is under
+ * way when the signal comes still succeeds, and its child is not stopped: whoever wants the last of them looks again until
+ * nobody new is found. A set has room for MAX, begins with nothing else, and is freed by process_set_kill(). Without
+ * memory it holds what was found before.
  */
 typedef struct ProcessSet {
         size_t max;
-        pid_t *pids;
+        ProcessId *ids;
         size_t n;
         size_t n_allocated;
 } ProcessSet;
 
-/* Sends SIGNO to PID and all that descend from it, as far as there is room. True where PID was not in SET. */
-bool process_set_add(ProcessSet *set, pid_t pid, int signo);
-void process_set_signal(const ProcessSet *set, int signo);
-void process_set_end(ProcessSet *set, int signo);
+/* Stops it. True where it was not in SET. */
+bool process_set_stop(ProcessSet *set, const ProcessId *id);
+/* Stops all that descend from what is in SET. How many were not in it. */
+size_t process_set_stop_descendants(ProcessSet *set);
+void process_set_kill(ProcessSet *set);
 
 typedef struct ProcessStat {
         char state; /* 'R', 'S', 'Z', … */
@@ -37,6 +65,7 @@ typedef struct ProcessStat {
         pid_t session;
         unsigned n_threads;
         uint64_t start_ticks; /* clock ticks after boot, on CLOCK_BOOTTIME */
+        bool executed; /* false while execve() is replacing the program: arguments and environment are not there yet */
 } ProcessStat;
 
 /* Whether it has ended and waits to be reaped. One whose first thread alone has ended looks nearly the same, and goes on. */
@@ -53,7 +82,12 @@ int process_stat_read(pid_t pid, ProcessStat *ret);
 uint64_t process_ticks_now(void);
 uint64_t process_ticks_at(usec_t boottime);
 
-/* Appends the environment that PID was exec'd with, "NAME=value" and a NUL each. -EACCES and the like. */
+/*
+ * Appends the environment that PID was exec'd with, "NAME=value" and a NUL each. -EACCES and the like, -EAGAIN while it
+ * is being exec'd, when there is none to read.
+ */
 int process_environment_read(pid_t pid, Buffer *ret);
 /* Whether such an ENVIRONMENT holds ENTRY. */
 bool process_environment_has(const Buffer *environment, const char *entry);
+/* The entry of the variable that ENTRY, "NAME=value", is one of; NULL where there is none. */
+const char *process_environment_find(const Buffer *environment, const char *entry);

@@ -12,14 +12,14 @@
 #define UNSEEN_LOOKS 2U
 
 /*
- * Strays that one command left, with all that come from them: together they have the time to heed their signal, which
- * begins with the first that gets one. Who makes another process in its place gains nothing by it.
+ * Strays that one command left, with all that come from them. Each has its own time to heed its signal; those that began
+ * after the first was asked have STRAY_FAMILY_USEC in common besides, so that nobody gains time by making other processes.
  */
 typedef struct StrayFamily {
-        size_t n;       /* that there are */
-        usec_t asked;    /* when the first was, and all that there were, to end; 0: nobody was */
+        size_t n;        /* that there are */
+        usec_t begun;    /* when the first of them was found; 0: its time begins with the next one */
         usec_t seen;     /* when there was any */
-        unsigned unseen; /* looks in a row that found none */
+        unsigned unseen; /* looks in a row that found none; of those that are nobody's */
         bool given_up;
 } StrayFamily;
 
@@ -88,11 +88,14 @@ struct CommandTable {
         List spared; /* commands that are over, and whose processes are let be */
         size_t n_spared;
         List over;   /* commands that are, for as long as it has to be known what they may have left */
-        List strays;
+        List strays; /* in the order in which they were found: parents before their children */
+        size_t n_strays;
+        struct Stray *stray_buckets[PID_BUCKETS];
         StrayFamily unowned; /* strays of which nobody can tell whose they are */
         Orphan *orphans; /* as they were found in this turn */
         size_t n_orphans;
         bool orphans_known;
+        ProcessTree tree; /* goes with the orphans */
         unsigned n_failed_looks; /* in a row */
         usec_t scan_due;
         usec_t kill_due; /* no later than the earliest of a command or stray */
@@ -116,9 +119,10 @@ int orphans_look(CommandTable *table);
 void orphans_forget(CommandTable *table);
 /* Of a command that is being launched as well: that may have ended already, and have left it. */
 bool orphan_is_in_session(const Orphan *orphan, const Command *command);
-/* It is of the command's session, or has its mark. */
+/* It is of the command's session, or has its mark. While it is being exec'd nobody knows its mark, and it belongs to each. */
 bool orphan_belongs(Orphan *orphan, const Command *command);
-/* The same, or nobody can tell. */
+bool orphan_is_being_executed(Orphan *orphan);
+/* Of one that belongs to nobody that is known: it began after the command, and does not have the mark of another. */
 bool orphan_may_belong(Orphan *orphan, const Command *command);
 /* How many belong to it, with what these are the parents of; SPAWN_LEFT_MAX at most. */
 unsigned orphans_count(CommandTable *table, const Command *command);

@@ -10,6 +10,7 @@
  */
 #include "process/command-table-internal.h"
 
+#include <assert.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -82,6 +83,7 @@ static void command_detach(CommandTable *table, Command *command)
 
 static void command_free(CommandTable *table, Command *command)
 {
+        assert(command->family.n == 0);
         command_detach(table, command);
         list_unlink(&command->commands);
         table->n_commands--;
@@ -91,6 +93,7 @@ static void command_free(CommandTable *table, Command *command)
 /* One that was moved. */
 static void command_forget(CommandTable *table, Command *command)
 {
+        assert(command->family.n == 0);
         list_unlink(&command->commands);
         table->n_spared -= command->spared;
         free(command);
@@ -318,6 +321,8 @@ static void command_exited(CommandTable *table, Command *command)
 
         command->exited = true;
         command->reaped = false;
+        /* What it leaves has the same time, however long others have been told to end that had left it before. */
+        command->family.begun = 0;
         if (!waits_for(command, left)) {
                 command_over(table, command, left);
                 return;
@@ -342,7 +347,7 @@ static bool is_unseen(CommandTable *table, Command *command)
 /* One that left nothing is forgotten at the first look, among these perhaps hundreds. */
 static bool may_be_forgotten(CommandTable *table, Command *command, usec_t now)
 {
-        if (command->family.asked == 0)
+        if (command->family.seen == 0)
                 return true;
         (void)orphans_are_any_of(table, command);
         return stray_family_is_gone(&command->family, now);
@@ -449,8 +454,11 @@ bool command_table_launched(CommandTable *table, Command *command)
         list_unlink(&command->launching);
         if (command->fork_error < 0) {
                 command_table_refuse(table, &command->header, SPAWN_STAGE_FORK, command->fork_error);
-                command_free(table, command);
-                return false;
+                /* An earlier attempt may have had the same mark, so that what that one left is this one's. */
+                command->session_over = true;
+                command_move(table, command, &table->over);
+                command_table_schedule_scan(table, STRAY_SCAN_USEC);
+                return true;
         }
         command->pid = command->progress.pid;
         bucket = &table->buckets[(uint32_t)command->pid % PID_BUCKETS];

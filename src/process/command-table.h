@@ -24,6 +24,8 @@ typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
 #define STRAY_SCAN_FAILURES_MAX 10U
 /* From the SIGTERM that a stray gets to its SIGKILL. */
 #define STRAY_KILL_AFTER_USEC (2 * USEC_PER_SEC)
+/* All that began after the first one of their command was asked are killed so long after that. */
+#define STRAY_FAMILY_USEC (2 * STRAY_KILL_AFTER_USEC)
 /* Nothing is waited for any more, and it is said so, where so long after that SIGKILL there still is a process of it. */
 #define STRAY_GIVE_UP_USEC (10 * USEC_PER_SEC)
 /* What comes from strays is known to do so up to this time after the last of them. */

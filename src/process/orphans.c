@@ -6,6 +6,7 @@
  * commands that have ended in a turn, and their environments are read where a mark has to decide.
  */
 #include <signal.h>
+#include <unistd.h>
 
 #include "process/command-table-internal.h"
 
@@ -22,6 +23,7 @@ void orphans_forget(CommandTable *table)
         table->orphans = NULL;
         table->n_orphans = 0;
         table->orphans_known = false;
+        process_tree_deinit(&table->tree);
 }
 
 static bool is_orphan(CommandTable *table, pid_t pid, ProcessStat *ret_stat)
@@ -40,7 +42,7 @@ int orphans_look(CommandTable *table)
 
         if (table->orphans_known)
                 return 0;
-        r = children_list(&pids, &n);
+        r = process_tree_list(&table->tree, getpid(), &pids, &n);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {
@@ -61,48 +63,53 @@ int orphans_look(CommandTable *table)
         return 0;
 }
 
-/* 1, 0, -errno where that can't be known: a set-uid program, an end just now. */
-static int has_mark(Orphan *orphan, const char *mark)
+/* 0, -errno where it can't be known: of a set-uid program, or -EAGAIN while it is being exec'd. */
+static int read_environment(Orphan *orphan)
 {
         if (!orphan->environment_read) {
                 orphan->environment_read = true;
                 orphan->environment_error = process_environment_read(orphan->pid, &orphan->environment);
         }
-        return orphan->environment_error < 0 ? orphan->environment_error : process_environment_has(&orphan->environment, mark);
+        return orphan->environment_error;
+}
+
+bool orphan_is_being_executed(Orphan *orphan)
+{
+        return read_environment(orphan) == -EAGAIN;
 }
 
 bool orphan_is_in_session(const Orphan *orphan, const Command *command)
 {
-        return !command->session_over && orphan->stat.session == command->progress.pid;
+        return !command->session_over && command->progress.pid > 0 && orphan->stat.session == command->progress.pid;
 }
 
 bool orphan_belongs(Orphan *orphan, const Command *command)
 {
+        int r;
+
         if (orphan_is_in_session(orphan, command))
                 return true;
         if (command->mark[0] == '\0' || command->start_ticks > orphan->stat.start_ticks)
                 return false;
-        return has_mark(orphan, command->mark) > 0;
+        r = read_environment(orphan);
+        return r < 0 ? r == -EAGAIN : process_environment_has(&orphan->environment, command->mark);
 }
 
 bool orphan_may_belong(Orphan *orphan, const Command *command)
 {
-        bool leads = orphan->stat.session == orphan->pid;
-
-        if (orphan_belongs(orphan, command))
-                return true;
-        if (!leads || command->start_ticks > orphan->stat.start_ticks)
+        if (command->start_ticks > orphan->stat.start_ticks)
                 return false;
-        return command->mark[0] == '\0' || has_mark(orphan, command->mark) < 0;
+        return command->mark[0] == '\0' || read_environment(orphan) < 0 ||
+                !process_environment_find(&orphan->environment, command->mark);
 }
 
 /* Adds the children of PID. */
-static size_t add_children(pid_t pid, pid_t *all, size_t n)
+static size_t add_children(CommandTable *table, pid_t pid, pid_t *all, size_t n)
 {
         _cleanup_free_ pid_t *pids = NULL;
         size_t n_pids;
 
-        if (process_children(pid, &pids, &n_pids) < 0)
+        if (process_tree_list(&table->tree, pid, &pids, &n_pids) < 0)
                 return n;
         for (size_t i = 0; i < n_pids && n < SPAWN_LEFT_MAX; i++)
                 all[n++] = pids[i];
@@ -120,7 +127,7 @@ unsigned orphans_count(CommandTable *table, const Command *command)
                 if (orphan_belongs(&table->orphans[i], command))
                         all[n++] = table->orphans[i].pid;
         for (size_t i = 0; i < n; i++)
-                n = add_children(all[i], all, n);
+                n = add_children(table, all[i], all, n);
         return (unsigned)n;
 }
 

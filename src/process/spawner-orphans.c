@@ -15,20 +15,35 @@
 #define ORPHANS_A_TURN 512U
 #define ORPHANS_LOOKS_MAX 8U
 
-/* Stops the children that are no helpers. How many were not in SET; -errno. */
+static bool find_orphan(pid_t pid, ProcessId *ret)
+{
+        ProcessStat stat;
+
+        if (helper_is_known(pid) || process_stat_read(pid, &stat) < 0)
+                return false;
+        *ret = (ProcessId){ .pid = pid, .start_ticks = stat.start_ticks };
+        return true;
+}
+
+/* How many were not in SET; -errno. */
 static int stop_orphans(ProcessSet *set)
 {
         _cleanup_free_ pid_t *pids = NULL;
-        size_t n;
-        int r = children_list(&pids, &n), stopped = 0;
+        size_t n, stopped = 0;
+        int r = children_list(&pids, &n);
 
-        for (size_t i = 0; r >= 0 && i < n; i++)
-                if (!helper_is_known(pids[i]) && process_set_add(set, pids[i], SIGSTOP))
+        if (r < 0)
+                return r;
+        for (size_t i = 0; i < n; i++) {
+                ProcessId id;
+
+                if (find_orphan(pids[i], &id) && process_set_stop(set, &id))
                         stopped++;
-        return r < 0 ? r : stopped;
+        }
+        return (int)(stopped + process_set_stop_descendants(set));
 }
 
-/* Kills and reaps the children that are no helpers. How many there were; -errno. */
+/* Kills and reaps those that were the helper's. How many there were; -errno. */
 static int end_orphans(Spawner *spawner, size_t *ret_left)
 {
         _cleanup_free_ pid_t *pids = NULL;
@@ -38,7 +53,7 @@ static int end_orphans(Spawner *spawner, size_t *ret_left)
 
         for (unsigned i = 0; i < ORPHANS_LOOKS_MAX && stop_orphans(&set) > 0; i++)
                 ;
-        process_set_end(&set, SIGKILL);
+        process_set_kill(&set);
         r = children_list(&pids, &n);
         if (r < 0)
                 return r;

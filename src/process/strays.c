@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A stray is an orphan that is to end. It is left alone while the command it belongs to runs, and for good where that
- * one's job says so (KillMode=process). Where nobody can tell whose it is, any command that began before it might
- * be the one.
+ * A stray is a process that a command has left and that is to end: an orphan, or what descends from one. It is left alone
+ * while a command runs that it belongs to or may belong to, and for good where the job says so (KillMode=process).
  *
- * It gets a signal, and SIGKILL a while later: after its family's first. A process that becomes another one again and again
- * would have that time anew with each, and never die. When the time is over, all that are left are stopped, then those that
- * came meanwhile, until none comes any more; and then they are killed.
+ * Each stray is asked once, by SIGTERM, and is killed STRAY_KILL_AFTER_USEC later. The record of it says whether it was
+ * asked, so nobody is killed for what another process has heard. All that are found in a look are recorded before the
+ * first of them is asked: when a parent ends, its children lose the tie to their family.
+ *
+ * A process that becomes another one again and again would have a time of its own with each. So those that began after
+ * their family was asked have STRAY_FAMILY_USEC in common. When that is over, they are stopped, then those that came
+ * meanwhile, until nobody new is found, and then killed. Whoever is found later begins a new time. Strays of which nobody
+ * can tell whose they are form one family.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -14,40 +18,48 @@
 
 #include "process/command-table-internal.h"
 
-/* Processes that are stopped, and then killed, at a time; and for how long it is looked for those that came meanwhile. */
-#define STRAYS_A_TURN 4096U
+/* Strays that are known at a time. Others are found when some of these have ended. */
+#define STRAYS_MAX 4096U
+/* For so long it is looked for those that came while others were stopped; the loop waits for it. */
 #define STRAY_LOOKS_USEC (100 * USEC_PER_MSEC)
 
 typedef struct Stray {
         List strays;
-        pid_t pid;
-        bool killed;
+        struct Stray *next_in_bucket;
+        ProcessId id;
+        usec_t asked;  /* 0: not yet */
+        usec_t killed; /* 0: not yet */
+        bool stopped;  /* and about to be killed */
+        bool given_up;
         StrayFamily *family;
 } Stray;
 
-static void stray_free(Stray *stray)
+/* --- the records --- */
+
+static Stray **find_place(CommandTable *table, pid_t pid)
 {
+        Stray **p = &table->stray_buckets[(uint32_t)pid % PID_BUCKETS];
+
+        while (*p && (*p)->id.pid != pid)
+                p = &(*p)->next_in_bucket;
+        return p;
+}
+
+static void stray_free(CommandTable *table, Stray *stray)
+{
+        *find_place(table, stray->id.pid) = stray->next_in_bucket;
         stray->family->n--;
+        table->n_strays--;
         list_unlink(&stray->strays);
         free(stray);
 }
 
-static Stray *find_stray(CommandTable *table, pid_t pid)
-{
-        Stray *stray;
-
-        list_foreach(stray, &table->strays, Stray, strays)
-                if (stray->pid == pid)
-                        return stray;
-        return NULL;
-}
-
 void stray_reaped(CommandTable *table, pid_t pid)
 {
-        Stray *stray = find_stray(table, pid);
+        Stray *stray = *find_place(table, pid);
 
         if (stray)
-                stray_free(stray);
+                stray_free(table, stray);
 }
 
 void strays_forget(CommandTable *table)
@@ -55,8 +67,46 @@ void strays_forget(CommandTable *table)
         Stray *stray;
 
         while ((stray = list_first(&table->strays, Stray, strays)))
-                stray_free(stray);
+                stray_free(table, stray);
 }
+
+static bool is_known(CommandTable *table, const ProcessId *id)
+{
+        Stray *stray = *find_place(table, id->pid);
+
+        /* It was another process that has ended since. */
+        if (stray && stray->id.start_ticks != id->start_ticks) {
+                stray_free(table, stray);
+                return false;
+        }
+        return stray;
+}
+
+/* True where it was not known. Where there is no room or memory for it, a later look finds it again. */
+static bool stray_add(CommandTable *table, const ProcessId *id, StrayFamily *family, usec_t now)
+{
+        Stray *stray;
+
+        if (is_known(table, id) || table->n_strays == STRAYS_MAX)
+                return false;
+        stray = new0(Stray, 1);
+        if (!stray)
+                return false;
+        if (family->begun == 0 || stray_family_is_gone(family, now))
+                family->begun = now;
+        stray->id = *id;
+        stray->family = family;
+        family->n++;
+        family->seen = now;
+        stray->next_in_bucket = NULL;
+        *find_place(table, id->pid) = stray;
+        table->n_strays++;
+        list_append(&table->strays, &stray->strays);
+        table->report(&(SpawnReport){ .type = SPAWN_STRAY, .pid = id->pid }, table->userdata);
+        return true;
+}
+
+/* --- whose they are --- */
 
 static bool is_spared(CommandTable *table, Orphan *orphan)
 {
@@ -71,6 +121,16 @@ static bool is_spared(CommandTable *table, Orphan *orphan)
         return false;
 }
 
+static Command *find_in(List *commands, Orphan *orphan)
+{
+        Command *command;
+
+        list_foreach(command, commands, Command, commands)
+                if (orphan_belongs(orphan, command))
+                        return command;
+        return NULL;
+}
+
 /* Of one that waits for its processes, and is to end, those are left that its own signals reach. */
 static bool protects(const Command *command, Orphan *orphan)
 {
@@ -80,13 +140,34 @@ static bool protects(const Command *command, Orphan *orphan)
                 return orphan->stat.group == command->pid && !command->session_over;
         if (orphan_is_in_session(orphan, command))
                 return true;
-        return (!command->exited || waits) && orphan_may_belong(orphan, command);
+        return (!command->exited || waits) && orphan_belongs(orphan, command);
+}
+
+/* Nobody can tell whose it is: so it may be that of each command that ran when it began, and has not ended. */
+static bool may_be_of_any(CommandTable *table, Orphan *orphan)
+{
+        Command *command;
+
+        if (find_in(&table->over, orphan) || find_in(&table->commands, orphan))
+                return false;
+        list_foreach(command, &table->commands, Command, commands) {
+                bool goes_on = !command->exited || (!list_is_empty(&command->waiting) && !command->stopping);
+
+                if (goes_on && orphan_may_belong(orphan, command))
+                        return true;
+        }
+        return false;
 }
 
 static bool is_stray(CommandTable *table, Orphan *orphan)
 {
         const Command *command;
 
+        if (orphan_is_being_executed(orphan)) {
+                /* In a moment it can be told whose it is. */
+                command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
+                return false;
+        }
         if (is_spared(table, orphan))
                 return false;
         if (table->shutting_down)
@@ -94,102 +175,250 @@ static bool is_stray(CommandTable *table, Orphan *orphan)
         list_foreach(command, &table->commands, Command, commands)
                 if (protects(command, orphan))
                         return false;
-        return true;
-}
-
-static StrayFamily *find_in(List *commands, Orphan *orphan)
-{
-        Command *command;
-
-        list_foreach(command, commands, Command, commands)
-                if (orphan_belongs(orphan, command))
-                        return &command->family;
-        return NULL;
+        return !may_be_of_any(table, orphan);
 }
 
 static StrayFamily *find_family(CommandTable *table, Orphan *orphan)
 {
-        return find_in(&table->over, orphan) ?: find_in(&table->commands, orphan) ?: &table->unowned;
+        Command *command = find_in(&table->over, orphan) ?: find_in(&table->commands, orphan);
+
+        return command ? &command->family : &table->unowned;
 }
 
-static usec_t kill_due(const StrayFamily *family)
+/* --- finding them --- */
+
+static bool add_orphans(CommandTable *table, usec_t now)
 {
-        return usec_add(family->asked, STRAY_KILL_AFTER_USEC);
+        bool any = false;
+
+        for (size_t i = 0; i < table->n_orphans; i++) {
+                Orphan *orphan = &table->orphans[i];
+                const ProcessId id = { .pid = orphan->pid, .start_ticks = orphan->stat.start_ticks };
+
+                if (!is_known(table, &id) && is_stray(table, orphan))
+                        any = stray_add(table, &id, find_family(table, orphan), now) || any;
+        }
+        return any;
 }
 
-/*
- * Each process is asked once, as the second time makes some end in a hurry: who comes later, and was there when its family
- * was asked, was the child of another one then. Of the strays that are nobody's that is not known, and none asked but the
- * orphan itself.
- */
-static void stray_ask(CommandTable *table, const Stray *stray, const Orphan *orphan, usec_t now)
+static bool add_children(CommandTable *table, const Stray *stray, usec_t now)
 {
-        ProcessSet set = { .max = stray->family == &table->unowned ? 1 : STRAYS_A_TURN };
+        _cleanup_free_ ProcessId *ids = NULL;
+        bool any = false;
+        size_t n;
 
-        if (set.max > 1 && stray->family->asked != now && orphan->stat.start_ticks < process_ticks_at(stray->family->asked))
-                return;
-        /* All are found before the first one is asked: whose parent has ended by then would be found no more. */
-        (void)process_set_add(&set, stray->pid, 0);
-        process_set_signal(&set, SIGTERM);
-        process_set_end(&set, SIGCONT);
+        if (process_tree_children(&table->tree, &stray->id, &ids, &n) < 0)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                any = stray_add(table, &ids[i], stray->family, now) || any;
+        return any;
 }
 
-static void stray_end(CommandTable *table, Orphan *orphan, usec_t now)
-{
-        Stray *stray = new0(Stray, 1);
-
-        if (!stray)
-                return; /* the next scan finds it again */
-        stray->pid = orphan->pid;
-        stray->family = find_family(table, orphan);
-        stray->family->n++;
-        if (stray->family->asked == 0)
-                stray->family->asked = now;
-        list_append(&table->strays, &stray->strays);
-        table->kill_due = MIN(table->kill_due, kill_due(stray->family));
-        if (kill_due(stray->family) > now)
-                stray_ask(table, stray, orphan, now);
-        table->report(&(SpawnReport){ .type = SPAWN_STRAY, .pid = stray->pid }, table->userdata);
-}
-
-/* Takes up the orphans that are to end. After orphans_look(). */
-static void find_strays(CommandTable *table, usec_t now)
+static void forget_ended(CommandTable *table, usec_t now)
 {
         Stray *stray;
 
-        for (size_t i = 0; i < table->n_orphans; i++)
-                if (!find_stray(table, table->orphans[i].pid) && is_stray(table, &table->orphans[i]))
-                        stray_end(table, &table->orphans[i], now);
-        list_foreach(stray, &table->strays, Stray, strays)
-                stray->family->seen = now;
+        list_foreach(stray, &table->strays, Stray, strays) {
+                ProcessStat stat;
+
+                if (process_stat_read(stray->id.pid, &stat) < 0 || stat.start_ticks != stray->id.start_ticks ||
+                    process_stat_is_over(&stat))
+                        stray_free(table, stray);
+                else
+                        stray->family->seen = now;
+        }
 }
+
+/* Takes up all that there are. Whether any was not known; -errno. */
+static int look(CommandTable *table, usec_t now)
+{
+        bool any;
+        int r;
+
+        orphans_forget(table);
+        r = orphans_look(table);
+        if (r < 0)
+                return r;
+        forget_ended(table, now);
+        any = add_orphans(table, now);
+        /* What is added on the way comes to its turn. */
+        for (List *l = table->strays.next; l != &table->strays; l = l->next)
+                any = add_children(table, container_of(l, Stray, strays), now) || any;
+        return any;
+}
+
+/* --- asking and killing them --- */
+
+static usec_t family_due(const StrayFamily *family)
+{
+        return family->begun == 0 ? USEC_INFINITY : usec_add(family->begun, STRAY_FAMILY_USEC);
+}
+
+/* Whether it may have been made in order to gain time. */
+static bool is_late(const Stray *stray)
+{
+        return stray->family->begun > 0 && stray->id.start_ticks > process_ticks_at(stray->family->begun);
+}
+
+static usec_t stray_due(const Stray *stray)
+{
+        usec_t due = stray->asked == 0 ? USEC_INFINITY : usec_add(stray->asked, STRAY_KILL_AFTER_USEC);
+
+        if (stray->killed > 0)
+                return USEC_INFINITY;
+        return is_late(stray) ? MIN(due, family_due(stray->family)) : due;
+}
+
+/* Another user's process can't be asked. Its time begins as well, as it ends with that what is waited for it. */
+static bool was_sent(int r)
+{
+        return r >= 0 || r == -EPERM;
+}
+
+static void ask(CommandTable *table, usec_t now)
+{
+        Stray *stray;
+
+        list_foreach(stray, &table->strays, Stray, strays) {
+                if (stray->asked == 0 && stray->killed == 0 && stray_due(stray) > now && was_sent(process_signal(&stray->id, SIGTERM))) {
+                        stray->asked = now;
+                        /* What is stopped can't heed a signal. */
+                        (void)process_signal(&stray->id, SIGCONT);
+                }
+                table->kill_due = MIN(table->kill_due, stray_due(stray));
+        }
+}
+
+/* Stops those that have used up the time of their family. Whether there were any that were not stopped. */
+static bool stop_late(CommandTable *table, usec_t now)
+{
+        bool any = false;
+        Stray *stray;
+
+        list_foreach(stray, &table->strays, Stray, strays) {
+                if (stray->stopped || stray->killed > 0 || !is_late(stray) || family_due(stray->family) > now)
+                        continue;
+                (void)process_signal(&stray->id, SIGSTOP);
+                stray->stopped = any = true;
+        }
+        return any;
+}
+
+/* Whether that was the last of them: several looks in a row found nobody new. */
+static bool stop_all_late(CommandTable *table, usec_t now)
+{
+        usec_t until = usec_add(clock_boottime(clock_system()), STRAY_LOOKS_USEC);
+        unsigned quiet = 0;
+
+        while (quiet < UNSEEN_LOOKS && clock_boottime(clock_system()) < until) {
+                int r = look(table, now);
+
+                if (r < 0)
+                        return false;
+                quiet = stop_late(table, now) || r > 0 ? 0 : quiet + 1;
+        }
+        return quiet == UNSEEN_LOOKS;
+}
+
+static void kill_due(CommandTable *table, usec_t now)
+{
+        Stray *stray;
+
+        list_foreach(stray, &table->strays, Stray, strays) {
+                if (!stray->stopped && stray_due(stray) > now)
+                        continue;
+                if (was_sent(process_signal(&stray->id, SIGKILL)))
+                        stray->killed = now;
+                stray->stopped = false;
+        }
+}
+
+static bool is_over(const StrayFamily *family, usec_t now)
+{
+        return family_due(family) <= now;
+}
+
+static void begin_anew(CommandTable *table, usec_t now)
+{
+        Stray *stray;
+
+        list_foreach(stray, &table->strays, Stray, strays)
+                if (is_over(stray->family, now))
+                        stray->family->begun = 0;
+        if (is_over(&table->unowned, now))
+                table->unowned.begun = 0;
+}
+
+static usec_t next_due(CommandTable *table)
+{
+        usec_t next = family_due(&table->unowned);
+        const Stray *stray;
+
+        list_foreach(stray, &table->strays, Stray, strays)
+                next = MIN(next, MIN(stray_due(stray), family_due(stray->family)));
+        return next;
+}
+
+void strays_kill_due(CommandTable *table, usec_t now)
+{
+        usec_t next = next_due(table);
+        bool all = true;
+
+        if (next <= now) {
+                /* Who is found now, and has time, is asked before its parent is killed. */
+                all = stop_all_late(table, now);
+                ask(table, now);
+                kill_due(table, now);
+                if (all)
+                        begin_anew(table, now);
+                orphans_forget(table);
+                next = next_due(table);
+                /* Of those that could not be reached now. */
+                if (next <= now)
+                        next = usec_add(now, STRAY_SCAN_SOON_USEC);
+        }
+        table->kill_due = MIN(table->kill_due, next);
+}
+
+/* --- the end of it --- */
 
 bool stray_family_is_gone(const StrayFamily *family, usec_t now)
 {
         return family->n == 0 && usec_sub(now, family->seen) >= STRAY_REMEMBER_USEC;
 }
 
-static void give_up(StrayFamily *family, const char *whose, usec_t now)
+static void give_up_family(CommandTable *table, StrayFamily *family, const char *whose, usec_t now)
 {
-        if (family->given_up || family->n == 0 || now < usec_add(kill_due(family), STRAY_GIVE_UP_USEC))
+        size_t n = 0;
+        Stray *stray;
+
+        list_foreach(stray, &table->strays, Stray, strays)
+                if (stray->family == family && !stray->given_up && stray->killed > 0 && now >= usec_add(stray->killed, STRAY_GIVE_UP_USEC)) {
+                        stray->given_up = true;
+                        n++;
+                }
+        if (n == 0 || family->given_up)
                 return;
         family->given_up = true;
         (void)dprintf(STDERR_FILENO, "takt-spawn: what %s left is still there %llu s after SIGKILL (processes: %zu); nobody waits for it any more\n",
-                      *whose ? whose : "some command", (unsigned long long)(STRAY_GIVE_UP_USEC / USEC_PER_SEC), family->n);
+                      *whose ? whose : "some command", (unsigned long long)(STRAY_GIVE_UP_USEC / USEC_PER_SEC), n);
 }
 
-static void give_up_families(CommandTable *table, usec_t now)
+static void give_up(CommandTable *table, usec_t now)
 {
         Command *command;
 
         list_foreach(command, &table->over, Command, commands)
-                give_up(&command->family, command->mark, now);
-        list_foreach(command, &table->waiting, Command, waiting)
-                give_up(&command->family, command->mark, now);
-        give_up(&table->unowned, "", now);
+                if (command->family.n > 0)
+                        give_up_family(table, &command->family, command->mark, now);
+        list_foreach(command, &table->commands, Command, commands)
+                if (command->family.n > 0)
+                        give_up_family(table, &command->family, command->mark, now);
+        if (table->unowned.n > 0)
+                give_up_family(table, &table->unowned, "", now);
 }
 
-/* Anybody's strays come into this family, and have no time of their own as long as it goes on: so it ends with the last. */
+/* Strays of anybody come into this family, so its time ends with the last of them. */
 static void check_unowned(CommandTable *table)
 {
         StrayFamily *family = &table->unowned;
@@ -197,23 +426,22 @@ static void check_unowned(CommandTable *table)
         family->unseen = family->n > 0 ? 0 : family->unseen + 1;
         if (family->unseen >= UNSEEN_LOOKS)
                 *family = (StrayFamily){};
-        else if (family->asked > 0 && family->n == 0)
+        else if (family->begun > 0 && family->n == 0)
                 command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
 }
 
 void strays_scan(CommandTable *table, usec_t now)
 {
         table->scan_due = USEC_INFINITY;
-        orphans_forget(table);
-        if (orphans_look(table) < 0) {
+        if (look(table, now) < 0) {
                 table->scan_due = usec_add(now, STRAY_SCAN_USEC);
                 if (++table->n_failed_looks >= STRAY_SCAN_FAILURES_MAX)
                         command_table_check_left(table, now);
                 return;
         }
         table->n_failed_looks = 0;
-        find_strays(table, now);
-        give_up_families(table, now);
+        ask(table, now);
+        give_up(table, now);
         check_unowned(table);
         command_table_check_left(table, now);
         orphans_forget(table);
@@ -229,41 +457,7 @@ bool strays_are_none(CommandTable *table)
         if (orphans_look(table) < 0)
                 return false;
         for (size_t i = 0; i < table->n_orphans; i++)
-                none = none && is_spared(table, &table->orphans[i]);
+                none = none && !orphan_is_being_executed(&table->orphans[i]) && is_spared(table, &table->orphans[i]);
         orphans_forget(table);
         return none;
-}
-
-/* Stops those whose time is over and that were not killed. Whether there were any new ones. */
-static bool stop_due(CommandTable *table, ProcessSet *set, usec_t now)
-{
-        bool any = false;
-        Stray *stray;
-
-        list_foreach(stray, &table->strays, Stray, strays) {
-                if (stray->killed || kill_due(stray->family) > now)
-                        continue;
-                stray->killed = process_set_add(set, stray->pid, SIGSTOP);
-                any = any || stray->killed;
-        }
-        return any;
-}
-
-void strays_kill_due(CommandTable *table, usec_t now)
-{
-        usec_t until = usec_add(clock_boottime(clock_system()), STRAY_LOOKS_USEC);
-        ProcessSet set = { .max = STRAYS_A_TURN };
-        Stray *stray;
-
-        while (stop_due(table, &set, now) && clock_boottime(clock_system()) < until) {
-                orphans_forget(table);
-                if (orphans_look(table) < 0)
-                        break;
-                find_strays(table, now);
-        }
-        orphans_forget(table);
-        process_set_end(&set, SIGKILL);
-        list_foreach(stray, &table->strays, Stray, strays)
-                if (!stray->killed)
-                        table->kill_due = MIN(table->kill_due, kill_due(stray->family));
 }

@@ -694,7 +694,8 @@ static void wait_for_scan(Fixture *fixture)
         _cleanup_heard_ Heard other = {};
         Heard *heard = fixture->heard;
 
-        start(fixture, &other, &REQUEST(SHELL(ESCAPE)));
+        /* Without a mark it might be another command's. */
+        start(fixture, &other, &REQUEST(SHELL(ESCAPE), MARKED_BY("MARK=scan")));
         fixture->heard = &other;
         run_until(fixture, heard_exit);
         run_until_gone(fixture, (pid_t)atoi(other.output));
@@ -1413,13 +1414,14 @@ static void test_stat_parse(_unused_ void **state)
 {
         ProcessStat stat;
 
-        assert_ok(process_stat_parse("42 (a) b) (c)) S 7 40 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2", &stat));
+        assert_ok(process_stat_parse("42 (a) b) (c)) S 7 40 41 0 -1 4194304 1 2 3 4 5 6 7 8 20 0 1 0 987654 1 2 3 4096", &stat));
         assert_int_equal(stat.state, 'S');
         assert_int_equal(stat.parent, 7);
         assert_int_equal(stat.group, 40);
         assert_int_equal(stat.session, 41);
         assert_int_equal(stat.n_threads, 1);
         assert_int_equal(stat.start_ticks, 987654);
+        assert_true(stat.executed);
         assert_false(process_stat_is_over(&stat));
         stat.state = 'Z';
         assert_true(process_stat_is_over(&stat));

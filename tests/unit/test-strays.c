@@ -1,0 +1,473 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What commands leave, by the table of takt-spawn in this process: who is asked, who is killed, and who is let be. Memory and
+ * the kernel's lists of children are taken away where a test wants it.
+ */
+#include "test.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/string-util.h"
+#include "process/command-table-internal.h"
+#include "test-memory.h"
+
+#define DEADLINE_USEC (60 * USEC_PER_SEC)
+#define SHELL "/bin/sh"
+/* Of another session. */
+#define FAR(script) "(setsid sh -c '" script "' >/dev/null 2>&1 &)\n"
+/* Notes that it is there, and each SIGTERM, which does not end it. */
+#define DEAF(name) "trap \"echo x >>" name ".term\" TERM; echo $$ >>" name ".up; while :; do sleep 0.05; done"
+#define WAIT_FOR(n, name) "until [ -e " name " ] && [ $(wc -l <" name ") -ge " #n " ]; do sleep 0.02; done\n"
+
+/* --- a kernel without lists of children --- */
+
+static bool no_lists;
+static unsigned n_walks; /* of /proc */
+
+int __real_openat(int fd, const char *path, int flags, ...);
+int __wrap_openat(int fd, const char *path, int flags, ...);
+DIR *__real_opendir(const char *path);
+DIR *__wrap_opendir(const char *path);
+
+int __wrap_openat(int fd, const char *path, int flags, ...)
+{
+        const char *name = strrchr(path, '/');
+        va_list ap;
+        int mode;
+
+        va_start(ap, flags);
+        mode = va_arg(ap, int);
+        va_end(ap);
+        if (no_lists && name && streq(name, "/children")) {
+                errno = ENOENT;
+                return -1;
+        }
+        return __real_openat(fd, path, flags, mode);
+}
+
+DIR *__wrap_opendir(const char *path)
+{
+        n_walks += streq(path, "/proc");
+        return __real_opendir(path);
+}
+
+/* --- commands --- */
+
+typedef struct Fixture {
+        char *dir;
+        CommandTable *table;
+        unsigned n_exited;
+        unsigned n_strays;
+        unsigned n_slots;
+        int null_fd;
+} Fixture;
+
+static void on_report(const SpawnReport *report, void *userdata)
+{
+        Fixture *f = userdata;
+
+        f->n_exited += report->type == SPAWN_EXITED;
+        f->n_strays += report->type == SPAWN_STRAY;
+}
+
+static int setup(void **state)
+{
+        Fixture *f = new0(Fixture, 1);
+
+        assert_non_null(f);
+        f->dir = strdup("/tmp/test-strays.XXXXXX");
+        assert_non_null(f->dir);
+        assert_non_null(mkdtemp(f->dir));
+        f->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        assert_true(f->null_fd >= 0);
+        assert_return_code(prctl(PR_SET_CHILD_SUBREAPER, 1), errno);
+        assert_ok(command_table_new(on_report, f, &f->table));
+        *state = f;
+        return 0;
+}
+
+static int teardown(void **state)
+{
+        _cleanup_free_ char *command = NULL;
+        Fixture *f = *state;
+
+        no_lists = false;
+        command_table_free(f->table);
+        command = xasprintf("rm -rf '%s'", f->dir);
+        assert_int_equal(system(command), 0);
+        safe_close(f->null_fd);
+        free(f->dir);
+        free(f);
+        assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+        assert_int_equal(errno, ECHILD);
+        return 0;
+}
+
+/* Enters it; its slot is a new one. */
+static Command *enter(Fixture *f, const char *mark, const char *script, SpawnStart *start, SpawnPayload *payload, char **vectors)
+{
+        Command *command;
+
+        vectors[0] = (char *)SHELL;
+        vectors[1] = (char *)"-c";
+        vectors[2] = (char *)script;
+        vectors[3] = NULL;
+        vectors[4] = (char *)"PATH=/usr/bin:/bin";
+        vectors[5] = (char *)mark;
+        vectors[6] = NULL;
+        *payload = (SpawnPayload){ .directory = f->dir, .mark = mark, .note = "", .argv = vectors, .environment = vectors + 4 };
+        *start = (SpawnStart){ .header = { .type = SPAWN_START, .slot = f->n_slots++, .serial = 1 },
+                               .kill_signal = SIGTERM, .kill_after_usec = 30 * USEC_PER_SEC };
+        assert_ok(command_table_enter(f->table, start, payload, &command));
+        return command;
+}
+
+/* OUT: its standard output. */
+static uint32_t launch(Fixture *f, const char *mark, const char *script, int out)
+{
+        const int fds[3] = { f->null_fd, out, f->null_fd };
+        SpawnPayload payload;
+        char *vectors[7];
+        SpawnStart start;
+        Command *command = enter(f, mark, script, &start, &payload, vectors);
+
+        command_launch(command, &start, &payload, fds);
+        (void)command_table_launched(f->table, command);
+        return start.header.slot;
+}
+
+static void turn(Fixture *f)
+{
+        command_table_reap(f->table);
+        (void)command_table_dispatch(f->table, clock_boottime(clock_system()));
+}
+
+#define run_until(f, condition)                                                                             \
+        do {                                                                                                \
+                usec_t _until = usec_add(clock_boottime(clock_system()), DEADLINE_USEC);                    \
+                                                                                                            \
+                while (!(condition)) {                                                                      \
+                        assert_true(clock_boottime(clock_system()) < _until);                               \
+                        turn(f);                                                                            \
+                        (void)poll(NULL, 0, 2);                                                             \
+                }                                                                                           \
+        } while (false)
+
+static unsigned lines_of(const Fixture *f, const char *name, pid_t *ret_first)
+{
+        _cleanup_free_ char *path = path_join(f->dir, name);
+        _cleanup_buffer_ Buffer text = BUFFER_NULL;
+        unsigned n = 0;
+
+        if (read_file_at(AT_FDCWD, path, 65536, &text) < 0)
+                return 0;
+        for (size_t i = 0; i < text.len; i++)
+                n += text.data[i] == '\n';
+        if (ret_first)
+                *ret_first = (pid_t)atoi(buffer_string(&text));
+        return n;
+}
+
+static bool has_children(void)
+{
+        return waitid(P_ALL, 0, &(siginfo_t){}, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+static bool is_gone(pid_t pid)
+{
+        return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* --- who is asked --- */
+
+/* 30 processes behind a shell that ends at once: each is asked, once, and is killed as it does not heed that. */
+static void check_family(Fixture *f)
+{
+        (void)launch(f, "TAKT_RUN=1",
+                     "cat >deaf <<'END'\n" DEAF("deaf") "\nEND\n"
+                     FAR("for i in $(seq 30); do sh deaf & done; wait") WAIT_FOR(30, "deaf.up"), f->null_fd);
+        run_until(f, f->n_exited == 1 && !has_children());
+        assert_int_equal(lines_of(f, "deaf.term", NULL), 30);
+}
+
+static void test_family(void **state)
+{
+        check_family(*state);
+}
+
+/* One walk of /proc is enough for all of a look, however many these are. */
+static void test_family_without_lists(void **state)
+{
+        Fixture *f = *state;
+
+        no_lists = true;
+        check_family(f);
+        (void)launch(f, "TAKT_RUN=2", FAR("for i in $(seq 30); do sleep 1000 & echo >>up; done; wait") WAIT_FOR(30, "up"), f->null_fd);
+        f->n_strays = 0;
+        while (f->n_strays == 0) {
+                n_walks = 0;
+                command_table_reap(f->table);
+                assert_true(n_walks <= 1);
+                n_walks = 0;
+                (void)command_table_dispatch(f->table, clock_boottime(clock_system()));
+        }
+        assert_int_equal(n_walks, 1);
+        assert_true(f->n_strays >= 31);
+        run_until(f, !has_children());
+}
+
+/*
+ * The daemon has died. An orphan is asked, at which the command ends; what comes from it then is older than that, and was not
+ * asked yet.
+ */
+static void test_older_is_asked(void **state)
+{
+        Fixture *f = *state;
+
+        (void)launch(f, "TAKT_RUN=1",
+                     FAR(DEAF("orphan"))
+                     "setsid sh -c '" DEAF("child") "' >/dev/null 2>&1 &\n"
+                     "trap '' TERM; echo >up\n" WAIT_FOR(1, "orphan.term"), f->null_fd);
+        run_until(f, lines_of(f, "orphan.up", NULL) == 1 && lines_of(f, "child.up", NULL) == 1 && lines_of(f, "up", NULL) == 1);
+        command_table_shut_down(f->table);
+        run_until(f, !has_children());
+        assert_int_equal(lines_of(f, "orphan.term", NULL), 1);
+        assert_int_equal(lines_of(f, "child.term", NULL), 1);
+}
+
+/* The command takes longer to end than what it left before has time. */
+static void test_late_is_asked(void **state)
+{
+        Fixture *f = *state;
+
+        (void)launch(f, "TAKT_RUN=1",
+                     FAR(DEAF("orphan"))
+                     "setsid sh -c '" DEAF("late") "' >/dev/null 2>&1 &\n"
+                     "trap '' TERM; echo >up\n" WAIT_FOR(1, "orphan.up") "while kill -0 $(cat orphan.up); do sleep 0.02; done", f->null_fd);
+        run_until(f, lines_of(f, "orphan.up", NULL) == 1 && lines_of(f, "late.up", NULL) == 1 && lines_of(f, "up", NULL) == 1);
+        command_table_shut_down(f->table);
+        run_until(f, !has_children());
+        assert_int_equal(lines_of(f, "late.term", NULL), 1);
+}
+
+/* --- who makes others all the time --- */
+
+static void check_forker(Fixture *f, const char *script)
+{
+        struct pollfd pollfd = { .events = POLLIN };
+        int fds[2];
+
+        assert_return_code(pipe2(fds, O_CLOEXEC), errno);
+        (void)launch(f, "TAKT_RUN=1", script, fds[1]);
+        safe_close(fds[1]);
+        pollfd.fd = fds[0];
+        /* The last of them has closed it. */
+        run_until(f, poll(&pollfd, 1, 0) > 0 && (pollfd.revents & POLLHUP));
+        run_until(f, !has_children());
+        safe_close(fds[0]);
+        assert_true(f->n_strays > 1);
+}
+
+/* HOW it is started. What it starts ignores the signals from its beginning, the first one once it says so. */
+#define FORKER(how, nap) "cat >fork <<'END'\ntrap '' TERM HUP\necho >up\n" nap "\nsetsid sh fork &\nEND\n" \
+                         how " setsid sh fork &\n" WAIT_FOR(1, "up")
+
+static void test_forker(void **state)
+{
+        check_forker(*state, FORKER("", "sleep 0.2"));
+}
+
+static void test_forker_that_hurries(void **state)
+{
+        check_forker(*state, FORKER("", ":"));
+}
+
+static void test_forker_of_nobody(void **state)
+{
+        check_forker(*state, FORKER("env -i PATH=/usr/bin:/bin", "sleep 0.2"));
+}
+
+static void test_forker_without_lists(void **state)
+{
+        no_lists = true;
+        check_forker(*state, FORKER("", "sleep 0.1"));
+}
+
+/* --- whose they are --- */
+
+/* Nobody can tell whose daemon it is; it is ended when the last command has that it may belong to. */
+static void test_of_running(void **state)
+{
+        Fixture *f = *state;
+        pid_t daemon = 0, other = 0;
+        uint32_t slot;
+
+        slot = launch(f, "TAKT_RUN=1",
+                      "(env -i PATH=/usr/bin:/bin setsid sh -c 'sh -c \"echo \\$\\$ >>daemon; exec sleep 1000\" &' &)\nexec sleep 1000",
+                      f->null_fd);
+        run_until(f, lines_of(f, "daemon", &daemon) == 1);
+        (void)launch(f, "TAKT_RUN=2", FAR("echo $$ >>other; exec sleep 1000") WAIT_FOR(1, "other"), f->null_fd);
+        /* Where that one was found and ended, all were looked at. */
+        run_until(f, f->n_exited == 1 && lines_of(f, "other", &other) == 1 && is_gone(other));
+        assert_false(is_gone(daemon));
+        assert_int_equal(f->n_strays, 1);
+        command_table_stop(f->table, &(SpawnHeader){ .slot = slot, .serial = 1 });
+        run_until(f, !has_children());
+        assert_true(is_gone(daemon));
+}
+
+/* What an earlier command left is not held up by one that began later. */
+static void test_of_ended(void **state)
+{
+        Fixture *f = *state;
+        pid_t daemon = 0;
+        uint32_t slot;
+
+        (void)launch(f, "TAKT_RUN=1",
+                     "(env -i PATH=/usr/bin:/bin setsid sh -c 'echo $$ >>daemon; exec sleep 1000' &)\n" WAIT_FOR(1, "daemon"), f->null_fd);
+        while (lines_of(f, "daemon", &daemon) == 0)
+                (void)poll(NULL, 0, 20);
+        /* Times are counted in hundredths of a second. */
+        (void)poll(NULL, 0, 50);
+        slot = launch(f, "TAKT_RUN=2", "exec sleep 1000", f->null_fd);
+        run_until(f, is_gone(daemon));
+        assert_int_equal(f->n_exited, 1);
+        command_table_stop(f->table, &(SpawnHeader){ .slot = slot, .serial = 1 });
+        run_until(f, !has_children());
+}
+
+/* --- faults --- */
+
+/* An orphan has the mark of a command that is being launched, which then fails. */
+static void test_fork_error(void **state)
+{
+        Fixture *f = *state;
+        SpawnPayload payload;
+        char *vectors[7];
+        SpawnStart start;
+        Command *command = enter(f, "TAKT_RUN=9", "exit 0", &start, &payload, vectors);
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)setsid();
+                (void)chdir(f->dir);
+                (void)execle(SHELL, SHELL, "-c", DEAF("orphan"), NULL, vectors + 4);
+                _exit(1);
+        }
+        run_until(f, lines_of(f, "orphan.up", NULL) == 1);
+        command_table_shut_down(f->table);
+        run_until(f, f->n_strays >= 1);
+        command->fork_error = -EAGAIN;
+        (void)command_table_launched(f->table, command);
+        assert_int_equal(f->n_exited, 1);
+        run_until(f, !has_children());
+        assert_int_equal(lines_of(f, "orphan.term", NULL), 1);
+        run_until(f, command_table_is_empty(f->table));
+}
+
+/* Whatever can't be noted at one look is at a later one. */
+static void check_memory(Fixture *f)
+{
+        (void)launch(f, "TAKT_RUN=1", FAR("for i in 1 2 3 4 5; do sleep 1000 & echo >>up; done; wait") WAIT_FOR(5, "up"), f->null_fd);
+        for (unsigned i = 0; lines_of(f, "up", NULL) < 5 || i < 40; i++) {
+                (void)poll(NULL, 0, 20);
+                allocations_left = i % 40;
+                turn(f);
+                allocations_left = ALLOCATIONS_UNLIMITED;
+        }
+        run_until(f, f->n_exited == 1 && !has_children());
+}
+
+static void test_memory(void **state)
+{
+        check_memory(*state);
+}
+
+static void test_memory_without_lists(void **state)
+{
+        no_lists = true;
+        check_memory(*state);
+}
+
+/* A later process with the same number gets no signal. */
+static void test_signal(_unused_ void **state)
+{
+        pid_t pid = fork();
+        ProcessStat stat;
+        ProcessId id;
+        int status;
+
+        if (pid == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        assert_ok(process_stat_read(pid, &stat));
+        id = (ProcessId){ .pid = pid, .start_ticks = stat.start_ticks - 1 };
+        assert_int_equal(process_signal(&id, SIGKILL), -ESRCH);
+        assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
+        id.start_ticks++;
+        assert_ok(process_signal(&id, SIGTERM));
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(WTERMSIG(status), SIGTERM);
+        assert_int_equal(process_signal(&id, SIGTERM), -ESRCH);
+}
+
+/* While it is being exec'd a process has no environment, which is not an empty one. */
+static void test_environment_of_exec(_unused_ void **state)
+{
+        char *environment[] = { (char *)"MARK=1", NULL };
+        unsigned n_read = 0;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)execle("/proc/self/exe", "test-strays", "again", NULL, environment);
+                _exit(1);
+        }
+        while (n_read < 20000) {
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+                int r = process_environment_read(pid, &text);
+
+                if (r == -EAGAIN)
+                        continue;
+                assert_ok(r);
+                assert_true(text.len > 0);
+                n_read += process_environment_has(&text, environment[0]);
+        }
+        assert_return_code(kill(pid, SIGKILL), errno);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+#define WITH_TABLE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(int argc, char **argv)
+{
+        const struct CMUnitTest tests[] = {
+                WITH_TABLE(test_family),
+                WITH_TABLE(test_family_without_lists),
+                WITH_TABLE(test_older_is_asked),
+                WITH_TABLE(test_late_is_asked),
+                WITH_TABLE(test_forker),
+                WITH_TABLE(test_forker_that_hurries),
+                WITH_TABLE(test_forker_of_nobody),
+                WITH_TABLE(test_forker_without_lists),
+                WITH_TABLE(test_of_running),
+                WITH_TABLE(test_of_ended),
+                WITH_TABLE(test_fork_error),
+                WITH_TABLE(test_memory),
+                WITH_TABLE(test_memory_without_lists),
+                RUN(test_signal),
+                RUN(test_environment_of_exec),
+        };
+
+        if (argc > 1 && streq(argv[1], "again"))
+                (void)execv("/proc/self/exe", argv);
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
