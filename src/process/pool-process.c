@@ -322,7 +322,7 @@ static char **marked_environment(PoolProcess *process)
         char **marked;
         size_t n = 0;
 
-        (void)snprintf(process->mark, sizeof(process->mark), "TAKT_PROCESS=%d.%llu", getpid(), (unsigned long long)++n_marks);
+        (void)snprintf(process->mark, sizeof(process->mark), SPAWN_MARK_PROCESS "=%d.%llu", getpid(), (unsigned long long)++n_marks);
         while (common && common[n])
                 n++;
         marked = new0(char *, n + 2);

@@ -101,6 +101,10 @@ struct Spawner {
         Timer orphans; /* another look for what a dead helper left */
         usec_t orphans_delay;
         unsigned orphans_unseen; /* looks in a row that found none */
+        bool has_others;         /* children that came from no helper, or may get some */
+        uint64_t since_ticks;    /* what is older came from no helper */
+        pid_t *sessions;         /* of the commands of a dead helper, where there are others */
+        size_t n_sessions;
         List commands;
         List waiting;
         Buffer controls; /* SpawnHeaders that did not fit into the socket; a stop for each slot at most, and signals */
@@ -157,6 +161,10 @@ void spawner_arm(Spawner *spawner, Timer *timer, usec_t after);
 /* So many looks in a row have to find none. */
 #define SPAWNER_ORPHANS_LOOKS 2U
 
+/* Before the first helper is started: what this process has for children is not the helper's. -errno. */
+int spawner_note_children(Spawner *spawner);
+/* While the slots are in use still: notes the sessions of the commands that are in them. */
+void spawner_note_sessions(Spawner *spawner);
 /* The helper is dead: kills and reaps what it left, now and by the spawner's timer until nothing is found any more. */
 void spawner_end_orphans(Spawner *spawner);
 void spawner_on_orphans(Timer *timer, usec_t now);

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What a dead helper left: its children, which are ours now. */
+/*
+ * What a dead helper left: its children, which are ours now.
+ *
+ * Usually all children that are no helpers came from one. Not so where this process had children before it started any,
+ * such as those of a shell that exec'd it, or where it is the first process of a container, which gets all orphans of that.
+ * Then only those are the helper's that have the session of a command that it had, or the mark of one.
+ */
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "process/children.h"
 #include "process/helper.h"
@@ -15,18 +22,88 @@
 #define ORPHANS_A_TURN 512U
 #define ORPHANS_LOOKS_MAX 8U
 
-static bool find_orphan(pid_t pid, ProcessId *ret)
+int spawner_note_children(Spawner *spawner)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n;
+        int r;
+
+        r = children_list(&pids, &n);
+        if (r < 0)
+                return r;
+        spawner->since_ticks = process_ticks_now();
+        spawner->has_others = getpid() == 1;
+        for (size_t i = 0; i < n; i++)
+                spawner->has_others = spawner->has_others || !helper_is_known(pids[i]);
+        return 0;
+}
+
+/* The variables that commands are marked by. What this process has of them itself, others may have from it. */
+static bool has_mark(pid_t pid)
+{
+        static const char *const names[] = { SPAWN_MARK_RUN, SPAWN_MARK_PROCESS };
+        _cleanup_buffer_ Buffer environment = BUFFER_NULL;
+
+        if (process_environment_read(pid, &environment) < 0)
+                return false;
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+                const char *entry = process_environment_find(&environment, names[i]), *ours = getenv(names[i]);
+
+                if (entry && !(ours && streq(strchr(entry, '=') + 1, ours)))
+                        return true;
+        }
+        return false;
+}
+
+void spawner_note_sessions(Spawner *spawner)
+{
+        free(spawner->sessions);
+        spawner->n_sessions = 0;
+        spawner->sessions = spawner->has_others && spawner->n_used > 0 ? new0(pid_t, spawner->n_used) : NULL;
+        for (uint32_t i = 0; spawner->sessions && i < spawner->n_slots; i++)
+                if (spawner->slots[i].used && spawner->slots[i].pid > 0)
+                        spawner->sessions[spawner->n_sessions++] = spawner->slots[i].pid;
+}
+
+static bool was_session(const Spawner *spawner, pid_t session)
+{
+        for (size_t i = 0; i < spawner->n_sessions; i++)
+                if (spawner->sessions[i] == session)
+                        return true;
+        return false;
+}
+
+/* Whether the child PID, which is as STAT says, was the helper's. */
+static bool is_orphan(const Spawner *spawner, pid_t pid, const ProcessStat *stat)
+{
+        if (helper_is_known(pid))
+                return false;
+        if (!spawner->has_others)
+                return true;
+        return stat->start_ticks >= spawner->since_ticks && (was_session(spawner, stat->session) || has_mark(pid));
+}
+
+static bool find_orphan(const Spawner *spawner, pid_t pid, ProcessId *ret)
 {
         ProcessStat stat;
 
-        if (helper_is_known(pid) || process_stat_read(pid, &stat) < 0)
+        if (process_stat_read(pid, &stat) < 0 || !is_orphan(spawner, pid, &stat))
                 return false;
         *ret = (ProcessId){ .pid = pid, .start_ticks = stat.start_ticks };
         return true;
 }
 
+/* One that has ended does not tell any more whose it was, and nobody else will reap it. */
+static bool is_to_be_reaped(const Spawner *spawner, pid_t pid)
+{
+        ProcessStat stat;
+
+        return !helper_is_known(pid) && process_stat_read(pid, &stat) >= 0 &&
+                (process_stat_is_over(&stat) || is_orphan(spawner, pid, &stat));
+}
+
 /* How many were not in SET; -errno. */
-static int stop_orphans(ProcessSet *set)
+static int stop_orphans(const Spawner *spawner, ProcessSet *set)
 {
         _cleanup_free_ pid_t *pids = NULL;
         size_t n, stopped = 0;
@@ -37,7 +114,7 @@ static int stop_orphans(ProcessSet *set)
         for (size_t i = 0; i < n; i++) {
                 ProcessId id;
 
-                if (find_orphan(pids[i], &id) && process_set_stop(set, &id))
+                if (find_orphan(spawner, pids[i], &id) && process_set_stop(set, &id))
                         stopped++;
         }
         return (int)(stopped + process_set_stop_descendants(set));
@@ -51,14 +128,14 @@ static int end_orphans(Spawner *spawner, size_t *ret_left)
         size_t n, left = 0;
         int r, found = 0;
 
-        for (unsigned i = 0; i < ORPHANS_LOOKS_MAX && stop_orphans(&set) > 0; i++)
+        for (unsigned i = 0; i < ORPHANS_LOOKS_MAX && stop_orphans(spawner, &set) > 0; i++)
                 ;
         process_set_kill(&set);
         r = children_list(&pids, &n);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {
-                if (helper_is_known(pids[i]))
+                if (!is_to_be_reaped(spawner, pids[i]))
                         continue;
                 found++;
                 if (waitpid(pids[i], NULL, WNOHANG) == 0)

@@ -5,8 +5,8 @@
  *
  *  1. Commands have a parent-death signal, and the groups that are known are killed besides.
  *  2. Once the helper itself is dead, which its pidfd tells, every process that it had is a child of
- *     this one, a subreaper: whatever child is no helper is killed and reaped, again and again until
- *     none is left, because each may leave children of its own.
+ *     this one, a subreaper: what came from it (spawner-orphans.c) is killed and reaped, again and again
+ *     until none is left, because each may leave children of its own.
  *
  * Commands that the helper had end with -EOWNERDEAD; those that had not reached it wait for the next.
  */
@@ -171,6 +171,7 @@ static void disconnect(Spawner *spawner)
         if (spawner->pid_fd >= 0)
                 (void)kill(spawner->helper_pid, SIGKILL);
 
+        spawner_note_sessions(spawner);
         for (uint32_t i = 0; i < spawner->n_slots; i++) {
                 if (!spawner->slots[i].used)
                         continue;
@@ -410,6 +411,9 @@ int spawner_new(Loop *loop, const char *helper_path, const char *directory, Spaw
                 if (!spawner->directory)
                         return -ENOMEM;
         }
+        r = spawner_note_children(spawner);
+        if (r < 0)
+                return r;
         if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
                 return negative_errno();
         r = start_helper(spawner);
@@ -463,6 +467,8 @@ Spawner *spawner_free(Spawner *spawner)
 {
         if (!spawner)
                 return NULL;
+        if (spawner->fd >= 0)
+                spawner_note_sessions(spawner);
         forget_commands(spawner);
         spawner_free_held(spawner);
         deferred_cancel(spawner->loop, &spawner->idle);
@@ -494,6 +500,7 @@ Spawner *spawner_free(Spawner *spawner)
                 spawner_wait_for_orphans(spawner, FREE_WAIT_USEC);
         buffer_deinit(&spawner->done);
         buffer_deinit(&spawner->controls);
+        free(spawner->sessions);
         free(spawner->slots);
         free(spawner->helper_path);
         free(spawner->directory);

@@ -71,6 +71,10 @@ typedef struct SpawnLimit {
         struct rlimit limit;
 } SpawnLimit;
 
+/* The variables of marks. By them commands are known where this process has got children that are not takt's. */
+#define SPAWN_MARK_RUN "TAKT_RUN"
+#define SPAWN_MARK_PROCESS "TAKT_PROCESS"
+
 /* Everything is copied by spawner_start(). Zeroed, with argv: defaults throughout. */
 typedef struct SpawnRequest {
         char *const *argv;        /* NULL-terminated, not empty; argv[0] without a slash is looked up on PATH */

@@ -954,6 +954,96 @@ static void test_helper_killed(void **state)
         assert_int_equal(status.n_restarts, 1);
 }
 
+static bool helper_is_restarted(Fixture *fixture)
+{
+        SpawnerStatus status;
+
+        spawner_get_status(fixture->spawner, &status);
+        return status.n_restarts > 0 && status.helper_pid > 0;
+}
+
+static pid_t leave_behind(const char *script, const char *entry)
+{
+        char *environment[] = { (char *)"PATH=/usr/bin:/bin", (char *)entry, NULL };
+        char *argv[] = { (char *)"/bin/sh", (char *)"-c", (char *)script, NULL };
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)setsid();
+                (void)execve(argv[0], argv, environment);
+                _exit(1);
+        }
+        return pid;
+}
+
+/* Reads a number that SCRIPT wrote as its first line into a pipe. */
+static pid_t read_pid(int fd)
+{
+        char text[32] = "";
+
+        for (size_t i = 0; i < sizeof(text) - 1 && read(fd, text + i, 1) == 1 && text[i] != '\n'; i++)
+                ;
+        return (pid_t)atoi(text);
+}
+
+/*
+ * A shell started things in the background and then exec'd this process: its children are let be when the helper dies, and
+ * what comes from them later, even though it ends up here as well. What the helper left is ended, marked or not.
+ */
+static void test_helper_killed_among_others(_unused_ void **state)
+{
+        _cleanup_free_ char *path = helper_path();
+        Fixture fixture = {};
+        Heard marked = {}, session = {};
+        pid_t older, escaped, late, grandchild;
+        int fds[2], gate[2];
+        SpawnerStatus status;
+        char *script = NULL;
+
+        assert_ok(setenv("TAKT_RUN", "outer", 1));
+        assert_return_code(pipe2(fds, 0), errno);
+        assert_return_code(pipe2(gate, 0), errno);
+        older = leave_behind("exec sleep 1000", "TAKT_RUN=outer");
+        script = xasprintf("read x <&%d; setsid sh -c 'echo $$ >&%d; exec sleep 1000' & exec sleep 1000", gate[0], fds[1]);
+        late = leave_behind(script, "TAKT_RUN=outer");
+        free(script);
+        assert_true(older > 0 && late > 0);
+        assert_ok(loop_new(clock_system(), &fixture.loop));
+        assert_ok(spawner_new(fixture.loop, path, NULL, &fixture.spawner));
+        start(&fixture, &marked, &REQUEST(SHELL(ESCAPE "; exec sleep 1000"), MARKED_BY("TAKT_RUN=1")));
+        start(&fixture, &session, &REQUEST(SHELL("set -m; env -i sleep 1000 >/dev/null 2>&1 & echo $!; set +m; exec sleep 1000")));
+        fixture.heard = &marked;
+        run_until(&fixture, heard_line);
+        fixture.heard = &session;
+        run_until(&fixture, heard_line);
+        escaped = (pid_t)atoi(buffer_string(&marked.lines) + 2);
+        /* A process that begins after the helper, and comes here when its parent ends. */
+        assert_int_equal(write(gate[1], "x\n", 2), 2);
+        grandchild = read_pid(fds[0]);
+        assert_true(grandchild > 0);
+        assert_return_code(kill(late, SIGKILL), errno);
+        assert_int_equal(waitpid(late, NULL, 0), late);
+
+        spawner_get_status(fixture.spawner, &status);
+        assert_return_code(kill(status.helper_pid, SIGKILL), errno);
+        run(&fixture);
+        run_until_gone(&fixture, escaped);
+        run_until_gone(&fixture, (pid_t)atoi(buffer_string(&session.lines) + 2));
+        run_until(&fixture, helper_is_restarted);
+        spawner_free(fixture.spawner);
+        loop_free(fixture.loop);
+        assert_false(is_gone(older));
+        assert_false(is_gone(grandchild));
+        end_spared();
+        heard_deinit(&marked);
+        heard_deinit(&session);
+        for (unsigned i = 0; i < 2; i++) {
+                safe_close(fds[i]);
+                safe_close(gate[i]);
+        }
+        assert_ok(unsetenv("TAKT_RUN"));
+}
+
 /* Again and again, with requests that come while there is none. */
 static void test_helper_killed_often(void **state)
 {
@@ -1021,14 +1111,6 @@ static void test_helper_stopped(void **state)
         spawner_get_status(fixture->spawner, &status);
         assert_int_equal(status.n_restarts, 1);
         assert_true(status.helper_answers);
-}
-
-static bool helper_is_restarted(Fixture *fixture)
-{
-        SpawnerStatus status;
-
-        spawner_get_status(fixture->spawner, &status);
-        return status.n_restarts > 0 && status.helper_pid > 0;
 }
 
 /* Whoever raises its own limit later does not raise that of commands, also not of those that another helper starts. */
@@ -1470,6 +1552,7 @@ int main(void)
                 WITH_SPAWNER(test_kill_main_then_all),
                 WITH_SPAWNER(test_helper_killed),
                 WITH_SPAWNER(test_helper_killed_often),
+                RUN(test_helper_killed_among_others),
                 WITH_SPAWNER(test_helper_stopped),
                 WITH_SPAWNER(test_resumed),
                 WITH_SPAWNER(test_resume_nothing),
