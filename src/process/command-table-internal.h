@@ -96,6 +96,7 @@ struct CommandTable {
         size_t n_orphans;
         bool orphans_known;
         ProcessTree tree; /* goes with the orphans */
+        int children_fd;  /* the kernel's list of them; -1 where it has none */
         unsigned n_failed_looks; /* in a row */
         usec_t scan_due;
         usec_t kill_due; /* no later than the earliest of a command or stray */
@@ -114,6 +115,8 @@ void command_table_check_left(CommandTable *table, usec_t now_boottime);
 
 /* --- orphans.c --- */
 
+/* Of the first thread: a descriptor of the list of its children, for the table. -1 where there is none. */
+int orphans_open(void);
 /* Fills the table's orphans, unless that was done in this turn. -errno. */
 int orphans_look(CommandTable *table);
 void orphans_forget(CommandTable *table);

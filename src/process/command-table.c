@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 /* Commands that are reaped before their ends are told. */
 #define REAP_MAX 64U
 /* From so many spared commands on, those that have left nothing are not kept for as long as a usual look takes to come. */
@@ -29,6 +31,7 @@ int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
         table->report = report;
         table->userdata = userdata;
         table->session = getsid(0);
+        table->children_fd = orphans_open();
         table->scan_due = table->kill_due = table->poll_due = USEC_INFINITY;
         list_init(&table->commands);
         list_init(&table->launching);
@@ -132,6 +135,7 @@ CommandTable *command_table_free(CommandTable *table)
         while ((command = list_first(&table->over, Command, commands)))
                 command_forget(table, command);
         kept_free_all(table);
+        safe_close(table->children_fd);
         free(table);
         return NULL;
 }

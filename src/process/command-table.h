@@ -38,7 +38,7 @@ typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
 #define COMMAND_SHUTDOWN_MAX_USEC (15 * USEC_PER_SEC)
 
 /*
- * REPORT is called from the functions below. 0 or -errno. One thread at a time may be in any of them;
+ * REPORT is called from the functions below. Called by the first thread. 0 or -errno. One thread at a time may be in any of them;
  * only command_launch() needs nobody's leave.
  */
 int command_table_new(CommandReport report, void *userdata, CommandTable **ret);

@@ -5,10 +5,15 @@
  * orphan is the parent of goes with it, and comes here when that one ends. They are looked at once for all
  * commands that have ended in a turn, and their environments are read where a mark has to decide.
  */
+#include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "process/command-table-internal.h"
+
+/* Of about so many bytes a list of children is looked through at a command's end. */
+#define CHILDREN_TEXT_MAX 4096U
 
 static void orphans_free(Orphan *orphans, size_t n)
 {
@@ -116,11 +121,44 @@ static size_t add_children(CommandTable *table, pid_t pid, pid_t *all, size_t n)
         return n;
 }
 
+int orphans_open(void)
+{
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)gettid());
+        return openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+}
+
+/*
+ * Where all children are commands there are no orphans. Most commands leave nothing, so this one read is all that their
+ * end costs. The kernel gives orphans to the first thread, whose list it is, as long as that lives.
+ */
+static bool are_none(CommandTable *table)
+{
+        char text[CHILDREN_TEXT_MAX];
+        ssize_t n = table->children_fd >= 0 ? pread(table->children_fd, text, sizeof(text) - 1, 0) : -1;
+        char *end;
+
+        if (n < 0 || n == sizeof(text) - 1)
+                return false;
+        text[n] = '\0';
+        for (const char *p = text;; p = end) {
+                pid_t pid = (pid_t)strtol(p, &end, 10);
+
+                if (end == p)
+                        return true;
+                if (!*command_find_by_pid(table, pid) && !command_find_launching(table, pid))
+                        return false;
+        }
+}
+
 unsigned orphans_count(CommandTable *table, const Command *command)
 {
         pid_t all[SPAWN_LEFT_MAX];
         size_t n = 0;
 
+        if (!table->orphans_known && are_none(table))
+                return 0;
         if (orphans_look(table) < 0)
                 return 0;
         for (size_t i = 0; i < table->n_orphans && n < SPAWN_LEFT_MAX; i++)

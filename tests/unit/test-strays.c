@@ -94,6 +94,14 @@ static int setup(void **state)
         return 0;
 }
 
+/* From now on. */
+static void take_lists_away(Fixture *f)
+{
+        no_lists = true;
+        f->table = command_table_free(f->table);
+        assert_ok(command_table_new(on_report, f, &f->table));
+}
+
 static int teardown(void **state)
 {
         _cleanup_free_ char *command = NULL;
@@ -208,7 +216,7 @@ static void test_family_without_lists(void **state)
 {
         Fixture *f = *state;
 
-        no_lists = true;
+        take_lists_away(f);
         check_family(f);
         (void)launch(f, "TAKT_RUN=2", FAR("for i in $(seq 30); do sleep 1000 & echo >>up; done; wait") WAIT_FOR(30, "up"), f->null_fd);
         f->n_strays = 0;
@@ -297,7 +305,7 @@ static void test_forker_of_nobody(void **state)
 
 static void test_forker_without_lists(void **state)
 {
-        no_lists = true;
+        take_lists_away(*state);
         check_forker(*state, FORKER("", "sleep 0.1"));
 }
 
@@ -393,7 +401,7 @@ static void test_memory(void **state)
 
 static void test_memory_without_lists(void **state)
 {
-        no_lists = true;
+        take_lists_away(*state);
         check_memory(*state);
 }
 
