@@ -94,6 +94,10 @@ def _promise_5():
             killer = Job("killer", kind, "kill", retries=retries)
             yield f"5-{kind}-retries-{retries}", _case(killer, steps=[("killer", {"name": "killer", "token": "a"}),
                                                                       ("killer", {"name": "killer", "token": "b"})])
+    for kind in ("exec", "worker"):
+        killer = Job("killer", kind, "kill", retries=4)
+        yield f"5-{kind}-unheard", _case(killer, steps=[("killer", {"name": "killer", "token": "a", "heard": False}),
+                                                        ("killer", {"name": "killer", "token": "b"}), STOP])
     yield "5-member", _case(Job("part", behaviour="kill", group="killer", overlap="parallel", member_limit=6),
                             Job("killer", "group", retries=5, members=("part",)), steps=[("killer", {"name": "killer", "token": "a"})])
     yield "5-not-in-a-row", _case(Job("held", behaviour="hold", retries=4, timeout="300ms"),

@@ -8,6 +8,7 @@ the daemon, share its right to be tried; its key is in every note and in the par
 """
 import dataclasses
 import time
+from datetime import datetime, timezone
 
 from control import violate
 
@@ -15,6 +16,21 @@ FINAL = ("succeeded", "failed", "timeout", "cancelled", "skipped", "missed", "lo
 # A run that ended a daemon within POISON_SECONDS of its start twice in a row is poison. What is nearer to that than a
 # slow machine may take is not judged.
 POISON_SECONDS, POISON_SLACK = 10, 2
+NEVER = "~"  # after all times
+
+
+def clock():
+    """The time, in a form that compares with those that the daemon tells."""
+    return datetime.now(timezone.utc).isoformat(timespec="microseconds")
+
+
+@dataclasses.dataclass
+class Definition:
+    """What a job's file says of another try from a reload on; the daemon takes it over between CALLED and DONE."""
+
+    retries: int | None  # None: there is no file
+    called: str = ""
+    done: str = NEVER
 
 
 @dataclasses.dataclass
@@ -60,6 +76,7 @@ class Seen:
     began_life: int = 0
     heard: bool = False  # it was told of with all its fields
     certain: bool = False  # an attempt was under way when its daemon was killed
+    repeats: bool = False  # it was lost, and another run is to take its place
     excused: bool = False  # nobody can know what became of it
     marks: list = dataclasses.field(default_factory=list)  # (word, scope) around it, crashes and its end among them
 
@@ -86,8 +103,7 @@ class Oracle:
         self.alone = {}  # ids under way of jobs that run one at a time
         self.closed_gates = set()
         self.loaded = set(jobs)
-        self.in_files = self.loaded  # those whose files are in their places now
-        self.away_since = {}  # of those whose files are not, by the clock: after the reload
+        self.definitions = {job.name: [Definition(job.retries)] for job in jobs.values()}
 
     # --- requests ---
 
@@ -134,6 +150,25 @@ class Oracle:
             sealed, promise = (group.sealed, group.sealed_by) if group else ("", 1)
         if sealed:
             violate(promise, f"{request}: {what}, but {sealed}")
+
+    # --- files ---
+
+    def redefined(self, job, is_there):
+        """The file of a job says something else, or IS_THERE no more; the daemon is about to be told."""
+        self.definitions[job.name].append(Definition(job.retries if is_there else None, clock()))
+
+    def reloaded(self):
+        """The daemon has read all files."""
+        now = clock()
+        for definitions in self.definitions.values():
+            for definition in definitions:
+                definition.done = min(definition.done, now)
+
+    def retries_at(self, name, when):
+        """All that the daemon may have taken for a job's Retries= at that time, with None for a job without a file."""
+        known = self.definitions[self.file_of(name)]
+        ends = [later.done for later in known[1:]] + [NEVER]
+        return {definition.retries for definition, end in zip(known, ends) if definition.called <= when <= end}
 
     # --- what is executed ---
 
@@ -284,17 +319,20 @@ class Oracle:
         # What nobody asked for by hand may be heard of only after the first one.
         if seen.error == "poison" and request.crashes + (not request.by_hand) < 2:
             violate(5, f"run {seen.id} of {request} ends as poison after {request.crashes} crashes")
-        if self.was_away(seen):
+        retries = self.retries_at(seen.job, seen.finished)
+        if retries == {None}:
             self.seal(request, f"its run {seen.id} had ended as {state} while the job was away")
         elif state != "lost":
             self.seal(request, f"its run {seen.id} had ended as {state}")
-        elif request.job.limit == 1 and seen.attempts > 0:
-            self.seal(request, f"its run {seen.id} was lost, and it has no Retries=")
+        else:
+            self.lost(seen, request, retries)
 
-    def was_away(self, seen):
-        """Whether the file of its job was away when it ended, and not only when that was heard of."""
-        name = self.file_of(seen.job)
-        return name not in self.in_files and seen.finished >= self.away_since.get(name, "")
+    def lost(self, seen, request, retries):
+        """A run was lost, when its job had one of these RETRIES: that, and nothing before or later, says what comes of it."""
+        is_over = [number is None or seen.attempts > number for number in retries]
+        if all(is_over) and seen.attempts > 0 and not request.damaged:
+            self.seal(request, f"its run {seen.id} was lost in attempt {seen.attempts}, and its job had no more Retries=")
+        seen.repeats = seen.certain and not any(is_over)
 
     def happened(self, event):
         """An event of the stream."""
@@ -408,18 +446,31 @@ class Oracle:
         self.damaged = self.damaged or damaged
         for request in self.requests.values():
             request.spent = 0
-            request.damaged |= damaged
+            if damaged:
+                self.damage(request)
         self.holders.clear()
         for seen in self.runs.values():
+            seen.repeats = False
             seen.excused = seen.excused or not seen.final
             if not seen.final:
                 seen.marks.append(("spoilt", ""))
+
+    @staticmethod
+    def damage(request):
+        """Its attempts, and when they began, may be garbled: a note's seal can't cover what changes while the run lives."""
+        request.damaged = True
+        request.streak = -100
+        if request.sealed_by == 5:
+            request.sealed, request.sealed_by = "", 1
 
     def begin(self, after, loaded):
         """The next daemon is about to be started, with the files of the jobs LOADED."""
         self.after = after
         self.life += 1
         self.loaded = loaded
+        self.reloaded()
+        for seen in self.runs.values():
+            seen.repeats &= self.file_of(seen.job) in loaded
         self.alone = {}
         # What a job that is no more had entered is not left.
         self.free(lambda scope, run: self.file_of(self.runs[run].job) not in loaded)
@@ -466,12 +517,7 @@ class Oracle:
         if request.sealed or not request.runs:
             return True
         last = max(request.runs, key=lambda seen: seen.id)
-        if last.state != "lost":
-            return False
-        job = request.job
-        if request.long or not last.certain or self.file_of(last.job) not in self.loaded:
-            return True
-        return max(last.attempts, request.begins) >= min(job.limit, job.retries + 1)
+        return last.state == "lost" and (request.long or not last.repeats)
 
     def open_requests(self):
         return [request for request in self.requests.values() if request.by_hand and not self.is_done(request)]

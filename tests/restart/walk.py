@@ -5,7 +5,6 @@ import random
 import signal
 import subprocess
 import time
-from datetime import datetime, timezone
 
 import spoil
 from control import PATIENCE, Gone, Refused, Violation, parse, violate
@@ -35,7 +34,7 @@ class Walk:
         self.oracle = Oracle(self.jobs, self.resources)
         self.verbose = verbose
         self.history = []
-        self.in_files = self.oracle.in_files = set(self.jobs)  # whose file is in its place
+        self.in_files = set(self.jobs)  # whose file is in its place
         self.canaries = 0
         self.is_live = False  # the stream of events has begun
         self.disk_full = False
@@ -292,6 +291,7 @@ class Walk:
     def reload(self):
         try:
             self.lab.control.call("Manager.Reload")
+            self.oracle.reloaded()
         except Refused as error:
             if not self.disk_full:
                 raise Violation(0, f"a reload is refused: {error}") from None
@@ -301,15 +301,15 @@ class Walk:
         if name in self.in_files:
             os.rename(self.lab.path(f"jobs/{name}.job"), self.lab.path(f"aside/{name}.job"))
             self.in_files.discard(name)
+            self.oracle.redefined(self.jobs[name], False)
         self.reload()
-        self.oracle.away_since.setdefault(name, datetime.now(timezone.utc).isoformat(timespec="microseconds"))
 
     def step_back(self, name):
         """Puts it back as it was."""
         if name not in self.in_files:
             os.rename(self.lab.path(f"aside/{name}.job"), self.lab.path(f"jobs/{name}.job"))
             self.in_files.add(name)
-        self.oracle.away_since.pop(name, None)
+            self.oracle.redefined(self.jobs[name], True)
         self.reload()
 
     def step_change(self, name, field, value):
@@ -318,8 +318,12 @@ class Walk:
         job.max_retries = max(job.max_retries, job.retries)
         job.steady = job.steady and field == "description"
         setattr(job, field, value)
+        for member in job.members:
+            # Each attempt of the group begins them anew.
+            self.jobs[member].member_limit = max(self.jobs[member].member_limit, job.limit)
         if name in self.in_files:
             self.lab.write_job(name, job.text())
+            self.oracle.redefined(job, True)
         else:
             self.lab.write(f"aside/{name}.job", job.text())
         self.reload()
@@ -370,16 +374,23 @@ class Walk:
             self.lab.control.send("Runs.Start", job=name, params={"token": token})
         self.step_kill()
 
-    def step_killer(self, name, token):
-        """Starts a run that kills the daemon, again and again, until that is left alone."""
-        self.start(name, token)
-        request = self.oracle.request(name, token)
+    def start_unheard(self, name, token):
+        self.oracle.ask(name, token)
+        self.lab.control.send("Runs.Start", job=name, params={"token": token})
+        self.lab.peek_at_death()
+        raise Gone(name)
+
+    def step_killer(self, name, token, heard=True):
+        """Starts a run that kills the daemon, again and again, until that is left alone.
+
+        The daemon may die before its answer is read, or, where nobody has HEARD it, does.
+        """
+        request = self.oracle.request(name, token, True)
+        self.goes_well(lambda: self.start(name, token) if heard else self.start_unheard(name, token))
         while not self.oracle.is_done(request):
-            try:
-                self.wait(f"the end of {request}", lambda: self.oracle.is_done(request))
-            except Gone:
-                self.lose_life()
-                self.begin_life("crash")
+            self.goes_well(lambda: self.wait(f"the end of {request}", lambda: self.oracle.is_done(request)))
+        if not request.runs:
+            return
         begins = sum(other.begins for (_, key), other in self.oracle.requests.items() if key == token)
         last = max(request.runs, key=lambda seen: seen.id)
         if begins > 2:
