@@ -174,24 +174,38 @@ static void keep(RunKeeper *keeper, Run *run, RunEntered entered, usec_t now_boo
         run->noted = true;
 }
 
+/*
+ * RUN, which LEFT is the note of, has left what it had entered, and is told of as lost. Somebody may have cancelled it
+ * meanwhile, or removed its job.
+ */
+static void end_left(ActiveRuns *active, Slot *left, const Run *run)
+{
+        Slot *slot = find_note(active, run->id);
+
+        loop_defer(active->services->loop, &active->repeat);
+        if (run->unwanted != RUN_STOP_NONE || run->job->removed) {
+                left->repeat = REPEAT_NO;
+                active->n_repeats--;
+                free_note(active, run->id);
+                return;
+        }
+        /* The note stays until the other run has one. */
+        left->repeat = REPEAT_NOW;
+        if (slot) {
+                slot->n_resources = slot->entered_job = 0;
+                slot->repeat = REPEAT_NOW;
+        }
+}
+
 static void drop(RunKeeper *keeper, Run *run)
 {
         ActiveRuns *active = from_keeper(keeper);
         Slot *left = slots_left_find(&active->left, run->id);
 
-        if (left && left->repeat == REPEAT_AFTER_END) {
-                Slot *slot = find_note(active, run->id);
-
-                /* It was told of; the note stays until another run has taken its place. */
-                left->repeat = REPEAT_NOW;
-                if (slot) {
-                        slot->n_resources = slot->entered_job = 0;
-                        slot->repeat = REPEAT_NOW;
-                }
-                loop_defer(active->services->loop, &active->repeat);
-        } else if (run->noted || left) {
+        if (left && left->repeat == REPEAT_AFTER_END)
+                end_left(active, left, run);
+        else if (run->noted || left)
                 free_note(active, run->id);
-        }
         run->noted = false;
 }
 
@@ -268,26 +282,39 @@ static RunRequest slot_request(const Slot *slot, const Job *job)
         };
 }
 
-/* 0, or -ENOENT where the job was removed meanwhile, -ENOMEM. The lost run has no note afterwards. */
+static int run_again(ActiveRuns *active, const Slot *slot, Job *job)
+{
+        RunRequest request = slot_request(slot, job);
+
+        request.replaces = slot->id;
+        request.attempts = slot->attempts;
+        return scheduler_run(active->scheduler, job, &request, NULL);
+}
+
+/* Whether JOB has an attempt left. The run that takes the place of SLOT's begins with what JOB says now. */
+static bool has_attempts(const Slot *slot, const Job *job)
+{
+        unsigned retries = job->spec->job.retries;
+
+        return retries > 0 && slot->attempts <= retries;
+}
+
+/* 0, also where the job has no attempt left or is no more; -ENOMEM. The lost run has no note afterwards. */
 static int repeat_one(ActiveRuns *active, const Slot *slot)
 {
-        RunRequest request;
         Job *job;
         int r;
 
         /* An instance that was made on demand went with the run that was lost. */
         r = scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job);
         if (r >= 0) {
-                request = slot_request(slot, job);
-                request.replaces = slot->id;
-                request.attempts = slot->attempts;
-                r = scheduler_run(active->scheduler, job, &request, NULL);
+                r = has_attempts(slot, job) ? run_again(active, slot, job) : -ENOENT;
                 if (r < 0)
                         scheduler_release_job(active->scheduler, job);
         }
         /* It is there still where the new run ended before it was noted. */
         free_note(active, slot->id);
-        return r;
+        return r == -ENOENT ? 0 : r;
 }
 
 static void log_not_recovered(const Slot *slot, int error)
@@ -346,21 +373,21 @@ static void count_death(ActiveRuns *active, Slot *slot)
                 note->n_deaths = slot->n_deaths;
 }
 
-/* Whether a run may take the place of SLOT's, which JOB's Retries= leaves attempts for. */
-static bool may_repeat(const ActiveRuns *active, const Slot *slot, const Job *job)
+/* Whether another run can take the place of SLOT's; whether it may, its end decides. */
+static bool can_repeat(const ActiveRuns *active, const Slot *slot)
 {
-        unsigned retries = job->spec->job.retries;
-
         /* Where the note can't be changed, each daemon to come would do it again. */
-        return retries > 0 && slot->attempts <= retries && slot->has_params && !slot->over &&
-               slot->trigger != RUN_TRIGGER_GROUP && !mapped_file_is_stale(active->table.file);
+        return slot->has_params && !slot->over && slot->trigger != RUN_TRIGGER_GROUP &&
+               !mapped_file_is_stale(active->table.file);
 }
 
 static void set_end(LeftRun *left, const Slot *slot)
 {
         left->state = RUN_LOST;
         left->kind = "lost";
-        left->message = slot->over ? "the daemon ended before what it had entered was left" : "the daemon ended during it";
+        left->message = !slot->over                               ? "the daemon ended during it" :
+                        slot->n_resources > 0 || slot->entered_job ? "the daemon ended before what it had entered was left" :
+                                                                     "the daemon ended before it did, as it had been asked to";
         if (slot->n_deaths < POISON_DEATHS)
                 return;
         left->state = RUN_FAILED;
@@ -395,7 +422,7 @@ static void recover_one(ActiveRuns *active, Slot *slot)
         count_death(active, slot);
         set_end(&left, slot);
         /* Its note is to outlast its end. */
-        if (left.state == RUN_LOST && may_repeat(active, slot, job))
+        if (left.state == RUN_LOST && can_repeat(active, slot))
                 repeat_soon(active, slot, REPEAT_AFTER_END);
         request = slot_request(slot, job);
         r = scheduler_end_left(active->scheduler, job, &request, &left);

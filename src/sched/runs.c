@@ -71,7 +71,10 @@ static inline void recount(Scheduler *s, Run *run, const Counted *from, const Co
 
 static RunEntered entered_by(const Run *run)
 {
-        return run->guard ? guard_entered(run) : (RunEntered){};
+        RunEntered entered = run->guard ? guard_entered(run) : (RunEntered){};
+
+        entered.over = entered.over || run->unwanted != RUN_STOP_NONE;
+        return entered;
 }
 
 /*

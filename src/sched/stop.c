@@ -33,10 +33,13 @@ void stop_set_error(Run *run, RunStop stop, const char *message)
 
 void stop_run(Scheduler *s, Run *run, RunStop stop)
 {
+        if (run->unwanted == RUN_STOP_NONE) {
+                run->unwanted = stop;
+                if (run->noted)
+                        runs_note(s, run); /* the next daemon is not to try it again either */
+        }
         if (guard_is_exiting(run))
                 return; /* it has its state already */
-        if (run->unwanted == RUN_STOP_NONE)
-                run->unwanted = stop;
         switch (run->state) {
         case RUN_QUEUED:
         case RUN_RETRYING:

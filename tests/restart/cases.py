@@ -46,9 +46,29 @@ def _promise_1():
                                     steps=[_start("held", "a"), ("cancel", {"name": "held", "token": "a"})])
     yield "1-scheduled-and-killed", _case(Job("often", behaviour="flaky", retries=1, schedule=("Every=50ms",)),
                                           steps=[STOP, KILL, STOP, KILL, KILL, STOP])
+    for kind in ("exec", "pool", "worker"):
+        yield f"1-cancelled-and-killed-{kind}", _case(Job("held", kind, "slow", retries=2), steps=[
+            _start("held", "a"), ("cancel", {"name": "held", "token": "a"}), KILL, ("release", {"name": "held"})])
+    yield from _leaving()
     yield "1-grows", _case(Job("again", behaviour="flaky", retries=1, overlap="parallel", kind="http"),
                            steps=[step for i in range(150) for step in (
                                _starts("again", [f"{i}.{k}" for k in range(4)]), ("release", {"name": "again"}))] + [STOP])
+
+
+def _leaving():
+    """What comes of a lost run is decided when it has left what it had entered, whatever happened meanwhile."""
+    def change(retries):
+        return "change", {"name": "held", "field": "retries", "value": retries}
+
+    away, back = ("away", {"name": "held"}), ("back", {"name": "held"})
+    leave, cancel = ("leave", {"name": "held"}), ("cancel", {"name": "held", "token": "a"})
+    for name, retries, steps in (("nothing", 1, []), ("retries-raised", 0, [change(2)]), ("retries-lowered", 2, [change(0)]),
+                                 ("away", 2, [away]), ("away-and-back", 2, [away, back]),
+                                 ("retries-lowered-away", 2, [change(0), away]), ("cancel", 2, [cancel]),
+                                 ("cancel-kill", 2, [cancel, KILL])):
+        for kind in ("exec", "worker"):
+            yield f"1-left-after-{name}-{kind}", _case(Job("held", kind, "hold", retries=retries, guard="gated"),
+                                                       steps=[_start("held", "a"), KILL, *steps, leave, back, ("release", {"name": "held"})])
 
 
 def _promise_3():

@@ -19,7 +19,7 @@ class Job:
     overlap: str = "skip"
     timeout: str = ""
     uses: tuple = ()
-    guard: str = ""  # Enter= and Exit= of its own: "ok", or "fail" where it can't enter
+    guard: str = ""  # Enter= and Exit= of its own: "ok", "fail" where it can't enter, "gated" where a gate keeps it from leaving
     schedule: tuple = ()  # lines of [Schedule] besides Overlap=
     members: tuple = ()  # of a group: their names, which get its token
     group: str = ""  # of a member: the group's name
@@ -53,6 +53,10 @@ class Job:
     def has_gate(self):
         return self.has_notes and self.behaviour in STAYING
 
+    def gates(self, name):
+        """Those at which a command of NAME waits, the job or an instance of it."""
+        return [name] * self.has_gate + [name + ".exit"] * (self.guard == "gated")
+
     @property
     def is_alone(self):
         """Whether two of its runs must never be under way at a time. Members of groups don't look at Overlap=skip."""
@@ -73,7 +77,8 @@ class Job:
             if value:
                 job.append(f"{key}={value}")
         if self.guard:
-            job += ["Enter=act enter job" + (" fail" if self.guard == "fail" else ""), "Exit=act exit job"]
+            job += ["Enter=act enter job" + (" fail" if self.guard == "fail" else ""),
+                    "Exit=act exit job" + (" gated" if self.guard == "gated" else "")]
         schedule = ["[Schedule]", f"Overlap={self.overlap}", *self.schedule]
         publish = ["[Publish]", f"File={self.publish}"] if self.publish else []
         return "\n".join(job + schedule + getattr(self, "_" + self.kind)() + publish) + "\n"

@@ -77,6 +77,7 @@ class Seen:
     heard: bool = False  # it was told of with all its fields
     certain: bool = False  # an attempt was under way when its daemon was killed
     repeats: bool = False  # it was lost, and another run is to take its place
+    called_off: tuple = ()  # somebody cancelled it, between these times: then it is not tried again
     excused: bool = False  # nobody can know what became of it
     marks: list = dataclasses.field(default_factory=list)  # (word, scope) around it, crashes and its end among them
 
@@ -330,8 +331,10 @@ class Oracle:
     def lost(self, seen, request, retries):
         """A run was lost, when its job had one of these RETRIES: that, and nothing before or later, says what comes of it."""
         is_over = [number is None or seen.attempts > number for number in retries]
+        if seen.called_off and seen.finished > seen.called_off[0]:
+            is_over = [True] if seen.finished > seen.called_off[1] else is_over + [True]
         if all(is_over) and seen.attempts > 0 and not request.damaged:
-            self.seal(request, f"its run {seen.id} was lost in attempt {seen.attempts}, and its job had no more Retries=")
+            self.seal(request, f"its run {seen.id} was lost in attempt {seen.attempts}, and its job had no more Retries=, or it was cancelled")
         seen.repeats = seen.certain and not any(is_over)
 
     def happened(self, event):
@@ -404,6 +407,8 @@ class Oracle:
                 continue
             seen.marks.append(("crash", ""))
             request = seen.request
+            # A stop calls off what was to be tried again.
+            seen.certain &= not in_stop
             if seen.excused:
                 continue
             if not request or self.life not in (seen.life, seen.began_life):

@@ -10,7 +10,7 @@ import spoil
 from control import PATIENCE, Gone, Refused, Violation, parse, violate
 from jobs import Job, resources_text
 from lab import BUILD, Lab, eventually
-from oracle import FINAL, Oracle
+from oracle import FINAL, NEVER, Oracle, clock
 from server import Server
 
 STATE_BYTES_MAX = 256 * 1024  # of state/active-runs, with the few runs at a time that there are here
@@ -44,9 +44,9 @@ class Walk:
         self.lab.write("takt.conf", f"[Daemon]\n{settings}\n{resources_text(self.resources)}")
         for job in self.jobs.values():
             self.lab.write_job(job.name, job.text())
-            for name in self.names(job) if job.has_gate else ():
-                self.lab.make_gate(name)
-                self.oracle.closed_gates.add(name)
+            for gate in [gate for name in self.names(job) for gate in job.gates(name)]:
+                self.lab.make_gate(gate)
+                self.oracle.closed_gates.add(gate)
 
     @staticmethod
     def names(job):
@@ -241,12 +241,28 @@ class Walk:
         request = self.oracle.request(name, token)
         request.cancelled = True
         self.read_events()
-        runs = [seen.id for seen in request.runs if not seen.final and seen.life == self.oracle.life]
+        runs = [seen for seen in request.runs if not seen.final]
         if runs:
-            try:
-                self.lab.control.call_all("Runs.Cancel", "runs", runs=runs)
-            except Refused:
-                pass  # it has ended and is forgotten
+            self.cancel(runs, runs=[seen.id for seen in runs])
+
+    def cancel(self, known, **what):
+        """Cancels WHAT; KNOWN are the runs of which it is certain that they are meant."""
+        called, done = clock(), NEVER
+        try:
+            self.lab.control.call_all("Runs.Cancel", "runs", **what)
+            done = clock()
+        except Refused:
+            pass  # one has ended and is forgotten
+        for seen in known:
+            seen.called_off = seen.called_off or (called, done)
+
+    def step_leave(self, name):
+        """Lets what was lost leave what it had entered, and sees to it that it does."""
+        left = [seen for seen in self.oracle.runs.values() if seen.job == name and not seen.final]
+        gates = [gate for gate in self.gates_of(name) if gate.endswith(".exit")]
+        self.let_go(gates)
+        self.wait(f"the ends of lost runs of {name}", lambda: all(seen.final for seen in left))
+        self.hold_back(gates)
 
     def step_release(self, name):
         """Lets those who wait at the gate of a job or of a group's members, and who come, go on; then shuts it again."""
@@ -263,7 +279,7 @@ class Walk:
         return any(other.stays and not other.has_gate for other in [job, *map(self.oracle.job_of, job.members)])
 
     def gates_of(self, name):
-        return [gate for gate in (name, *self.oracle.job_of(name).members) if gate in self.lab.gates]
+        return [gate for job in (name, *self.oracle.job_of(name).members) for gate in (job, job + ".exit") if gate in self.lab.gates]
 
     def let_go(self, gates):
         for gate in gates:
@@ -464,7 +480,8 @@ class Walk:
             request.cancelled |= request.job in jobs
         patterns = [job.name + "*" for job in jobs]
         if patterns:
-            self.lab.control.call_all("Runs.Cancel", "runs", jobs=patterns)
+            known = [seen for seen in self.oracle.runs.values() if not seen.final and self.oracle.job_of(seen.job) in jobs]
+            self.cancel(known, jobs=patterns)
 
     def complain(self, requests):
         for request in requests:

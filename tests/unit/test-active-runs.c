@@ -620,6 +620,72 @@ static void test_death_at_the_start(_unused_ void **state)
         world_free(w);
 }
 
+/* --- while a lost run leaves what it had entered --- */
+
+static void leave_changed(World *w, _unused_ uint64_t id)
+{
+        JobSpec *spec = make_spec("enters", "[Job]\nType=sleep\nUse=two\nEnter=in\nExit=out\n[Schedule]\nOverlap=parallel\n");
+
+        spec->kind = &fake_kind;
+        scheduler_change_job(w->scheduler, scheduler_find_job(w->scheduler, "enters"), spec);
+        job_spec_unref(spec);
+}
+
+static void leave_cancelled_and_die(World *w, uint64_t id)
+{
+        cancel(w, id);
+        die(w);
+        live(w);
+}
+
+static void leave_removed(World *w, _unused_ uint64_t id)
+{
+        scheduler_remove_job(w->scheduler, scheduler_find_job(w->scheduler, "enters"));
+}
+
+static void leave_removed_and_back(World *w, uint64_t id)
+{
+        leave_removed(w, id);
+        add_job(w, "enters");
+}
+
+static void leave_alone(_unused_ World *w, _unused_ uint64_t id)
+{
+}
+
+/* Whether another run takes the place of a lost one is decided when that has left, and not before. */
+static void test_what_comes_while_a_lost_run_leaves(_unused_ void **state)
+{
+        static const struct {
+                void (*come)(World *w, uint64_t id);
+                unsigned n_executions;
+        } ways[] = {
+                { leave_alone, 2 },   { leave_removed_and_back, 2 },  { leave_changed, 1 },
+                { leave_removed, 1 }, { leave_cancelled_and_die, 1 }, { cancel, 1 },
+        };
+
+        for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+                World *w = world_new();
+                uint64_t id;
+
+                live(w);
+                id = run(w, "enters");
+                pass(w, 5 * SEC);
+                assert_int_equal(w->executions[id], 1);
+                die(w);
+                live(w);
+                assert_false(told_of(id)->has_ended);
+                ways[i].come(w, id);
+                pass(w, 60 * SEC);
+                assert_int_equal(told_of(id)->state, RUN_LOST);
+                assert_int_equal(w->executions[id], ways[i].n_executions);
+                stop(w);
+                assert_nothing_is_left(w);
+                stop(w);
+                world_free(w);
+        }
+}
+
 /* --- a file that is not as it was written --- */
 
 static const char often_text[] = "often\0{}"; /* in the slot of a run of it */
@@ -781,6 +847,7 @@ int main(void)
                 RUN(test_poison),
                 RUN(test_no_poison),
                 RUN(test_death_at_the_start),
+                RUN(test_what_comes_while_a_lost_run_leaves),
                 RUN(test_no_bit_is_believed),
                 RUN(test_lives_at_random),
         };
