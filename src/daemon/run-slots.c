@@ -10,17 +10,21 @@
 #include "json/json.h"
 #include "sched/run-id.h"
 
-static const char magic[16] = "takt active 3\n";
+static const char magic[16] = "takt active 4\n";
 
 _Static_assert(sizeof(Slot) == 512, "slots of 512 bytes don't straddle pages");
 _Static_assert(SLOT_TEXT_SIZE > JOB_NAME_MAX + sizeof("{}"), "each name fits");
 _Static_assert(SLOT_HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
 
 /* Of what run ID is to do. base/seal.h is for lines, and slower: this is made at each start of a run. */
-static uint32_t make_seal(uint64_t id, const char *job, size_t job_len, const char *params, size_t params_len)
+static uint32_t make_seal(const Slot *slot, uint64_t id, const char *job, size_t job_len, const char *params, size_t params_len)
 {
+        const uint64_t due = hash_word(slot->scheduled_realtime, slot->cause);
+        const uint64_t from = hash_word(slot->origin, slot->replaces);
+        const uint64_t bytes = (uint64_t)slot->trigger | (uint64_t)slot->event_depth << 8 | (uint64_t)slot->has_params << 16;
         uint64_t hash = hash_word(hash_text(job, job_len), hash_text(params, params_len)) + id;
 
+        hash = hash_word(hash_word(hash, due), from + bytes);
         return (uint32_t)(hash ^ hash >> 32);
 }
 
@@ -36,7 +40,7 @@ void slot_write_text(Slot *slot, uint64_t id, const char *job, const char *param
         memcpy(slot->text, job, job_len + 1);
         memcpy(slot->text + job_len + 1, params, params_len + 1);
         /* Of what was copied, as the copy may not be in the cache yet. */
-        slot->seal = make_seal(id, job, job_len, params, params_len);
+        slot->seal = make_seal(slot, id, job, job_len, params, params_len);
 }
 
 /* --- the table --- */
@@ -101,7 +105,7 @@ static bool is_sealed(const Slot *slot)
         const size_t params_len = strnlen(params, room);
 
         /* Where the text has no end, there is no room for another one. */
-        return params_len < room && slot->seal == make_seal(slot->id, slot->text, job_len, params, params_len);
+        return params_len < room && slot->seal == make_seal(slot, slot->id, slot->text, job_len, params, params_len);
 }
 
 static bool is_sane(const Slot *slot)

@@ -41,7 +41,7 @@ typedef struct Slot {
         uint64_t origin;           /* as in a Run */
         uint64_t replaces;         /* the lost run whose place it took; 0: none */
         uint32_t attempts;
-        uint32_t seal;       /* of the id and the text: slot_write_text() */
+        uint32_t seal;       /* of all that stays as it is: slot_write_text() */
         uint8_t trigger;
         uint8_t event_depth;
         uint8_t has_params;
@@ -64,8 +64,9 @@ static inline const char *slot_params(const Slot *slot)
 }
 
 /*
- * Writes what run ID of JOB is to do, under a seal: what a garbled slot asks for must not be executed. Each name fits;
- * PARAMS (NULL: {}) may not, which has_params says.
+ * Writes what run ID of JOB is to do, and seals it with what SLOT says of its due time and its cause: what a garbled slot
+ * asks for must not be executed. Each name fits; PARAMS (NULL: {}) may not, which has_params says. What changes while the
+ * run lives can't be sealed, as the daemon may end between two writes.
  */
 void slot_write_text(Slot *slot, uint64_t id, const char *job, const char *params);
 

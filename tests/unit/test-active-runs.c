@@ -690,19 +690,36 @@ static void test_what_comes_while_a_lost_run_leaves(_unused_ void **state)
 
 static const char often_text[] = "often\0{}"; /* in the slot of a run of it */
 
-/* Turns bit I of run ID's slot: of the id, or of what it is to do. */
+/* What of a slot stays as it is: the id, when and why the run was due, and what it is to do. */
+static const struct {
+        size_t offset, n;
+} sealed[] = {
+        { offsetof(Slot, id), sizeof(uint64_t) },
+        { offsetof(Slot, scheduled_realtime), sizeof(uint64_t) },
+        { offsetof(Slot, cause), sizeof(uint64_t) },
+        { offsetof(Slot, origin), sizeof(uint64_t) },
+        { offsetof(Slot, replaces), sizeof(uint64_t) },
+        { offsetof(Slot, trigger), 1 },
+        { offsetof(Slot, event_depth), 1 },
+        { offsetof(Slot, has_params), 1 },
+        { offsetof(Slot, text), sizeof(often_text) },
+};
+
+/* Turns bit I of run ID's slot, of those bytes. */
 static void flip(const World *w, uint64_t id, size_t i)
 {
         _cleanup_free_ char *path = path_join(w->directory, "active-runs");
         _cleanup_buffer_ Buffer file = BUFFER_NULL;
-        char *slot, *text, *byte;
+        char *slot, *byte;
+        size_t part = 0;
 
         assert_int_equal(read_plain_file(path, 1U << 20, &file), 0);
         for (slot = file.data + SLOT_HEADER_SIZE; memcmp(slot, &id, sizeof(id)) != 0; slot += sizeof(Slot))
                 assert_true(slot + sizeof(Slot) < file.data + file.len);
-        text = slot + offsetof(Slot, text);
-        assert_memory_equal(text, often_text, sizeof(often_text));
-        byte = i < 8 * sizeof(id) ? slot + i / 8 : text + (i / 8 - sizeof(id));
+        assert_memory_equal(slot + offsetof(Slot, text), often_text, sizeof(often_text));
+        for (; i >= 8 * sealed[part].n; part++)
+                i -= 8 * sealed[part].n;
+        byte = slot + sealed[part].offset + i / 8;
         *byte = (char)(*byte ^ 1 << i % 8);
         assert_int_equal(write_file_atomic(path, file.data, file.len, 0600, false), 0);
 }
@@ -734,9 +751,12 @@ static void live_after_flip(size_t i, unsigned *ret_lost, unsigned *ret_executio
 static void test_no_bit_is_believed(_unused_ void **state)
 {
         unsigned all_lost, all_executions, n_lost, n_executions;
+        size_t n = 0;
 
+        for (size_t i = 0; i < ARRAY_SIZE(sealed); i++)
+                n += sealed[i].n;
         live_after_flip(SIZE_MAX, &all_lost, &all_executions);
-        for (size_t i = 0; i < 8 * (sizeof(uint64_t) + sizeof(often_text)); i++) {
+        for (size_t i = 0; i < 8 * n; i++) {
                 live_after_flip(i, &n_lost, &n_executions);
                 assert_int_equal(n_lost, all_lost - 1);
                 assert_int_equal(n_executions, all_executions - 1);
