@@ -33,6 +33,15 @@ static usec_t gap_after(const Job *job, const ScheduleNow *now, const Occurrence
         return usec_sub(after.due_boottime, next->due_boottime);
 }
 
+bool occurrence_is_armed(const Job *job, const Occurrence *o)
+{
+        if (!timer_is_armed(&job->timer) || job->next_realtime == USEC_INFINITY ||
+            job->next_on_wall != (o->clock == SCHEDULE_CLOCK_WALL))
+                return false;
+        /* A delay that ends with what Exclude= covers stands on the wall clock, too. */
+        return job->next_realtime == o->scheduled_realtime || (!job->next_on_wall && job->next_boottime == o->due_boottime);
+}
+
 static void arm_for(Scheduler *s, Job *job, const ScheduleNow *now, const Occurrence *next)
 {
         usec_t due = next->due_boottime;
@@ -40,7 +49,7 @@ static void arm_for(Scheduler *s, Job *job, const ScheduleNow *now, const Occurr
 
         if (spread_applies(&job->spec->schedule)) {
                 /* One that is computed anew keeps its place. */
-                bool same = timer_is_armed(&job->timer) && job->next_realtime == next->scheduled_realtime;
+                bool same = occurrence_is_armed(job, next);
 
                 delay = spread_delay(s, job, due, gap_after(job, now, next), same ? job->next_jitter : USEC_INFINITY);
                 due = usec_add(usec_add(due, delay.jitter), delay.slack);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "sched/outlook.h"
 
+#include "sched/occurrence.h"
 #include "sched/spread.h"
 
 /* From O to what comes after it, which STATE looks for. */
@@ -31,15 +32,12 @@ static void foresee_delay(Scheduler *s, const Job *job, usec_t gap, JobOutlook *
         }
 }
 
-static bool is_armed(const Job *job, const Occurrence *occurrence)
-{
-        return timer_is_armed(&job->timer) && job->next_realtime == occurrence->scheduled_realtime;
-}
-
 /* STATE is behind O. */
 static void add_delay(Scheduler *s, const Job *job, const ScheduleState *state, const ScheduleNow *now, JobOutlook *o)
 {
-        if (is_armed(job, &o->time.occurrence)) {
+        if (occurrence_is_armed(job, &o->time.occurrence)) {
+                /* All who tell of it tell the same. */
+                o->time.occurrence.scheduled_realtime = job->next_realtime;
                 o->decided = true;
                 o->jitter = job->next_jitter;
                 o->slack = usec_sub(job->timer.due_boottime, usec_add(job->next_boottime, job->next_jitter));

@@ -584,6 +584,43 @@ static void test_outlook_of_delays(_unused_ void **state)
         check_outlook("TimeZone=UTC\nOnCalendar=*:0/15\nAccuracySec=10min\n", true);
 }
 
+/*
+ * The two clocks are read one after the other: what an interval's time is on the wall clock differs by some microseconds
+ * each time. That is no other occurrence: what was drawn for it is shown, and kept where it is computed anew.
+ */
+static void check_drawn_is_kept(const char *keys)
+{
+        Fixture *f = fixture_new(&(SchedulerLimits){ .seed = 7 });
+        Job *job = add(f, "j", keys);
+        usec_t jitter, begin;
+        JobOutlook outlook;
+        OutlookEnd end;
+
+        engine_pass(&f->engine, 1);
+        jitter = job->next_jitter;
+        begin = job_next_begin_realtime(job);
+        for (int i = 0; i < 3; i++) {
+                f->engine.clock.now_realtime += i == 1 ? -5 : 3;
+                assert_int_equal(scheduler_job_outlook(f->engine.scheduler, job, &outlook, 1, &end), 1);
+                assert_true(outlook.decided);
+                assert_int_equal(outlook.jitter, jitter);
+                assert_int_equal(job_outlook_earliest(&outlook), begin);
+        }
+        scheduler_wall_clock_changed(f->engine.scheduler);
+        assert_int_equal(job->next_jitter, jitter);
+        fixture_free(f);
+}
+
+static void test_drawn_is_kept(_unused_ void **state)
+{
+        check_drawn_is_kept("Every=1h\nRandomizedDelaySec=30min\n");
+        check_drawn_is_kept("Every=1h\nRandomizedDelaySec=30min\nAccuracySec=1min\n");
+        check_drawn_is_kept("Every=1h\nExclude=*-*-* 09:*\nTimeZone=UTC\nRandomizedDelaySec=30min\n");
+        check_drawn_is_kept("OnStartup=1h\nRandomizedDelaySec=30min\n");
+        check_drawn_is_kept("After=1h\nRandomizedDelaySec=30min\n");
+        check_drawn_is_kept("TimeZone=UTC\nOnCalendar=hourly\nRandomizedDelaySec=30min\n");
+}
+
 /* Between its scheduled time and the one that it is put off to, a job waits for what is to come, and not for what is past. */
 static void test_next_is_put_off(_unused_ void **state)
 {
@@ -1357,7 +1394,7 @@ int main(void)
                 RUN(test_resume_makes_up),
                 RUN(test_jitter),
                 RUN(test_fixed_jitter),
-                RUN(test_outlook_of_delays), RUN(test_next_is_put_off), RUN(test_lateness_after_restart), RUN(test_slack),
+                RUN(test_outlook_of_delays), RUN(test_drawn_is_kept), RUN(test_next_is_put_off), RUN(test_lateness_after_restart), RUN(test_slack),
                 RUN(test_coalescing),
                 RUN(test_wrong_century),
                 RUN(test_step_forward),
