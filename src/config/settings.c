@@ -4,6 +4,7 @@
 #include <grp.h>
 #include <unistd.h>
 
+#include "base/loopback.h"
 #include "base/string-util.h"
 
 #define SETTING(member, type_) .type = &config_type_##type_, .offset = offsetof(Settings, member)
@@ -44,8 +45,27 @@ static void clear_group(_unused_ const ConfigKey *key, void *target)
 
 static const ConfigType config_type_group = { "GROUP", .parse = parse_group, .clear = clear_group };
 
+/* What the daemon could not listen on is refused here, with its place. */
+static int parse_listen(const ConfigKey *key, const char *value, const ConfigSite *site, void *target)
+{
+        LoopbackAddress address;
+        const char *problem;
+        size_t offset;
+
+        if (loopback_address_parse(value, &address, &problem, &offset) < 0)
+                return config_item_error(site->item, site->report, offset, "%s", problem);
+        return config_type_string.parse(key, value, site, target);
+}
+
+static void clear_listen(const ConfigKey *key, void *target)
+{
+        config_type_string.clear(key, target);
+}
+
+static const ConfigType config_type_listen = { "ADDRESS", .parse = parse_listen, .clear = clear_listen };
+
 static const ConfigKey settings_keys[] = {
-        { "Listen", SETTING(listen, string),
+        { "Listen", SETTING(listen, listen),
           .help = "Where the status pages /healthz and /metrics are served: 127.0.0.1:PORT, [::1]:PORT or the path of a UNIX socket. Off unless set." },
         { "MaxRuns", SETTING(max_runs, unsigned), .min = 1, .max = 10000000, .default_value = "10000",
           .help = "The most runs of all jobs that are under way at a time; others wait." },
@@ -88,36 +108,60 @@ Settings *settings_free(Settings *settings)
         return NULL;
 }
 
-int settings_load(const char *path, ConfigReport *report, Settings **ret)
+static int refuse_unknown_sections(const ConfigItems *items, ConfigReport *report)
 {
-        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
-        _cleanup_(settings_freep) Settings *settings = new0(Settings, 1);
-        int r;
+        int r = 0;
 
-        if (!settings)
-                return -ENOMEM;
-        r = config_section_init(&settings_section, settings);
-        if (r >= 0 && access(path, F_OK) == 0)
-                r = config_parse_file_with_dropins(path, &items, report);
-        if (r == -ENOMEM)
-                return r;
-        for (size_t i = 0; i < items.n; i++) {
-                int k = streq(items.items[i].section, settings_section.name) ?
-                                config_section_apply(&settings_section, &items.items[i], settings, report) : 0;
-
-                if (k == -ENOMEM)
-                        return k;
-                r = r < 0 ? r : k;
-        }
-        for (size_t i = 0; i < items.n_heads; i++) {
-                const ConfigItem *head = &items.heads[i];
+        for (size_t i = 0; i < items->n_heads; i++) {
+                const ConfigItem *head = &items->heads[i];
 
                 if (!startswith(head->section, SETTINGS_RESOURCE_PREFIX) && !streq(head->section, settings_section.name))
                         r = config_item_key_error(head, report, "there is no section [%s]; takt.conf has [%s] and [%sNAME]",
                                                   head->section, settings_section.name, SETTINGS_RESOURCE_PREFIX);
         }
+        return r;
+}
+
+int settings_load_items(const ConfigItems *items, ConfigReport *report, Settings **ret)
+{
+        _cleanup_(settings_freep) Settings *settings = new0(Settings, 1);
+        int r, k;
+
+        if (!settings)
+                return -ENOMEM;
+        r = config_section_init(&settings_section, settings);
         if (r < 0)
                 return r;
+        for (size_t i = 0; i < items->n; i++) {
+                k = streq(items->items[i].section, settings_section.name) ?
+                                config_section_apply(&settings_section, &items->items[i], settings, report) : 0;
+                if (k == -ENOMEM)
+                        return k;
+                r = r < 0 ? r : k;
+        }
+        k = refuse_unknown_sections(items, report);
+        if (r < 0 || k < 0)
+                return r < 0 ? r : k;
+        *ret = TAKE_PTR(settings);
+        return 0;
+}
+
+int settings_read(const char *path, ConfigItems *items, ConfigReport *report)
+{
+        return access(path, F_OK) == 0 ? config_parse_file_with_dropins(path, items, report) : 0;
+}
+
+int settings_load(const char *path, ConfigReport *report, Settings **ret)
+{
+        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+        _cleanup_(settings_freep) Settings *settings = NULL;
+        int r = settings_read(path, &items, report), k;
+
+        if (r == -ENOMEM)
+                return r;
+        k = settings_load_items(&items, report, &settings);
+        if (r < 0 || k < 0)
+                return k == -ENOMEM || r >= 0 ? k : r;
         *ret = TAKE_PTR(settings);
         return 0;
 }

@@ -82,10 +82,8 @@ static const char *remark_of(const ConfigReport *report)
 int daemon_load_settings(Daemon *d)
 {
         ConfigReport report = CONFIG_REPORT_NULL;
-        int r = settings_load(d->environment->config_file, &report, &d->settings);
+        int r = resource_set_load_with_settings(d->environment->config_file, &report, &d->settings, &d->resources);
 
-        if (r >= 0)
-                r = resource_set_load(d->environment->config_file, &report, &d->resources);
         log_report(&report);
         config_report_deinit(&report);
         return r;
@@ -243,9 +241,7 @@ int daemon_reload(ApiReloadDone done, void *done_userdata, void *userdata)
         service_manager_reloading(d->manager);
         d->reload_done = done;
         d->reload_userdata = done_userdata;
-        r = settings_load(d->environment->config_file, &d->settings_report, &d->new_settings);
-        if (r >= 0)
-                r = resource_set_load(d->environment->config_file, &d->settings_report, &d->new_resources);
+        r = resource_set_load_with_settings(d->environment->config_file, &d->settings_report, &d->new_settings, &d->new_resources);
         if (r >= 0) {
                 /* What is known of zones may be another. */
                 zone_forget();

@@ -105,17 +105,22 @@ static void on_signal(_unused_ SignalSource *source, _unused_ int signo, void *u
                 scheduler_cancel(r->engine.scheduler, run);
 }
 
+static void print_problems(const ConfigReport *report)
+{
+        for (size_t i = 0; i < report->n; i++) {
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+                if (config_problem_format(&report->problems[i], &text) >= 0)
+                        fprintf(stderr, "%s\n", text.data);
+        }
+}
+
 static int load(const char *path, JobSpec **ret)
 {
         ConfigReport report = CONFIG_REPORT_NULL;
         int r = job_spec_load_file(path, &report, ret);
 
-        for (size_t i = 0; i < report.n; i++) {
-                _cleanup_buffer_ Buffer text = BUFFER_NULL;
-
-                if (config_problem_format(&report.problems[i], &text) >= 0)
-                        fprintf(stderr, "%s\n", text.data);
-        }
+        print_problems(&report);
         config_report_deinit(&report);
         if (r == -ENOTSUP)
                 fprintf(stderr, "%s: this template can't run as it is; run a link to it, with an instance in its name\n", path);
@@ -161,11 +166,8 @@ static int runner_init(Runner *r)
         k = find_state_directory(r);
         if (k < 0)
                 return k;
-        k = settings_load(config, &report, &r->settings);
-        if (k >= 0)
-                k = resource_set_load(config, &report, &resources);
-        for (size_t i = 0; i < report.n; i++)
-                log_error("%s:%u: %s", report.problems[i].file, report.problems[i].line, report.problems[i].message);
+        k = resource_set_load_with_settings(config, &report, &r->settings, &resources);
+        print_problems(&report);
         config_report_deinit(&report);
         if (k >= 0)
                 k = engine_init(&r->engine, r->environment, r->settings, r->state_directory, false);

@@ -313,10 +313,8 @@ static int load_settings(const char *path, Checked *file, ConfigReport *report)
 {
         _cleanup_(settings_freep) Settings *settings = NULL;
         _cleanup_(resource_set_deinit) ResourceSet resources = {};
-        int r = settings_load(path, report, &settings);
+        int r = resource_set_load_with_settings(path, report, &settings, &resources);
 
-        if (r >= 0)
-                r = resource_set_load(path, report, &resources);
         if (r < 0)
                 return r;
         file->mentions = resources.mentions;

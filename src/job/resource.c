@@ -151,28 +151,86 @@ static int apply_item(ResourceSet *set, const ConfigItem *item, ConfigReport *re
         return r;
 }
 
-int resource_set_load(const char *path, ConfigReport *report, ResourceSet *ret)
+/* Each section makes a resource, also one whose keys are wrong. */
+static int add_resources(ResourceSet *set, const ConfigItems *items, ConfigReport *report)
 {
-        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
-        _cleanup_(resource_set_deinit) ResourceSet set = {};
         int r = 0;
 
-        if (access(path, F_OK) == 0)
-                r = config_parse_file_with_dropins(path, &items, report);
-        for (size_t i = 0; i < items.n_heads && r != -ENOMEM; i++)
-                if (startswith(items.heads[i].section, SETTINGS_RESOURCE_PREFIX)) {
-                        int k = add_resource(&set, &items.heads[i], report);
+        for (size_t i = 0; i < items->n_heads && r != -ENOMEM; i++)
+                if (startswith(items->heads[i].section, SETTINGS_RESOURCE_PREFIX)) {
+                        int k = add_resource(set, &items->heads[i], report);
 
                         r = k < 0 ? k : r;
                 }
-        for (size_t i = 0; i < items.n && r >= 0; i++)
-                if (startswith(items.items[i].section, SETTINGS_RESOURCE_PREFIX))
-                        r = apply_item(&set, &items.items[i], report);
+        return r;
+}
+
+/* Whether ITEM is of a resource that add_resources() has made; the names of the others were refused. */
+static bool is_of_resource(const ResourceSet *set, const ConfigItem *item)
+{
+        const char *name = startswith(item->section, SETTINGS_RESOURCE_PREFIX);
+
+        for (size_t i = 0; name && i < set->n; i++)
+                if (streq(set->resources[i]->name, name))
+                        return true;
+        return false;
+}
+
+static int resource_set_load_items(const ConfigItems *items, ConfigReport *report, ResourceSet *ret)
+{
+        _cleanup_(resource_set_deinit) ResourceSet set = {};
+        int r = add_resources(&set, items, report);
+
+        for (size_t i = 0; i < items->n && r != -ENOMEM; i++) {
+                int k = is_of_resource(&set, &items->items[i]) ? apply_item(&set, &items->items[i], report) : 0;
+
+                r = k < 0 ? k : r;
+        }
         if (r < 0)
                 return r;
         if (set.n > 0)
                 qsort(set.resources, set.n, sizeof(*set.resources), compare_names);
         *ret = set;
+        set = (ResourceSet){};
+        return 0;
+}
+
+int resource_set_load(const char *path, ConfigReport *report, ResourceSet *ret)
+{
+        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+        int r = settings_read(path, &items, report);
+
+        return r < 0 ? r : resource_set_load_items(&items, report, ret);
+}
+
+/* All that is wrong with a file is told at once, in the order of its lines. */
+static void hand_on_problems(ConfigReport *found, ConfigReport *report)
+{
+        config_report_sort(found);
+        for (size_t i = 0; i < found->n; i++)
+                config_report_add_copy(report, &found->problems[i]);
+        report->n_dropped += found->n_dropped;
+}
+
+int resource_set_load_with_settings(const char *path, ConfigReport *report, Settings **ret_settings, ResourceSet *ret_set)
+{
+        _cleanup_(config_items_deinit) ConfigItems items = CONFIG_ITEMS_NULL;
+        _cleanup_(config_report_deinit) ConfigReport found = CONFIG_REPORT_NULL;
+        _cleanup_(resource_set_deinit) ResourceSet set = {};
+        _cleanup_(settings_freep) Settings *settings = NULL;
+        int parts[3] = { settings_read(path, &items, &found) }, r = 0;
+
+        if (parts[0] != -ENOMEM)
+                parts[1] = settings_load_items(&items, &found, &settings);
+        if (parts[0] != -ENOMEM && parts[1] != -ENOMEM)
+                parts[2] = resource_set_load_items(&items, &found, &set);
+        for (size_t i = 0; i < ARRAY_SIZE(parts) && r != -ENOMEM; i++)
+                r = parts[i] < 0 ? parts[i] : r;
+        hand_on_problems(&found, report);
+        if (r < 0)
+                return r;
+        *ret_settings = TAKE_PTR(settings);
+        *ret_set = set;
         set = (ResourceSet){};
         return 0;
 }

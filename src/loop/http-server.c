@@ -7,7 +7,6 @@
  */
 #include "loop/http-server.h"
 
-#include <arpa/inet.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/http.h>
@@ -21,6 +20,7 @@
 
 #include "base/file.h"
 #include "base/list.h"
+#include "base/loopback.h"
 #include "base/socket.h"
 #include "base/string-util.h"
 
@@ -302,55 +302,19 @@ static int listen_unix(HttpServer *server, const char *path)
         return add_listener(server, fd);
 }
 
-static int listen_host(HttpServer *server, const char *host, const char **ret_problem)
+static int listen_on(HttpServer *server, const char *path, const LoopbackAddress *address)
 {
-        struct in6_addr ipv6;
-        struct in_addr ipv4;
         int r;
 
-        if (streq(host, "localhost")) {
-                ipv4.s_addr = htonl(INADDR_LOOPBACK);
-                r = listen_ipv4(server, ipv4);
-                if (r < 0)
-                        return r;
-                r = listen_ipv6(server);
-                return r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL ? 0 : r;
-        }
-        if (inet_pton(AF_INET, host, &ipv4) == 1 && ntohl(ipv4.s_addr) >> 24 == IN_LOOPBACKNET)
-                return listen_ipv4(server, ipv4);
-        if (inet_pton(AF_INET6, host, &ipv6) == 1 && IN6_IS_ADDR_LOOPBACK(&ipv6))
-                return listen_ipv6(server);
-        *ret_problem = inet_pton(AF_INET, host, &ipv4) == 1 || inet_pton(AF_INET6, host, &ipv6) == 1 ?
-                               "only loopback addresses are listened on" :
-                               "the host is neither localhost nor a loopback address";
-        return -EINVAL;
-}
-
-static int listen_on(HttpServer *server, const char *address, const char **ret_problem)
-{
-        _cleanup_free_ char *copy = strdup(address);
-        char *host = copy, *colon;
-        uint64_t port;
-
-        if (!copy)
-                return -ENOMEM;
-        if (*address == '/')
-                return listen_unix(server, address);
-        colon = strrchr(copy, ':');
-        if (!colon || parse_uint64(colon + 1, &port) < 0 || port > UINT16_MAX) {
-                *ret_problem = "an address is HOST:PORT or the absolute path of a UNIX socket";
-                return -EINVAL;
-        }
-        *colon = '\0';
-        if (*host == '[' && colon[-1] == ']') {
-                colon[-1] = '\0';
-                host++;
-        } else if (strchr(host, ':')) {
-                *ret_problem = "an IPv6 address stands in brackets";
-                return -EINVAL;
-        }
-        server->port = (uint16_t)port;
-        return listen_host(server, host, ret_problem);
+        if (address->is_path)
+                return listen_unix(server, path);
+        server->port = address->port;
+        r = address->has_ipv4 ? listen_ipv4(server, address->ipv4) : 0;
+        if (r < 0 || !address->has_ipv6)
+                return r;
+        r = listen_ipv6(server);
+        /* Of both, one is enough. */
+        return address->has_ipv4 && (r == -EAFNOSUPPORT || r == -EADDRNOTAVAIL) ? 0 : r;
 }
 
 static int init_http(HttpServer *server)
@@ -375,10 +339,24 @@ static int init_http(HttpServer *server)
 int http_server_new(Loop *loop, const char *address, const HttpServerRoute *routes, size_t n_routes, void *userdata,
                     HttpServer **ret, const char **ret_problem)
 {
-        _cleanup_(http_server_freep) HttpServer *server = new0(HttpServer, 1);
+        _cleanup_(http_server_freep) HttpServer *server = NULL;
         const char *problem = NULL;
+        LoopbackAddress parsed;
+        size_t offset;
         int r;
 
+        r = loopback_address_parse(address, &parsed, &problem, &offset);
+        if (r >= 0 && parsed.is_path && *address != '/') {
+                problem = "the path of a UNIX socket is absolute";
+                r = -EINVAL;
+        }
+        if (r < 0) {
+                if (ret_problem)
+                        *ret_problem = problem;
+                return r;
+        }
+
+        server = new0(HttpServer, 1);
         if (!server)
                 return -ENOMEM;
         server->loop = loop;
@@ -392,12 +370,9 @@ int http_server_new(Loop *loop, const char *address, const HttpServerRoute *rout
         r = init_http(server);
         if (r < 0)
                 return r;
-        r = listen_on(server, address, &problem);
-        if (r < 0) {
-                if (problem && ret_problem)
-                        *ret_problem = problem;
+        r = listen_on(server, address, &parsed);
+        if (r < 0)
                 return r;
-        }
         *ret = TAKE_PTR(server);
         return 0;
 }

@@ -248,10 +248,25 @@ static int parse_seed(const char *text, uint64_t *ret)
         return 0;
 }
 
+/* Where the settings are broken, the resources may be good all the same. */
+static int load_settings(Simulate *m, SchedulerLimits *limits)
+{
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL, known = CONFIG_REPORT_NULL;
+        const char *path = m->ctl.environment->config_file;
+        int r = resource_set_load_with_settings(path, &report, &m->settings, &m->resources);
+
+        if (r >= 0) {
+                limits->max_runs = m->settings->max_runs;
+                limits->max_queued = m->settings->max_queued;
+                return 0;
+        }
+        print_problems(m, &report);
+        return r == -ENOMEM || resource_set_load(path, &known, &m->resources) == -ENOMEM ? -ENOMEM : 0;
+}
+
 static int set_up(Simulate *m, char **args, size_t n)
 {
         SchedulerLimits limits = { .machine_key = machine_key() };
-        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
         int r;
 
         r = parse_times(m);
@@ -261,14 +276,7 @@ static int set_up(Simulate *m, char **args, size_t n)
                 r = ctl_resolve(&m->ctl);
         if (r != 0)
                 return r;
-        if (settings_load(m->ctl.environment->config_file, &report, &m->settings) >= 0) {
-                limits.max_runs = m->settings->max_runs;
-                limits.max_queued = m->settings->max_queued;
-        } else {
-                print_problems(m, &report);
-        }
-        if (resource_set_load(m->ctl.environment->config_file, &report, &m->resources) == -ENOMEM ||
-            simulation_init(&m->simulation, m->from_realtime, &limits) < 0 ||
+        if (load_settings(m, &limits) < 0 || simulation_init(&m->simulation, m->from_realtime, &limits) < 0 ||
             scheduler_set_resources(m->simulation.scheduler, &m->resources) < 0)
                 return ctl_oom();
         r = load_jobs(m, args, n);
