@@ -28,6 +28,11 @@ static void cancel_and_write(ApiWalk *walk, uint64_t id)
         buffer_deinit(&text.text);
 }
 
+static bool may_have_runs(const Job *job)
+{
+        return !job->is_template;
+}
+
 static bool cancel_next(ApiWalk *walk)
 {
         const JsonValue *ids = json_get(json_root(walk->parameters), "runs");
@@ -62,6 +67,7 @@ int api_runs_cancel(VarlinkCall *call, const JsonValue *parameters, void *userda
         r = api_walk_new(api, call, parameters, "runs", "io.takt.Runs.TooManyRuns", &walk);
         if (r < 0)
                 return r;
+        walk->filter.fits = may_have_runs;
         /* What is started because of an end is not asked to end as well. */
         walk->last_run = newest ? newest->id : 0;
         api_walk_begin(walk, cancel_next);

@@ -37,6 +37,7 @@ typedef struct JobFilter {
         size_t n;              /* 0: all jobs */
         size_t prefix;         /* bytes with which all names begin that match */
         bool only_names;
+        bool (*fits)(const Job *job); /* of others, a name is as unknown as if they were not there; NULL: all fit */
 } JobFilter;
 
 /* JOBS is an array of strings, checked against the interface, or NULL or null; FILTER lives no longer. -ENOMEM. */
@@ -106,8 +107,8 @@ struct ApiWalk {
  */
 int api_walk_new(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, const char *too_many, ApiWalk **ret);
 void api_walk_begin(ApiWalk *walk, ApiWalkNext visit_next);
-/* All of that with VISIT for each job that "jobs" matches. */
-int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, ApiJobVisit visit);
+/* All of that with VISIT for each job that "jobs" matches and that FITS (NULL: all do). */
+int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, bool (*fits)(const Job *job), ApiJobVisit visit);
 void api_walks_stop(Api *api);
 
 /* outlook.c: what is to come */

@@ -108,6 +108,11 @@ bool job_has_stored_runs(Store *store, const char *job)
 bool job_filter_is_unknown(const JobFilter *filter, size_t i, Scheduler *scheduler, Store *store)
 {
         const char *name = filter->patterns[i];
+        const Job *job = scheduler_find_job(scheduler, name);
 
-        return !is_pattern(name) && !scheduler_find_job(scheduler, name) && !(store && job_has_stored_runs(store, name));
+        if (is_pattern(name))
+                return false;
+        if (job)
+                return filter->fits && !filter->fits(job);
+        return !(store && job_has_stored_runs(store, name));
 }

@@ -196,7 +196,7 @@ static void visit_list(Api *api, _unused_ const VarlinkCall *call, Job *job, Jso
 
 static int method_list(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
-        return api_walk_jobs(userdata, call, parameters, "jobs", visit_list);
+        return api_walk_jobs(userdata, call, parameters, "jobs", NULL, visit_list);
 }
 
 /* The job that the parameter names; NULL: the call was answered with an error. */
@@ -251,7 +251,7 @@ static void write_files(_unused_ Api *api, _unused_ const VarlinkCall *call, Job
 
 static int method_cat(VarlinkCall *call, const JsonValue *parameters, void *userdata)
 {
-        return api_walk_jobs(userdata, call, parameters, "files", write_files);
+        return api_walk_jobs(userdata, call, parameters, "files", NULL, write_files);
 }
 
 int api_write_usage(const Job *job, uint64_t again, const JsonValue *earlier, JsonWriter *w)
@@ -304,8 +304,7 @@ static void visit_pause(Api *api, const VarlinkCall *call, Job *job, JsonWriter 
         Requester by = api_requester(call);
 
         (void)scheduler_pause_job_by(api->context.scheduler, job, &by);
-        if (!job->removed)
-                json_string(w, job->name);
+        json_string(w, job->name);
 }
 
 static void visit_resume(Api *api, const VarlinkCall *call, Job *job, JsonWriter *w)
@@ -313,8 +312,13 @@ static void visit_resume(Api *api, const VarlinkCall *call, Job *job, JsonWriter
         Requester by = api_requester(call);
 
         (void)scheduler_resume_job_by(api->context.scheduler, job, &by);
-        if (!job->removed)
-                json_string(w, job->name);
+        json_string(w, job->name);
+}
+
+/* What never runs by a schedule has none to hold back. */
+static bool can_pause(const Job *job)
+{
+        return !job->is_template && !job->removed;
 }
 
 static int change_jobs(VarlinkCall *call, const JsonValue *parameters, Api *api, ApiJobVisit visit)
@@ -323,7 +327,7 @@ static int change_jobs(VarlinkCall *call, const JsonValue *parameters, Api *api,
 
         if (!json_is(jobs, JSON_ARRAY) || jobs->n == 0)
                 return varlink_call_invalid_parameter(call, "jobs");
-        return api_walk_jobs(api, call, parameters, "jobs", visit);
+        return api_walk_jobs(api, call, parameters, "jobs", can_pause, visit);
 }
 
 static int method_pause(VarlinkCall *call, const JsonValue *parameters, void *userdata)

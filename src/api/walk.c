@@ -171,18 +171,19 @@ static bool visit_next_job(ApiWalk *walk)
         if (!job || walk->writer.error < 0)
                 return false;
         (void)strcpy(walk->after_job, job->name);
-        if (job_filter_matches(&walk->filter, job->name))
+        if (job_filter_matches(&walk->filter, job->name) && (!walk->filter.fits || walk->filter.fits(job)))
                 walk->visit_job(walk->api, walk->call, job, &walk->writer);
         return true;
 }
 
-int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, ApiJobVisit visit)
+int api_walk_jobs(Api *api, VarlinkCall *call, const JsonValue *parameters, const char *key, bool (*fits)(const Job *job), ApiJobVisit visit)
 {
         ApiWalk *walk;
         int r = api_walk_new(api, call, parameters, key, "io.takt.Jobs.TooManyJobs", &walk);
 
         if (r < 0)
                 return r;
+        walk->filter.fits = fits;
         walk->visit_job = visit;
         api_walk_begin(walk, visit_next_job);
         return 0;

@@ -254,7 +254,7 @@ void nearest_look(Nearest *nearest, const char *candidate)
 {
         unsigned distance = string_distance(nearest->name, candidate);
 
-        if (distance > NEAREST_MAX_EDITS || 2 * distance > strlen(candidate))
+        if (distance > NEAREST_MAX_EDITS || 3 * distance > strlen(candidate))
                 return;
         if (nearest->found && distance >= nearest->distance)
                 return;

@@ -52,5 +52,5 @@ typedef struct Nearest {
         unsigned distance;
 } Nearest;
 
-/* At most three edits, and at most half as many as the name that is suggested has bytes. */
+/* At most three edits, and at most a third as many as the name that is suggested has bytes. */
 void nearest_look(Nearest *nearest, const char *candidate);

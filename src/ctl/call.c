@@ -15,6 +15,8 @@
 
 /* No errors of the daemon, but what is said of these two in some cases. */
 #define NOTHING_OF_JOB "no-such-job-to-explain"
+#define TEMPLATE_NAME "template-name"
+#define NUMBER_FOR_JOB "number-for-job"
 #define FORGOTTEN_RUN "forgotten-run"
 
 #define SUGGESTIONS_MAX 5U /* names for which another is looked for: that takes calls */
@@ -27,6 +29,8 @@ static const struct {
 } errors[] = {
         { "io.takt.Jobs.NoSuchJob", STATUS_NOT_FOUND, "no job {job}; see: taktctl list or, where it has a file or had runs, taktctl why {job}" },
         { NOTHING_OF_JOB, STATUS_NOT_FOUND, "no job {job}, and neither a file nor a run of one; see: taktctl list" },
+        { TEMPLATE_NAME, STATUS_NOT_FOUND, "{job} names no job: a template does not run itself; name instances, such as {job}X or '{job}*'" },
+        { NUMBER_FOR_JOB, STATUS_NOT_FOUND, "no job {job}; a number is the id of a run, see: taktctl list, or taktctl runs" },
         { "io.takt.Jobs.TooManyJobs", STATUS_FAILED, "there are too many jobs for one answer" },
         { "io.takt.Runs.TooManyRuns", STATUS_FAILED, "there are too many runs for one answer" },
         { "io.takt.Runs.NoSuchRun", STATUS_NOT_FOUND, NO_RUN_TEXT("{run}") },
@@ -100,32 +104,52 @@ void ctl_print_problems(const JsonValue *problems)
         }
 }
 
-/* Instead of what the table says of it, where a job has nearly that name. False: none has. */
-static bool suggest(Ctl *ctl, const char *error, const JsonValue *parameters)
+/* Instead of what the table says of it, where a job has nearly that name, or had it. False: none has. */
+static bool suggest(Ctl *ctl, const JsonValue *parameters)
 {
         const char *job = json_get_string(parameters, "job", NULL);
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
         _cleanup_free_ char *found = NULL;
+        bool removed;
 
-        if (!job || !streq(error, NO_SUCH_JOB) || ctl->unknown.n_suggested == SUGGESTIONS_MAX)
+        if (!job || ctl->unknown.n_suggested == SUGGESTIONS_MAX)
                 return false;
         ctl->unknown.n_suggested++;
-        found = suggest_job(ctl, job);
+        found = suggest_job(ctl, job, &removed);
+        if (removed) {
+                (void)ctl_error(STATUS_NOT_FOUND, "%s was removed, only its runs under way go on; see: taktctl why %s", job, job);
+                return true;
+        }
         if (!found || expand(&text, "no job {job}", parameters) < 0)
                 return false;
         (void)ctl_error(STATUS_NOT_FOUND, "%s; did you mean %s?", buffer_string(&text), found);
         return true;
 }
 
+/* What is said of a job that is not there. */
+static const char *missing_job_error(const Ctl *ctl, const char *job)
+{
+        static const char *const of_instances[] = { "pause", "resume", "cancel", "wait" };
+        size_t n = strlen(job);
+
+        for (size_t i = 0; i < ARRAY_SIZE(of_instances) && ctl->verb; i++)
+                if (n > 1 && job[n - 1] == '@' && streq(ctl->verb->name, of_instances[i]))
+                        return TEMPLATE_NAME;
+        if (n > 0 && strspn(job, "0123456789") == n)
+                return NUMBER_FOR_JOB;
+        /* It has looked for all that could be asked for next. */
+        return ctl->verb && streq(ctl->verb->name, "why") ? NOTHING_OF_JOB : NO_SUCH_JOB;
+}
+
 static int tell_error(Ctl *ctl, const char *error, const JsonValue *parameters)
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
 
-        if (suggest(ctl, error, parameters))
-                return STATUS_NOT_FOUND;
-        /* It has looked for all that could be asked for next. */
-        if (streq(error, NO_SUCH_JOB) && ctl->verb && streq(ctl->verb->name, "why"))
-                error = NOTHING_OF_JOB;
+        if (streq(error, NO_SUCH_JOB)) {
+                error = missing_job_error(ctl, json_get_string(parameters, "job", ""));
+                if (!streq(error, TEMPLATE_NAME) && suggest(ctl, parameters))
+                        return STATUS_NOT_FOUND;
+        }
         for (size_t i = 0; i < ARRAY_SIZE(errors); i++)
                 if (streq(errors[i].error, error)) {
                         if (expand(&text, errors[i].text, parameters) < 0)
@@ -221,6 +245,13 @@ void ctl_tell_unknown(Ctl *ctl)
                 .n_suggested = unknown->n_suggested,
                 .any = unknown->any || unknown->n_jobs > 0 || unknown->n_runs > 0,
         };
+}
+
+int ctl_tell_none(const Ctl *ctl)
+{
+        if (!ctl->options.json && !ctl->options.quiet && !ctl->unknown.any && ctl->unknown.n_jobs == 0)
+                puts("No job matches.");
+        return 0;
 }
 
 int ctl_go_on(Ctl *ctl, int r)

@@ -117,6 +117,9 @@ int ctl_check_words(const Words *words, const char *option, const char *const *k
 
 /* --- calling the daemon; each returns 0, or an exit status after it told the user --- */
 
+/* Says that no job matches, where only patterns were given and that is so. It is no error: 0. */
+int ctl_tell_none(const Ctl *ctl);
+
 int ctl_resolve(Ctl *ctl);
 int ctl_connect(Ctl *ctl);
 /* PARAMETERS is JSON text or NULL. An error reply is told to the user. */

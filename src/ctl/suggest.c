@@ -8,15 +8,26 @@
 #define MAX_LOOKED 10000U
 #define SUGGEST_TIMEOUT (2 * USEC_PER_SEC) /* it is a hint, not worth a long wait */
 
+typedef struct Search {
+        Nearest nearest;
+        bool removed; /* a job of that very name has runs left, and no file */
+} Search;
+
 /* Looks at each job of REPLY. FOUND has a copy of the nearest, as the reply goes. */
-static void look_at_reply(const VarlinkReply *reply, Nearest *nearest, char **found)
+static void look_at_reply(const VarlinkReply *reply, Search *search, char **found)
 {
+        Nearest *nearest = &search->nearest;
         const JsonValue *jobs = json_get(reply->parameters, "jobs");
 
-        for (uint32_t i = 0; json_is(jobs, JSON_ARRAY) && i < jobs->n; i++)
+        for (uint32_t i = 0; json_is(jobs, JSON_ARRAY) && i < jobs->n; i++) {
+                const char *job = json_get_string(&jobs->items[i], "job", "");
+
                 /* Of one that was removed, nothing can be asked for but what its name is found for. */
                 if (!streq(json_get_string(&jobs->items[i], "state", ""), "removed"))
-                        nearest_look(nearest, json_get_string(&jobs->items[i], "job", ""));
+                        nearest_look(nearest, job);
+                else if (streq(job, nearest->name))
+                        search->removed = true;
+        }
         /* Without memory there is no hint, and nothing nearer than none. */
         if (nearest->found && nearest->found != *found && free_and_strdup(found, nearest->found) < 0) {
                 free(*found);
@@ -26,11 +37,11 @@ static void look_at_reply(const VarlinkReply *reply, Nearest *nearest, char **fo
 }
 
 /* Among the jobs that match PATTERN. */
-static char *look(const char *socket, const char *name, const char *pattern)
+static char *look(const char *socket, const char *name, const char *pattern, bool *ret_removed)
 {
         _cleanup_(varlink_client_freep) VarlinkClient *client = NULL;
         _cleanup_params_ Params params = PARAMS_NULL;
-        Nearest nearest = { .name = name };
+        Search search = { .nearest.name = name };
         const char *parameters;
         char *found = NULL;
         bool more = true;
@@ -46,22 +57,24 @@ static char *look(const char *socket, const char *name, const char *pattern)
 
                 if (varlink_client_receive(client, SUGGEST_TIMEOUT, &reply) < 0 || reply.error)
                         break;
-                look_at_reply(&reply, &nearest, &found);
+                look_at_reply(&reply, &search, &found);
                 jobs = json_get(reply.parameters, "jobs");
                 n += json_is(jobs, JSON_ARRAY) ? jobs->n : 0;
                 more = reply.continues;
         }
+        *ret_removed = search.removed;
         return found;
 }
 
-char *suggest_job(const Ctl *ctl, const char *name)
+char *suggest_job(const Ctl *ctl, const char *name, bool *ret_removed)
 {
         const char beginning[] = { *name, '*', '\0' };
         char *found = NULL;
 
+        *ret_removed = false;
         if (!ctl->environment)
                 return NULL;
         if (isalnum((unsigned char)*name))
-                found = look(ctl->environment->socket, name, beginning);
-        return found ?: look(ctl->environment->socket, name, "*");
+                found = look(ctl->environment->socket, name, beginning, ret_removed);
+        return found || *ret_removed ? found : look(ctl->environment->socket, name, "*", ret_removed);
 }

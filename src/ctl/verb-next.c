@@ -282,6 +282,8 @@ int verb_next(Ctl *ctl, char **args, size_t n)
                 json_array_end(&next.array);
                 return 0;
         }
+        if (next.n_jobs == 0 && n > 0)
+                return ctl_tell_none(ctl);
         if (next.n_occurrences > 0)
                 qsort(next.occurrences, next.n_occurrences, sizeof(Occurrence), compare);
         return print_table(ctl, &next);

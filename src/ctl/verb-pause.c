@@ -25,7 +25,7 @@ static int change(Ctl *ctl, char **args, size_t n, const char *method, const cha
         if (ctl->options.quiet)
                 return 0;
         if (!json_is(jobs, JSON_ARRAY) || jobs->n == 0)
-                puts("No job matches.");
+                return ctl_tell_none(ctl);
         for (uint32_t i = 0; json_is(jobs, JSON_ARRAY) && i < jobs->n; i++) {
                 const char *job = json_string_or_null(&jobs->items[i]);
 

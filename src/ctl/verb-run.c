@@ -379,6 +379,8 @@ int verb_wait(Ctl *ctl, char **args, size_t n)
         r = params_end(&params, &parameters);
         if (r == 0 && names.n_ids > 0)
                 r = wait_for(ctl, parameters, &waited);
+        else if (r == 0 && !o->json && !o->quiet && !ctl->unknown.any)
+                puts("There is no run to wait for.");
         if (o->json && (r == 0 || waited.array.n > 0))
                 json_array_end(&waited.array);
         return r != 0 ? r : waited.status;

@@ -143,7 +143,7 @@ int verb_cancel(Ctl *ctl, char **args, size_t n)
                 return r;
         if (ctl->options.json)
                 json_array_end(&runs.array);
-        else if (runs.n == 0 && !ctl->options.quiet)
+        else if (runs.n == 0 && !ctl->options.quiet && ctl->unknown.n_jobs == 0)
                 puts("There is no run to cancel.");
         return 0;
 }

@@ -81,7 +81,7 @@ static int each_of(Ctl *ctl, char **args, size_t n, const char *method, const ch
                 r = ctl_each(ctl, method, parameters, key, each, &show);
         if (r == 0 && ctl->options.json)
                 json_array_end(&show.array);
-        return r;
+        return r == 0 && show.n == 0 ? ctl_tell_none(ctl) : r;
 }
 
 int verb_show(Ctl *ctl, char **args, size_t n)

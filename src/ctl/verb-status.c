@@ -404,6 +404,8 @@ static int print_all(Ctl *ctl, const Status *status)
                         r = ctl_go_on(ctl, r);
                 }
         }
+        if (n == 0 && r == 0)
+                return ctl_tell_none(ctl);
         if (unread && !ctl->options.quiet)
                 fputs("taktctl: no log lines are shown, as only root and the group systemd-journal may read the journal\n", stderr);
         return r;

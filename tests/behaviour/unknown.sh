@@ -82,7 +82,12 @@ for verb in list status show cat next runs wait cancel pause resume simulate; do
         gives 3 '*' -q $verb 'x*' nosuch
         misses nosuch
 done
-gives 0 'No job matches.' pause 'x*'
+for verb in pause resume show cat next 'status -n 0'; do
+        # shellcheck disable=SC2086
+        gives 0 'No job matches.' $verb 'x*'
+done
+gives 0 'There is no run to cancel.' cancel 'x*'
+gives 0 'There is no run to wait for.' wait 'x*'
 gives 0 '' -q resume 'x*'
 gives 3 '' result 'x*'
 gives 3 '' why 'x*'
@@ -163,6 +168,36 @@ gives 2 '*1 jobs,*' simulate short ./nothing.job
 gives 3 '' simulate nosuch none
 misses none nosuch
 gives 2 '*short.job: ok' verify "$dir/nothing.job" "$dir/env/jobs/short.job"
+
+# A template is no job to hold back or to cancel, and what its pattern stands for are its instances.
+job room@ <<<$'[Job]\nType=sleep\nInstances=a b\n[Schedule]\nOnCalendar=daily'
+job bare@ <<<$'[Job]\nType=sleep'
+taktctl -q reload
+for verb in pause resume cancel; do
+        for name in room@ bare@ nosuch@; do
+                gives 3 '' $verb $name
+                like "$verb of $name" "*$name names no job: a template does not run itself*" "$(cat "$dir/err")"
+        done
+        gives 3 '*' $verb room@ short
+        is "complaints of $verb about one of two" 1 "$(wc -l <"$dir/err")"
+done
+gives 0 $'room@a is paused.\nroom@b is paused.' pause 'room@*'
+is "what is paused" "room@a room@b " "$(taktctl list --state paused --names | tr '\n' ' ')"
+gives 0 'No job matches.' pause 'bare@*'
+gives 0 $'room@a is going on.\nroom@b is going on.' resume 'room@*'
+gives 3 '' list 4711
+like "a number" '*no job 4711; a number is the id of a run, see: taktctl list, or taktctl runs' "$(cat "$dir/err")"
+
+# What was removed is told apart from what never was.
+taktctl -q run other >/dev/null
+mv "$dir/env/jobs/other.job" "$dir/other.kept"
+taktctl -q reload
+for verb in run pause resume; do
+        gives 3 '' $verb other
+        like "$verb of a removed job" '*other was removed, only its runs under way go on; see: taktctl why other' "$(cat "$dir/err")"
+done
+mv "$dir/other.kept" "$dir/env/jobs/other.job"
+taktctl -q reload
 
 # Who asks why is not told to ask so; nor is one who asks for the run of a job that has another one.
 gives 3 '' why zzyzx

@@ -111,7 +111,7 @@ static void test_nearest(_unused_ void **state)
         static const struct {
                 const char *name, *found;
         } cases[] = {
-                { "rnus", "runs" }, { "LIST", "list" }, { "calandre", "calendar" }, { "rm", NULL }, { "ls", "list" }, { "", NULL }, { "elephant", NULL },
+                { "rnus", "runs" }, { "LIST", "list" }, { "calandar", "calendar" }, { "calandre", NULL }, { "rm", NULL }, { "ls", NULL }, { "lis", "list" }, { "rub", "run" }, { "clndar", "calendar" }, { "", NULL }, { "elephant", NULL },
         };
 
         for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
