@@ -25,6 +25,7 @@ typedef enum ApiAuthority {
 typedef struct ApiReload {
         int r;
         unsigned added, changed, removed, unchanged;
+        unsigned refused; /* files */
         const ConfigReport *report;   /* errors; may be NULL */
         const ConfigReport *warnings; /* those that are listed, of N_WARNINGS; may be NULL */
         unsigned n_warnings;

@@ -221,6 +221,7 @@ static void on_reloaded(const ApiReload *result, void *userdata)
                 write_count(w, "changed", result->changed);
                 write_count(w, "removed", result->removed);
                 write_count(w, "unchanged", result->unchanged);
+                write_count(w, "refused", result->refused);
                 write_count(w, "nWarnings", result->n_warnings);
                 write_problems("warnings", result->warnings, w);
         }

@@ -90,6 +90,7 @@ static void print_warnings(const Ctl *ctl, const JsonValue *reply)
 int verb_reload(Ctl *ctl, _unused_ char **args, _unused_ size_t n)
 {
         static const char *const counts[] = { "added", "changed", "removed", "unchanged" };
+        int64_t n_refused;
         _cleanup_(varlink_reply_deinit) VarlinkReply reply = VARLINK_REPLY_NULL;
         const JsonValue *problems;
         int r;
@@ -104,9 +105,13 @@ int verb_reload(Ctl *ctl, _unused_ char **args, _unused_ size_t n)
                 ctl_print_problems(problems);
                 print_warnings(ctl, reply.parameters);
                 for (size_t i = 0; i < ARRAY_SIZE(counts) && !ctl->options.quiet; i++)
-                        printf("%s%" PRIi64 " %s%s", i == 0 ? "Jobs: " : ", ",
-                               json_get_int(reply.parameters, counts[i], 0), counts[i],
-                               i + 1 == ARRAY_SIZE(counts) ? ".\n" : "");
+                        printf("%s%" PRIi64 " %s", i == 0 ? "Jobs: " : ", ",
+                               json_get_int(reply.parameters, counts[i], 0), counts[i]);
+                n_refused = json_get_int(reply.parameters, "refused", 0);
+                if (n_refused > 0 && !ctl->options.quiet)
+                        printf("; %" PRIi64 " file%s refused", n_refused, n_refused == 1 ? "" : "s");
+                if (!ctl->options.quiet)
+                        puts(".");
         }
         if (r == 0 && json_is(problems, JSON_ARRAY) && problems->n > 0)
                 r = STATUS_FAILED;

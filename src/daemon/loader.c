@@ -91,6 +91,17 @@ static size_t parent_length(const char *directory)
         return slash ? MAX((size_t)(slash - directory), (size_t)1) : strlen(directory);
 }
 
+static void warn_of_oddity(Loader *loader, const char *name)
+{
+        const char *oddity = job_file_name_oddity(name);
+        _cleanup_free_ char *path = oddity ? path_join(loader->directory, name) : NULL;
+
+        if (!path)
+                return;
+        loader->n_warnings++;
+        config_report_warn(&loader->warnings, path, 0, 0, "%s", oddity);
+}
+
 int loader_new(const char *directory, bool may_be_missing, const ResourceSet *resources, Loader **ret)
 {
         _cleanup_(loader_freep) Loader *loader = new0(Loader, 1);
@@ -118,8 +129,10 @@ int loader_new(const char *directory, bool may_be_missing, const ResourceSet *re
                                 return negative_errno();
                         break;
                 }
-                if (!job_file_name_is_valid(entry->d_name))
+                if (!job_file_name_is_valid(entry->d_name)) {
+                        warn_of_oddity(loader, entry->d_name);
                         continue;
+                }
                 r = add_file(loader, &allocated, entry->d_name);
                 if (r < 0)
                         return r;

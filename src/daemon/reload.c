@@ -145,8 +145,8 @@ static void reload_finish(Daemon *d, const ApiReload *result)
         size_t n_problems = result->report ? result->report->n : 0;
 
         if (result->r >= 0)
-                log_info("Reloaded: %u jobs added, %u changed, %u removed, %u unchanged, %zu problem%s, %u warning%s",
-                         result->added, result->changed, result->removed, result->unchanged,
+                log_info("Reloaded: %u jobs added, %u changed, %u removed, %u unchanged, %u refused, %zu problem%s, %u warning%s",
+                         result->added, result->changed, result->removed, result->unchanged, result->refused,
                          n_problems, n_problems == 1 ? "" : "s",
                          result->n_warnings, result->n_warnings == 1 ? "" : "s");
         else
@@ -195,6 +195,7 @@ static void on_reload_looked(void *userdata)
                                  .changed = d->reload_counts.changed,
                                  .removed = d->reload_counts.removed,
                                  .unchanged = d->reload_counts.unchanged,
+                                 .refused = d->reload_counts.refused,
                                  .report = loader_report(d->loader),
                                  .warnings = loader_warnings(d->loader),
                                  .n_warnings = loader_n_warnings(d->loader),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Checks job files and takt.conf, those of a directory or environment as well; taktctl verify becomes this
- * program. Problems go to standard error, with --json to standard output. Warnings come last, when all files are read.
+ * program. Problems go to standard error, with --json to standard output, in the order of the files' names and their lines.
  */
 #include <dirent.h>
 #include <stdio.h>
@@ -129,6 +129,7 @@ typedef struct Checkup {
         Checked *files;
         size_t n, allocated;
         Neighbourhood *neighbourhoods;
+        size_t n_odd; /* files that were passed over, and warned of */
         bool quiet;
 } Checkup;
 
@@ -345,6 +346,27 @@ static int select_job(const struct dirent *entry)
         return job_file_name_is_valid(entry->d_name);
 }
 
+static int select_oddity(const struct dirent *entry)
+{
+        return job_file_name_oddity(entry->d_name) != NULL;
+}
+
+static void warn_of_oddities(const char *directory, Checkup *checkup, ConfigReport *report)
+{
+        struct dirent **entries;
+        int n = scandir(directory, &entries, select_oddity, alphasort);
+
+        for (int i = 0; i < n; i++) {
+                _cleanup_free_ char *path = path_join(directory, entries[i]->d_name);
+
+                checkup->n_odd++;
+                config_report_warn(report, path ?: directory, 0, 0, "%s", job_file_name_oddity(entries[i]->d_name));
+                free(entries[i]);
+        }
+        if (n >= 0)
+                free(entries);
+}
+
 /* All job files of DIRECTORY, which may name each other. */
 static int verify_jobs(const char *directory, Checkup *checkup, ConfigReport *report)
 {
@@ -363,6 +385,7 @@ static int verify_jobs(const char *directory, Checkup *checkup, ConfigReport *re
                 free(entries[i]);
         }
         free(entries);
+        warn_of_oddities(directory, checkup, report);
         return status;
 }
 
@@ -389,7 +412,7 @@ static int verify_directory(const char *directory, Checkup *checkup, ConfigRepor
 /* What became of each file; the worst status of all. */
 static int print_verdicts(const Checkup *checkup, bool strict)
 {
-        int status = STATUS_OK;
+        int status = strict && checkup->n_odd > 0 ? STATUS_BROKEN : STATUS_OK;
 
         for (size_t i = 0; i < checkup->n; i++) {
                 const Checked *file = &checkup->files[i];
@@ -431,6 +454,7 @@ int main(int argc, char **argv)
         warn(&checkup, &report);
         r = print_verdicts(&checkup, strict);
         status = MAX(status, r);
+        config_report_sort(&report);
         r = json ? print_json(&report) : print_problems(&report);
         if (r < 0)
                 return complain("can't tell what is wrong", r);

@@ -36,6 +36,26 @@ static unsigned find_events(const char *s, size_t n)
         return 0;
 }
 
+static int refuse_event(const char *value, const char *event, size_t n, const ConfigSite *site)
+{
+        _cleanup_free_ char *name = strndup(event, n);
+        Nearest nearest = { .name = name ?: "" };
+
+        if (!name)
+                return -ENOMEM;
+        for (int type = 0; type <= EVENT_LOST; type++)
+                nearest_look(&nearest, event_type_to_string((EventType)type));
+        nearest_look(&nearest, "changed");
+        nearest_look(&nearest, "ended");
+        if (nearest.found)
+                return config_item_error(site->item, site->report, (size_t)(event - value),
+                                         "'%s' is no event of a run; did you mean %s?", name, nearest.found);
+        return config_item_error(site->item, site->report, (size_t)(event - value),
+                                 "'%s' is no event of a run; say queued, running, progress, yield, stale, fresh, "
+                                 "retrying, succeeded, failed, timeout, cancelled, skipped, missed, "
+                                 "lost, changed or ended", name);
+}
+
 static int parse_events(const char *value, const char *events, const ConfigSite *site, unsigned *ret)
 {
         unsigned all = 0;
@@ -45,10 +65,7 @@ static int parse_events(const char *value, const char *events, const ConfigSite 
                 unsigned bits = find_events(s, n);
 
                 if (bits == 0)
-                        return config_item_error(site->item, site->report, (size_t)(s - value),
-                                                 "'%.*s' is no event of a run; say queued, running, progress, yield, stale, fresh, "
-                                                 "retrying, succeeded, failed, timeout, cancelled, skipped, missed, "
-                                                 "lost, changed or ended", (int)n, s);
+                        return refuse_event(value, s, n, site);
                 all |= bits;
                 if (!s[n])
                         break;

@@ -24,12 +24,15 @@ typedef struct Source {
         char *text; /* of a name and a path */
         uint64_t first, last;
         int width; /* of the numbers of a range that begins with a zero */
+        const char *file; /* where the word stands; of the set */
+        unsigned line, column;
 } Source;
 
 struct InstanceSet {
         Source *sources;
         size_t n;
         uint64_t n_names; /* without those of files */
+        StringList files; /* that say Instances= */
 };
 
 struct InstanceReader {
@@ -116,6 +119,8 @@ static InstanceSet *instance_set_free(InstanceSet *set)
         for (size_t i = 0; set && i < set->n; i++)
                 free(set->sources[i].text);
         if (set)
+                string_list_deinit(&set->files);
+        if (set)
                 free(set->sources);
         free(set);
         return NULL;
@@ -157,6 +162,21 @@ static int parse_source(const char *word, const ConfigSite *site, size_t offset,
         return ret->text ? 1 : -ENOMEM;
 }
 
+/* The sources of a file come one after another. */
+static int note_place(InstanceSet *set, const ConfigSite *site, size_t offset, Source *source)
+{
+        StringList *files = &set->files;
+        int r = 0;
+
+        if (files->n == 0 || !streq(files->strings[files->n - 1], site->item->file))
+                r = string_list_append(files, site->item->file);
+        if (r < 0)
+                return r;
+        source->file = files->strings[files->n - 1];
+        config_item_place(site->item, offset, &source->line, &source->column);
+        return 0;
+}
+
 static int add_source(InstanceSet *set, const char *word, const ConfigSite *site, size_t offset)
 {
         Source source = {}, *grown;
@@ -170,7 +190,7 @@ static int add_source(InstanceSet *set, const char *word, const ConfigSite *site
                 free(source.text);
                 return config_item_error(site->item, site->report, offset, "more than %u instances", INSTANCES_MAX);
         }
-        grown = reallocarray(set->sources, set->n + 1, sizeof(*grown));
+        grown = note_place(set, site, offset, &source) >= 0 ? reallocarray(set->sources, set->n + 1, sizeof(*grown)) : NULL;
         if (!grown) {
                 free(source.text);
                 return -ENOMEM;
@@ -257,6 +277,15 @@ InstanceReader *instance_reader_free(InstanceReader *reader)
         return NULL;
 }
 
+/* The file as a whole can't be used: what names it is what is to be mended. */
+static int refuse_file(const InstanceReader *reader, const char *why, ConfigReport *report)
+{
+        const Source *source = &reader->set->sources[reader->source];
+
+        return config_report_add(report, source->file, source->line, source->column,
+                                 "Instances=: the names of instances in %s can't be read: %s", reader->path, why);
+}
+
 static int open_file(InstanceReader *reader, const char *text, ConfigReport *report)
 {
         _cleanup_close_ int fd = -1;
@@ -268,9 +297,9 @@ static int open_file(InstanceReader *reader, const char *text, ConfigReport *rep
         /* Neither a FIFO nor a device may hold the loop up. */
         fd = open(reader->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0 || fstat(fd, &st) < 0)
-                return config_report_add(report, reader->path, 0, 0, "the names of instances can't be read: %s", strerror(errno));
+                return refuse_file(reader, strerror(errno), report);
         if (!S_ISREG(st.st_mode))
-                return config_report_add(report, reader->path, 0, 0, "the names of instances can't be read: not a regular file");
+                return refuse_file(reader, "not a regular file", report);
         reader->file = fdopen(fd, "re");
         if (!reader->file)
                 return -ENOMEM;
@@ -325,7 +354,7 @@ static int next_of_file(InstanceReader *reader, ConfigReport *report)
                 return 1;
         }
         if (ferror(reader->file))
-                return config_report_add(report, reader->path, 0, 0, "the names of instances can't be read: %s", strerror(errno));
+                return refuse_file(reader, strerror(errno), report);
         close_file(reader);
         return 0;
 }
@@ -362,14 +391,16 @@ static int next_of_source(InstanceReader *reader, const Source *source, ConfigRe
 int instance_reader_next(InstanceReader *reader, ConfigReport *report, const char **ret)
 {
         for (; reader->source < reader->set->n; reader->source++, reader->number = 0) {
-                int r = next_of_source(reader, &reader->set->sources[reader->source], report);
+                const Source *source = &reader->set->sources[reader->source];
+                int r = next_of_source(reader, source, report);
 
                 if (r == 0)
                         continue;
                 if (r > 0 && ++reader->n_names > INSTANCES_MAX)
-                        return config_report_add(report, reader->name, 0, 0, "there are more than %u instances", INSTANCES_MAX);
+                        return config_report_add(report, source->file, source->line, source->column, "Instances=: there are more than %u instances", INSTANCES_MAX);
                 if (r > 0 && strlen(reader->name) > JOB_NAME_MAX)
-                        return config_report_add(report, reader->name, 0, 0, "longer than the %u bytes of a job's name", JOB_NAME_MAX);
+                        return config_report_add(report, source->file, source->line, source->column,
+                                                 "Instances=: %.20s… is longer than the %u bytes of a job's name", reader->name, JOB_NAME_MAX);
                 *ret = reader->name;
                 return r;
         }

@@ -8,7 +8,8 @@ typedef struct Place {
         const char *key, *name;
         const char *file;
         unsigned line, column;
-        unsigned events; /* 0: it runs the job */
+        unsigned events; /* 0: it runs the job … */
+        const JobReference *reference; /* … so; else NULL */
 } Place;
 
 void name_check_begin(NameCheck *check, JobSpec *spec)
@@ -26,14 +27,14 @@ static int get_place(const JobSpec *spec, size_t i, Place *ret)
         if (i < spec->n_references) {
                 const JobReference *r = &spec->references[i];
 
-                *ret = (Place){ "Run", r->job, r->file ?: spec->name, r->line, r->column, 0 };
+                *ret = (Place){ "Run", r->job, r->file ?: spec->name, r->line, r->column, 0, r };
                 return 1;
         }
         i -= spec->n_references;
         if (i >= spec->mentions.n)
                 return -ENOENT;
         mention = &spec->mentions.mentions[i];
-        *ret = (Place){ mention->key, mention->name, mention->file, mention->line, mention->column, mention->events };
+        *ret = (Place){ mention->key, mention->name, mention->file, mention->line, mention->column, mention->events, NULL };
         return mention->type == MENTION_EVENTS;
 }
 
@@ -182,6 +183,49 @@ static int describe_impossible(const JobSpec *spec, const Place *place, Buffer *
         return r < 0 ? r : 1;
 }
 
+/* --- arguments that a member can't take --- */
+
+/* An argument that names a parameter which SPEC has not; NULL: each one does, or no memory. */
+static char *describe_unknown_name(const JobSpec *spec, const JobReference *reference)
+{
+        for (size_t i = 0; i < reference->args.n && !streq(reference->args.strings[i], "--"); i++) {
+                const char *word = startswith(reference->args.strings[i], "--");
+                size_t n = word ? strcspn(word, "=") : 0;
+                _cleanup_free_ char *name = n > 0 ? strndup(word, n) : NULL;
+                Nearest nearest = { .name = name };
+
+                /* Where a placeholder comes before the "=", the name is known to nobody. */
+                if (!name || parameter_set_find(spec->job.parameters, name, NULL) || (reference->args_vary && !word[n]))
+                        continue;
+                for (size_t k = 0; k < parameter_set_size(spec->job.parameters); k++)
+                        nearest_look(&nearest, parameter_set_name(spec->job.parameters, k));
+                return nearest.found ? xasprintf("%s has no parameter %s; did you mean %s?", reference->job, name, nearest.found) :
+                                       xasprintf("%s has no parameter %s", reference->job, name);
+        }
+        return NULL;
+}
+
+/* What is wrong with arguments that are all known; NULL as above. Of a chain, a member has its input besides. */
+static char *describe_arguments(const JobSpec *spec, const JobReference *reference)
+{
+        const ParameterContext context = { .now_realtime = clock_realtime(clock_system()) };
+        _cleanup_buffer_ Buffer bound = BUFFER_NULL;
+        ParameterError error = {};
+
+        if (reference->args_vary || parameter_set_find(spec->job.parameters, "input", NULL) ||
+            parameter_bind(spec->job.parameters, NULL, (const char *const *)reference->args.strings, reference->args.n, &context,
+                           &bound, &error) != -EINVAL)
+                return NULL;
+        return xasprintf("%s: %s", reference->job, error.message);
+}
+
+static int check_arguments(NameCheck *check, const Place *place, const JobSpec *spec)
+{
+        char *message = describe_unknown_name(spec, place->reference) ?: describe_arguments(spec, place->reference);
+
+        return message ? warn(check, place, message) : 0;
+}
+
 static int check_found(NameCheck *check, const Place *place, const JobSpec *spec)
 {
         _cleanup_buffer_ Buffer message = BUFFER_NULL;
@@ -190,6 +234,8 @@ static int check_found(NameCheck *check, const Place *place, const JobSpec *spec
         if (job_name_is_template(place->name))
                 return warn(check, place, xasprintf("%s is a template, which does not run itself; say %s%s", place->name, place->name,
                                                     place->events ? "*" : "X for its instance X"));
+        if (spec && place->reference)
+                return check_arguments(check, place, spec);
         if (!spec || place->events == 0)
                 return 0;
         r = describe_impossible(spec, place, &message);

@@ -302,6 +302,16 @@ ParameterType parameter_set_type(const ParameterSet *set, size_t i)
         return set->parameters[i].type;
 }
 
+const char *parameter_set_type_name(const ParameterSet *set, size_t i)
+{
+        return parameter_type_to_string(set->parameters[i].type);
+}
+
+bool parameter_set_is_required(const ParameterSet *set, size_t i)
+{
+        return !set->parameters[i].default_text;
+}
+
 bool parameter_set_find(const ParameterSet *set, const char *name, size_t *ret)
 {
         for (size_t i = 0; i < parameter_set_size(set); i++)

@@ -54,6 +54,10 @@ size_t parameter_set_size(const ParameterSet *set);
 const char *parameter_set_name(const ParameterSet *set, size_t i);
 const char *parameter_set_help(const ParameterSet *set, size_t i); /* NULL: none */
 ParameterType parameter_set_type(const ParameterSet *set, size_t i);
+/* "string" and so on. */
+const char *parameter_set_type_name(const ParameterSet *set, size_t i);
+/* Whether it has no default. */
+bool parameter_set_is_required(const ParameterSet *set, size_t i);
 /* Whether NAME is declared, and its index. RET may be NULL. */
 bool parameter_set_find(const ParameterSet *set, const char *name, size_t *ret);
 

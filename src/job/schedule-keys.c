@@ -269,6 +269,9 @@ static const ConfigItem *last_trigger(const ConfigItems *items)
         return NULL;
 }
 
+/* A time that was missed has gone by all the same: who adds a job too late has a job that never runs. */
+#define ONLY_CAUGHT_UP "; it is caught up on where an earlier daemon missed it (Missed=)"
+
 /* Whether a time that passed may still be made up for. */
 static bool may_catch_up(const ScheduleSettings *settings, usec_t realtime, usec_t now_realtime)
 {
@@ -289,9 +292,10 @@ static size_t warn_of_past_times(const ScheduleSettings *settings, const ConfigI
                 if (schedule->triggers[i].type != TRIGGER_AT)
                         continue;
                 item = config_items_next(items, "Schedule", "At", item);
-                if (!item || at > now_realtime || may_catch_up(settings, at, now_realtime))
+                if (!item || at > now_realtime)
                         continue;
-                config_item_warning(item, warnings, 0, "this time has gone by");
+                config_item_warning(item, warnings, 0, "this time has gone by%s",
+                                    may_catch_up(settings, at, now_realtime) ? ONLY_CAUGHT_UP : "");
                 n++;
         }
         return n;
@@ -315,8 +319,8 @@ static int check(const ScheduleSettings *settings, const ConfigItems *items, Con
         if (now.realtime > settings->schedule.until_realtime)
                 item = config_items_find(items, "Schedule", "Until");
         /* Times that have all passed are no fault of the file: the job is finished. */
-        if (r == -ETIME && item && settings->missed == MISSED_SKIP && n_past < settings->schedule.n_triggers)
-                config_item_warning(item, warnings, 0, "%s", error.message);
+        if (r == -ETIME && item && n_past < settings->schedule.n_triggers)
+                config_item_warning(item, warnings, 0, "%s%s", error.message, settings->missed == MISSED_SKIP ? "" : ONLY_CAUGHT_UP);
         return 0;
 }
 

@@ -12,5 +12,8 @@ typedef struct SpecSection {
 
 SpecSection spec_find_section(JobSpec *spec, const char *name);
 
+/* spec-oversights.c: warns of what ITEMS say and can't mean. -ENOMEM. */
+int spec_check_oversights(JobSpec *spec, const ConfigItems *items);
+
 /* spec-mentions.c: notes what ITEMS name beside what the job's kind notes by itself. -ENOMEM. */
 int spec_note_mentions(JobSpec *spec, const ConfigItems *items);

@@ -283,6 +283,8 @@ static int finish_spec(JobSpec *spec, const ConfigItems *items, ConfigReport *re
         }
         if (r >= 0)
                 r = spec_check_needs(spec, items);
+        if (r >= 0)
+                r = spec_check_oversights(spec, items);
         return r < 0 ? r : spec_note_mentions(spec, items);
 }
 

@@ -177,6 +177,31 @@ bool job_name_is_valid(const char *name)
         return true;
 }
 
+const char *job_file_name_oddity(const char *name)
+{
+        static const char *const theirs[] = {
+                ".new", ".old", ".orig", ".rej", ".bak", ".save", ".swp", ".tmp", ".disabled", ".d",
+        };
+        static const char *const packages[] = { ".dpkg-", ".rpm", ".ucf-" };
+        const char *suffix = strrchr(name, '.');
+        Nearest nearest = { .name = suffix };
+
+        if (!suffix || suffix == name || name[0] == '.' || name[0] == '#' || job_file_name_is_valid(name))
+                return NULL;
+        for (size_t i = 0; i < ARRAY_SIZE(theirs); i++)
+                if (streq(suffix, theirs[i]))
+                        return NULL;
+        for (size_t i = 0; i < ARRAY_SIZE(packages); i++)
+                if (startswith(suffix, packages[i]))
+                        return NULL;
+        if (suffix[strlen(suffix) - 1] == '~')
+                return NULL;
+        if (streq(suffix, ".job"))
+                return "the name of a template has one @, at its end";
+        nearest_look(&nearest, ".job");
+        return nearest.found || strstr(name, ".job.") ? "it is not read, as the name of a job's file ends with .job" : NULL;
+}
+
 bool job_file_name_is_valid(const char *name)
 {
         char job[JOB_NAME_MAX + 1];
@@ -248,7 +273,21 @@ const char *job_spec_trigger_by_id(const JobSpec *spec, uint64_t id)
         return NULL;
 }
 
-int job_spec_add_reference(JobSpec *spec, const char *name, const ConfigItem *item)
+/* The words of LINE behind the first. */
+static int note_arguments(JobReference *reference, const CommandLine *line)
+{
+        int r = 0;
+
+        for (size_t i = 1; i < command_line_size(line) && r >= 0; i++) {
+                const Template *word = command_line_word(line, i);
+
+                reference->args_vary = reference->args_vary || !template_is_constant(word);
+                r = string_list_append(&reference->args, template_beginning(word));
+        }
+        return r;
+}
+
+int job_spec_add_reference(JobSpec *spec, const char *name, const CommandLine *line, const ConfigItem *item)
 {
         JobReference *reference;
 
@@ -269,7 +308,7 @@ int job_spec_add_reference(JobSpec *spec, const char *name, const ConfigItem *it
                 if (streq(spec->files.strings[i], item->file))
                         reference->file = spec->files.strings[i];
         spec->n_references++;
-        return 0;
+        return note_arguments(reference, line);
 }
 
 int job_spec_mention(JobSpec *spec, const Mention *mention, const ConfigItem *item, size_t offset)
@@ -279,6 +318,8 @@ int job_spec_mention(JobSpec *spec, const Mention *mention, const ConfigItem *it
 
 void job_spec_forget_mentions(JobSpec *spec)
 {
+        for (size_t k = 0; k < spec->n_references; k++)
+                string_list_deinit(&spec->references[k].args);
         mention_list_deinit(&spec->mentions);
 }
 
@@ -316,8 +357,10 @@ JobSpec *job_spec_unref(JobSpec *spec)
         result_schema_unload(&spec->result.schema);
         for (size_t i = 0; job_sections[i].name; i++)
                 config_section_deinit(&job_sections[i], spec_find_section(spec, job_sections[i].name).structure);
-        for (size_t i = 0; i < spec->n_references; i++)
+        for (size_t i = 0; i < spec->n_references; i++) {
                 free(spec->references[i].job);
+                string_list_deinit(&spec->references[i].args);
+        }
         free(spec->references);
         mention_list_deinit(&spec->mentions);
         job_warnings_unref(spec->warnings);

@@ -114,6 +114,8 @@ typedef struct JobReference {
         char *job;
         const char *file; /* one of the spec's */
         unsigned line, column;
+        StringList args;  /* what it is run with; of an argument with placeholders, what comes before the first */
+        bool args_vary;   /* there are such ones */
 } JobReference;
 
 struct JobSpec {
@@ -159,6 +161,11 @@ extern const ConfigSection job_sections[];
 bool job_name_is_valid(const char *name);
 /* Whether a daemon reads a file of this name in its jobs/: one that ends in ".job", is not hidden and no bare "@.job". */
 bool job_file_name_is_valid(const char *name);
+/*
+ * Why a file of this name, which is none of a job, was surely meant to be one; NULL: it was not. What editors and packages
+ * leave beside a file, and what begins with a dot, is theirs.
+ */
+const char *job_file_name_oddity(const char *name);
 /* The job's name out of a file's: "blink" of "/etc/takt/jobs/blink.job". -EINVAL, -ENOMEM. */
 int job_name_from_path(const char *path, char **ret);
 /*
@@ -169,8 +176,8 @@ int job_spec_load_file(const char *path, ConfigReport *report, JobSpec **ret);
 /* As above, out of assignments that were read before. NAME is copied. */
 int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *report, JobSpec **ret);
 
-/* For kind->load(): this job runs the job NAME (copied), as ITEM says. -ENOMEM. */
-int job_spec_add_reference(JobSpec *spec, const char *name, const ConfigItem *item);
+/* For kind->load(): this job runs the job NAME (copied) with the words of LINE behind its first, as ITEM says. -ENOMEM. */
+int job_spec_add_reference(JobSpec *spec, const char *name, const CommandLine *line, const ConfigItem *item);
 
 /* For kind->load(): the file names what may not be there; see mention_list_add(). */
 int job_spec_mention(JobSpec *spec, const Mention *mention, const ConfigItem *item, size_t offset);

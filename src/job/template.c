@@ -373,6 +373,11 @@ const char *template_constant(const Template *t)
         return template_is_constant(t) ? t->parts[0].text : NULL;
 }
 
+const char *template_beginning(const Template *t)
+{
+        return t->n_parts > 0 && t->parts[0].type == PART_LITERAL ? t->parts[0].text : "";
+}
+
 bool template_has_credential(const Template *t)
 {
         return t->has_credential;

@@ -55,11 +55,12 @@ static int add_references(JobSpec *spec, const GroupConfig *config, const Config
                 if (command_line_has_credential(config->runs.lines[line]))
                         return config_item_error(item, report, 0, "a credential can't be an argument, for those are shown; "
                                                  "say ${credential:…} in the member's own file");
-                name = template_constant(command_line_word(config->runs.lines[line++], 0));
+                name = template_constant(command_line_word(config->runs.lines[line], 0));
                 if (name && !job_name_is_valid(name))
                         return config_item_error(item, report, 0, "'%s' can't be the name of a job", name);
                 if (name)
-                        r = job_spec_add_reference(spec, name, item);
+                        r = job_spec_add_reference(spec, name, config->runs.lines[line], item);
+                line++;
         }
         return r;
 }

@@ -265,7 +265,7 @@ expect 1 "$jobs/count.job: ok*" verify "$jobs"
 expect 2 '' verify "$jobs/none.job"
 says "*none.job: No such file or directory*"
 
-expect 1 'Jobs: 0 added, 0 changed, 0 removed, 5 unchanged.' reload
+expect 1 'Jobs: 0 added, 0 changed, 0 removed, 5 unchanged; 1 file refused.' reload
 says "$jobs/broken.job:3:1: *"
 expect 0 '*5 jobs.*1 file is refused, see: taktctl verify' list
 printf '[Job]\nType=sleep\nDescription=x\n' >"$jobs/broken.job"

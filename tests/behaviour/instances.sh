@@ -141,7 +141,7 @@ reload "no file" "*rooms*No such file*" 1
 status=0
 taktctl verify "$jobs/file@.job" >"$dir/out" 2>&1 || status=$?
 is "exit status of verify" 1 "$status"
-like "verify" "*rooms*No such file*" "$(cat "$dir/out")"
+like "verify" "$jobs/file@.job:*:*: Instances=: the names of instances in *rooms can't be read: No such file*" "$(cat "$dir/out")"
 printf 'east\nwest\n' >"$dir/env/rooms"
 reload "mended" "*0 added, 0 changed, 0 removed, *" 0
 is "not marked any more" False "$(field 'any(j["refused"] for j in r)' taktctl list --json 'file@*')"

@@ -34,7 +34,7 @@ echo text >"$dir/env/bin/plain"
 
 # --- what must not be warned of ---
 plain fine1 '[Schedule]\nOn=backup.failed|succeeded\nOn=back*.ended\nOn=dev@7.failed\nOn=dev@[1-3]*.failed\nOn=linked@3.failed\nOn=named@x.failed\nOn=named@2.failed\nAt=2099-01-01\n'
-group fine2 download dev@9 linked@3 'fine1 --x=1'
+group fine2 download dev@9 linked@3 fine1
 runs_command fine3 tool
 runs_command fine4 bin/tool 'StartMethod=pool\n'
 runs_command fine5 '${env:HOME}/nothing'
@@ -68,8 +68,8 @@ bad on4 4:4 "On=: backup never has the event stale|fresh, as its kind, with the 
 bad on4 5:4 'On=: backup never has the event retrying, as it has no Retries='
 bad on4 6:4 'On=: backup never has the event changed, as it has no Output='
 bad on4 7:4 'On=: backup never has the event missed, as it has no schedule'
-plain on5 '[Schedule]\nOn=vde@7.failed\nOn=linked@4.failed\nOn=named@22.failed\nOn=naemd@x.failed\n'
-bad on5 4:4 'On=: there is no job vde@7; did you mean dev@7?'
+plain on5 '[Schedule]\nOn=dve@7.failed\nOn=linked@4.failed\nOn=named@22.failed\nOn=naemd@x.failed\n'
+bad on5 4:4 'On=: there is no job dve@7; did you mean dev@7?'
 bad on5 5:4 'On=: there is no job linked@4; did you mean linked@3?'
 bad on5 6:4 'On=: there is no job named@22'
 bad on5 7:4 'On=: there is no job naemd@x; did you mean named@x?'
@@ -127,6 +127,51 @@ bad publish 4:6 'File=: there is no directory nowhere'
 printf '[Resource:bus]\nEnter=/nonexistent/bus\n' >>"$dir/env/takt.conf"
 conf_line=$(grep -n '^Enter=' "$dir/env/takt.conf" | cut -d: -f1)
 echo "$dir/env/takt.conf:$conf_line:7: warning: Enter=: there is no program /nonexistent/bus" >>"$expected"
+# What its own text shows.
+printf '[Job]\nType=sleep\nParameter=city:string\nParameter=n:int=3\n[Schedule]\nAt=2099-01-01\n[Sleep]\nDuration=0\n' | job params1
+bad params1 3:11 'Parameter=: city has no default, so each run that [Schedule] starts fails; say city:string=DEFAULT'
+printf '[Job]\nType=sleep\nParameter=event:json\nParameter=x:json\n[Schedule]\nOn=backup.failed\n[Sleep]\nDuration=0\n' | job params2
+bad params2 4:11 'Parameter=: x has no default, so each run that [Schedule] starts fails; say x:json=DEFAULT'
+plain twice '[Schedule]\nOn=backup.failed\nOn=download.failed|timeout\nTimeoutSec=1\nOn=backup.lost|failed\nOn=backup.lost\n'
+sed -i '/^TimeoutSec/d; s/^Type=sleep/&\nTimeoutSec=1/' "$jobs/twice.job"
+sed -i 's/^\[Job\]/&\nRetries=0/' "$jobs/download.job"
+sed -i 's/^Type=sleep/&\nTimeoutSec=5/' "$jobs/download.job"
+bad twice 7:4 'On=: backup.lost|failed stands in an earlier On= already, and starts one run only'
+bad twice 8:4 'On=: backup.lost stands in an earlier On= already, and starts one run only'
+printf '[Job]\nType=sleep\nRetries=2\nRetryDelaySec=10min\n[Sleep]\nDuration=0\n' | job delays1
+bad delays1 4:15 'RetryDelaySec=: it is more than RetryMaxDelaySec=, and so is cut to 5min'
+condition() {
+        printf '[Job]\nType=exec\nParameter=city:string=x\nCondition=%s\n[Result]\nOutput=total: $.total\n[Exec]\nCommand=true\n' "$2" | job "$1"
+}
+condition condition1 '@.params.ctiy == "a"'
+bad condition1 4:20 'Condition=: the job has no Parameter= ctiy; did you mean city?'
+condition condition2 '@.event.sttae == "@.nothing" && @.lst.x'
+bad condition2 4:19 'Condition=: events have no member sttae; did you mean state?'
+bad condition2 4:45 'Condition=: a condition is asked about trigger, params, event and last, and there is no lst; did you mean last?'
+condition condition3 '@.last.totl > 3 || @.trigger == "manual"'
+bad condition3 4:18 'Condition=: the job has no Output= totl; did you mean total?'
+condition condition4 '@.params.city == "x" && @.last.total > 1 && @.event.state == "failed" && @.event.data[?@.other == 1] && @.params.event.job'
+printf '[Job]\nType=sleep\nParameter=city:string\nParameter=days:int(1..5)=1\n[Sleep]\nDuration=0\n' | job weather
+group arguments1 'weather --ctiy=Kyiv' 'weather Kyiv 7' 'weather' 'weather Kyiv 2 3' 'weather --city Kyiv --days=2'
+bad arguments1 4:5 'Run=: weather has no parameter ctiy; did you mean city?'
+bad arguments1 5:5 'Run=: weather: parameter '"'days': '7'"' is not a whole number from 1 to 5'
+bad arguments1 6:5 'Run=: weather: parameter '"'city'"' is missing'
+bad arguments1 7:5 'Run=: weather: surplus argument '"'3'"': the job takes 2'
+printf '[Job]\nType=group\n[Group]\nFor=a b\nRun=weather --ctiy=${item}\nRun=weather --city=${item}\nRun=weather ${item}\n' | job arguments2
+bad arguments2 5:5 'Run=: weather has no parameter ctiy; did you mean city?'
+# A time that went by goes on being past where what is missed is caught up on.
+plain past4 '[Schedule]\nAt=2020-01-01 10:00\nPersistent=yes\n'
+bad past4 4:4 'At=: this time has gone by; it is caught up on where an earlier daemon missed it (Missed=)'
+plain past5 '[Schedule]\nOnCalendar=2020-01-01\nMissed=all\n'
+bad past5 4:12 'OnCalendar=: every time in this schedule has passed; it is caught up on where an earlier daemon missed it (Missed=)'
+# Files that were surely meant to be read; what editors and packages leave is theirs.
+for name in oops.jobs oops.JOB oops.job.txt; do
+        echo '[Job]' >"$jobs/$name"
+        echo "$jobs/$name: warning: it is not read, as the name of a job's file ends with .job" >>"$expected"
+done
+for name in oops.job~ '#oops.job#' .oops.job oops.job.orig oops.job.bak oops.job.dpkg-dist README notes.txt; do
+        echo '[Job]' >"$jobs/$name"
+done
 LC_ALL=C sort -o "$expected" "$expected"
 n=$(wc -l <"$expected")
 
