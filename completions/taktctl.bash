@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # bash completion of taktctl(1)
 
+# Its arguments choose the daemon, and may narrow the states.
 _taktctl_jobs () {
         taktctl "$@" list --names 2>/dev/null
+}
+
+# Those that run, and no templates.
+_taktctl_runnable () {
+        _taktctl_jobs "$@" | grep -v '@$'
 }
 
 # The ids of the last runs, or of those in some states.
@@ -150,16 +156,25 @@ _taktctl () {
                 if [[ ${again[0]-} && ! ${arguments[0]-} ]]; then
                         mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_runs "${where[@]}")" -- "$cur")
                 elif [[ ! ${arguments[0]-} ]]; then
-                        mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
+                        mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_runnable "${where[@]}")" -- "$cur")
                 fi
                 ;;
         why|result)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}") $(_taktctl_runs "${where[@]}")" -- "$cur")
                 ;;
         wait|cancel|send)
-                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}") $(_taktctl_runs "${where[@]}" -s queued,running,retrying)" -- "$cur")
+                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}" -s running,removed) $(_taktctl_runs "${where[@]}" -s queued,running,retrying)" -- "$cur")
                 ;;
-        list|status|show|cat|next|gather|runs|watch|logs|pause|resume)
+        resume)
+                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}" -s paused)" -- "$cur")
+                ;;
+        pause)
+                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}" -s running,waiting,idle,finished)" -- "$cur")
+                ;;
+        gather)
+                mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_runnable "${where[@]}")" -- "$cur")
+                ;;
+        list|status|show|cat|next|runs|watch|logs)
                 mapfile -t COMPREPLY < <(compgen -W "$(_taktctl_jobs "${where[@]}")" -- "$cur")
                 ;;
         simulate)

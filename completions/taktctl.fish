@@ -2,7 +2,7 @@
 # fish completion of taktctl(1)
 
 set -l verbs list status show cat next why run gather wait cancel send runs result watch logs pause resume reload verify simulate calendar path validate env ping info
-set -l job_verbs list status show cat next why run gather wait cancel send runs result watch logs pause resume
+set -l listing_verbs list status show cat next why runs result watch logs
 set -l run_states queued running retrying succeeded failed timeout cancelled skipped missed lost
 set -l job_states removed disabled paused running waiting idle finished template
 
@@ -20,7 +20,24 @@ function __taktctl_where
 end
 
 function __taktctl_jobs
-        taktctl (__taktctl_where) list --names 2>/dev/null
+        taktctl (__taktctl_where) list --names $argv 2>/dev/null
+end
+
+# Those that run, and no templates.
+function __taktctl_runnable
+        __taktctl_jobs | string match -v '*@'
+end
+
+function __taktctl_paused
+        __taktctl_jobs --state paused
+end
+
+function __taktctl_pausable
+        __taktctl_jobs --state running,waiting,idle,finished
+end
+
+function __taktctl_active
+        __taktctl_jobs --state running,removed
 end
 
 # The last runs, or those in the states that are given, as "ID<TAB>JOB STATE".
@@ -107,7 +124,11 @@ complete -c taktctl -n '__fish_seen_subcommand_from verify' -l strict -d 'Fail w
 complete -c taktctl -n '__fish_seen_subcommand_from gather wait send simulate' -s t -l timeout -x -d 'Wait no longer than this (10s, 2min)'
 complete -c taktctl -n '__fish_seen_subcommand_from run send' -s w -l wait -d 'Wait for the end, or the next value, and print it'
 
-complete -c taktctl -n "__fish_seen_subcommand_from $job_verbs; and not __fish_contains_opt again" -a '(__taktctl_jobs)'
+complete -c taktctl -n "__fish_seen_subcommand_from $listing_verbs" -a '(__taktctl_jobs)'
+complete -c taktctl -n "__fish_seen_subcommand_from run gather; and not __fish_contains_opt again" -a '(__taktctl_runnable)'
+complete -c taktctl -n "__fish_seen_subcommand_from wait cancel send" -a '(__taktctl_active)'
+complete -c taktctl -n '__fish_seen_subcommand_from resume' -a '(__taktctl_paused)'
+complete -c taktctl -n '__fish_seen_subcommand_from pause' -a '(__taktctl_pausable)'
 complete -c taktctl -n "__fish_seen_subcommand_from run; and __fish_contains_opt again" -a '(__taktctl_runs)'
 complete -c taktctl -n "__fish_seen_subcommand_from why result" -a '(__taktctl_runs)'
 complete -c taktctl -n "__fish_seen_subcommand_from wait cancel send" -a '(__taktctl_runs -s queued,running,retrying)'

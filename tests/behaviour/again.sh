@@ -36,7 +36,7 @@ is "the same again, at the same time" "$result" "$(taktctl run --wait --again "$
 is "what it tells" "$first manual $first" \
         "$(runs 'str(rs[0]["againOf"]) + " " + rs[0]["trigger"] + " %d" % rs[1]["run"]' city)"
 is "of the first" None "$(runs 'rs[1].get("againOf")' city)"
-like "why" "*started by hand as run $first was*" "$(taktctl why city)"
+like "why" "*started by hand, by *, as run $first was*" "$(taktctl why city)"
 like "the list" "*manual $first *" "$(taktctl runs city)"
 like "by name" 'Oslo 3 20*Z {"a":5} 60' "$(taktctl run --again --wait "$first" --city Oslo)"
 like "by position" 'Oslo 3 20*Z {"a":5} 60' "$(taktctl run --again --wait "$first" Oslo)"
@@ -78,7 +78,9 @@ completes() {
         like "$shell: $*" "* $under_way *" "$answer"
         like "$shell: $*" "* $second *" "$answer"
         like "$shell: $*: whether all are there" "$with" "$([[ $answer = *" $first "* ]] && echo all)"
-        [ "${*: -1}" = --again ] || [ "${*: -1}" = --run ] || like "$shell: $*: jobs" "* city *" "$answer"
+        [ "${*: -1}" = --again ] || [ "${*: -1}" = --run ] || like "$shell: $*: jobs" "* ${job:-city} *" "$answer"
+        # A job without runs is none to wait for.
+        [ -z "${job:-}" ] || [[ $answer != *" city "* ]] || fail "$shell: $*: a job without runs: $answer"
 }
 for shell in bash $(command -v fish >/dev/null && echo fish); do
         for words in "why" "result" "run --again" "why city --run"; do
@@ -86,8 +88,15 @@ for shell in bash $(command -v fish >/dev/null && echo fish); do
                 completes "$shell" all $words
         done
         for words in wait cancel send; do
-                completes "$shell" "" $words
+                job=many@x completes "$shell" "" $words
         done
+done
+for shell in bash $(command -v fish >/dev/null && echo fish); do
+        taktctl -q pause city
+        is "$shell: what resume is offered" " city " "$("complete_$shell" resume | sed 's/  */ /g')"
+        [[ $("complete_$shell" pause) != *" city "* ]] || fail "$shell: pause is offered what is paused"
+        [[ $("complete_$shell" run) != *"@ "* ]] || fail "$shell: run is offered a template"
+        taktctl -q resume city
 done
 if command -v zsh >/dev/null; then
         cat >"$dir/complete.zsh" <<'ZSH'
@@ -127,7 +136,7 @@ taktctl -q reload
 refuses 2 "*city: the earlier run had a parameter 'pause', which the job has no more*" --again "$first" --n 1
 rm "$dir/env/jobs/city.job"
 taktctl -q reload
-refuses 3 "*no job city*" --again "$first"
+refuses 3 "*that run was one of city, a job which is not there any more*" --again "$first"
 
 python3 - "$dir/env/run" "$third" <<'PYTHON' || fail "the answers, see above"
 import json, os, socket, sys
