@@ -87,7 +87,7 @@ static void add_blocker(_unused_ Api *api, const RunRecord *record, void *userda
                 (void)buffer_appendf(b->out, " and ended %s after",
                                      span_text(record->finished_realtime - b->at_realtime, after));
         else
-                (void)buffer_append_string(b->out, " and is under way still");
+                (void)buffer_append_string(b->out, " and is still under way");
 }
 
 /* What it would have been for. */
@@ -158,7 +158,7 @@ static void explain_hold(const RunRecord *r, Decisions *d)
         usec_t asked = asked_time(r);
 
         if (r->hold == RUN_HOLD_RUN || r->hold == RUN_HOLD_QUEUE)
-                decide(d, asked, r->id, "queued", "run %" PRIu64 " of the job had to end first (Overlap=)", r->hold_run);
+                decide(d, asked, r->id, "queued", "waited for run %" PRIu64 " of the job to end (Overlap=)", r->hold_run);
         if (r->resource && r->resource_run > 0)
                 decide(d, asked, r->id, "queued", "waited for the resource %s, which run %" PRIu64 " had (Use=)",
                        r->resource, r->resource_run);
@@ -166,7 +166,7 @@ static void explain_hold(const RunRecord *r, Decisions *d)
                 decide(d, asked, r->id, "queued", "waited for the resource %s (Use=)", r->resource);
         if (r->hold == RUN_HOLD_PLACE)
                 decide(d, asked, r->id, "queued",
-                       "waited, as many runs of all jobs were under way as may be (MaxRuns=)");
+                       "waited, as there were as many runs of all jobs under way as are allowed (MaxRuns=)");
 }
 
 /* The run, of an earlier daemon, whose place it took. */
@@ -202,7 +202,7 @@ static int append_lateness(const RunRecord *r, Buffer *text)
         if (r->lateness != USEC_INFINITY)
                 return buffer_appendf(text, "%s after %s", span_text(r->lateness, span), text->len > 0 ? "that" : "its time");
         if (r->scheduled_realtime > 0)
-                return buffer_appendf(text, "%s after its time, with what put it off on purpose",
+                return buffer_appendf(text, "%s after its time, delays on purpose included",
                                       span_text(usec_sub(r->started_realtime, r->scheduled_realtime), span));
         if (waited >= USEC_PER_MSEC)
                 return buffer_appendf(text, "after it had waited for %s", span_text(waited, span));
@@ -288,7 +288,7 @@ static void explain_definition(const RunRecord *r, Decisions *d)
 {
         if (r->older_definition)
                 decide(d, run_state_is_final(r->state) ? r->finished_realtime : d->now_realtime, r->id, "older-definition",
-                       "it began with a definition that the job has no more; a reload does not change a run");
+                       "it began with an earlier definition of the job; a reload does not change a run");
 }
 
 void explain_run(Api *api, const RunRecord *r, Decisions *d)

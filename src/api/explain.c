@@ -137,8 +137,8 @@ static void explain_file(Explanation *e, const char *path)
                                    spec ? "what was loaded before goes on" : "so it is not loaded");
         } else if (r >= 0 && (!spec || !streq(spec->identity, now->identity))) {
                 decide_now(&e->decisions, "changed", "%s",
-                           spec ? "its file was changed since and what was loaded before goes on, until: taktctl reload" :
-                                  "its file is not loaded yet; it is by: taktctl reload");
+                           spec ? "its file has changed since it was loaded, which counts only after: taktctl reload" :
+                                  "its file is not loaded yet; load it with: taktctl reload");
         }
 }
 
@@ -229,7 +229,7 @@ static void explain_job(Explanation *e)
         const Job *job = e->job;
 
         if (job->removed) {
-                decide_now(&e->decisions, "removed", "it is defined no more; its runs under way go on to their end, and nothing new starts");
+                decide_now(&e->decisions, "removed", "its file is gone; its runs under way go on to their end, and nothing new starts");
                 return;
         }
         if (job->spec->files.n > 0)
@@ -243,7 +243,7 @@ static void explain_job(Explanation *e)
         else if (!job->spec->job.enabled)
                 decide_now(&e->decisions, "disabled", "it runs by hand only (Enabled=no)");
         else if (job->paused_realtime > 0)
-                decide_now(&e->decisions, "paused", "its schedule is held back, until: taktctl resume %s", job->name);
+                decide_now(&e->decisions, "paused", "its schedule is held back; let it go on with: taktctl resume %s", job->name);
         else {
                 explain_catch_ups(e);
                 explain_next(e);
@@ -272,7 +272,7 @@ static void explain_all(Explanation *e, const char *path)
         else if (path)
                 explain_file(e, path);
         else if (!e->told_end)
-                decide_now(&e->decisions, "never", "there is no such job any more");
+                decide_now(&e->decisions, "never", "the job does not exist any more");
 }
 
 static int reply(Explanation *e, VarlinkCall *call)

@@ -16,6 +16,7 @@
 /* No errors of the daemon, but what is said of these two in some cases. */
 #define NOTHING_OF_JOB "no-such-job-to-explain"
 #define TEMPLATE_NAME "template-name"
+#define JOB_OF_RUN_GONE "job-of-run-gone"
 #define NUMBER_FOR_JOB "number-for-job"
 #define FORGOTTEN_RUN "forgotten-run"
 
@@ -30,6 +31,7 @@ static const struct {
         { "io.takt.Jobs.NoSuchJob", STATUS_NOT_FOUND, "no job {job}; see: taktctl list or, where it has a file or had runs, taktctl why {job}" },
         { NOTHING_OF_JOB, STATUS_NOT_FOUND, "no job {job}, and neither a file nor a run of one; see: taktctl list" },
         { TEMPLATE_NAME, STATUS_NOT_FOUND, "{job} names no job: a template does not run itself; name instances, such as {job}X or '{job}*'" },
+        { JOB_OF_RUN_GONE, STATUS_NOT_FOUND, "that run was one of {job}, a job which is not there any more; see: taktctl list" },
         { NUMBER_FOR_JOB, STATUS_NOT_FOUND, "no job {job}; a number is the id of a run, see: taktctl list, or taktctl runs" },
         { "io.takt.Jobs.TooManyJobs", STATUS_FAILED, "there are too many jobs for one answer" },
         { "io.takt.Runs.TooManyRuns", STATUS_FAILED, "there are too many runs for one answer" },
@@ -135,6 +137,8 @@ static const char *missing_job_error(const Ctl *ctl, const char *job)
         for (size_t i = 0; i < ARRAY_SIZE(of_instances) && ctl->verb; i++)
                 if (n > 1 && job[n - 1] == '@' && streq(ctl->verb->name, of_instances[i]))
                         return TEMPLATE_NAME;
+        if (ctl->options.again)
+                return JOB_OF_RUN_GONE;
         if (n > 0 && strspn(job, "0123456789") == n)
                 return NUMBER_FOR_JOB;
         /* It has looked for all that could be asked for next. */
@@ -147,7 +151,7 @@ static int tell_error(Ctl *ctl, const char *error, const JsonValue *parameters)
 
         if (streq(error, NO_SUCH_JOB)) {
                 error = missing_job_error(ctl, json_get_string(parameters, "job", ""));
-                if (!streq(error, TEMPLATE_NAME) && suggest(ctl, parameters))
+                if (!streq(error, TEMPLATE_NAME) && !streq(error, JOB_OF_RUN_GONE) && suggest(ctl, parameters))
                         return STATUS_NOT_FOUND;
         }
         for (size_t i = 0; i < ARRAY_SIZE(errors); i++)

@@ -62,8 +62,6 @@ int run_add_row(const Ctl *ctl, Table *table, const JsonValue *run)
 
         if (append_outcome(&outcome, run) < 0)
                 return -ENOMEM;
-        if (when == USEC_INFINITY)
-                when = json_get_time(run, "scheduled");
         table_addf(table, STYLE_NONE, "%" PRIi64, json_get_int(run, "run", 0));
         table_add(table, STYLE_NONE, json_get_string(run, "job", NULL));
         table_add(table, state_style(state), state);

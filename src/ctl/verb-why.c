@@ -57,6 +57,21 @@ static int write_parameters(const Ctl *ctl, const char *job, int64_t run, Params
         return params_end(params, ret);
 }
 
+/* The message, with who did it behind the words that say what was done. */
+static int append_why(const JsonValue *decision, Buffer *out)
+{
+        static const char by_hand[] = "started by hand";
+        const char *message = json_get_string(decision, "message", ""), *rest = startswith(message, by_hand);
+        const JsonValue *by = json_get(decision, "by");
+        int r = buffer_append_string(out, rest ? by_hand : message);
+
+        if (r >= 0)
+                r = who_append(out, out->len > 0 ? ", " : "", by);
+        if (r >= 0 && rest)
+                r = buffer_appendf(out, "%s%s", json_is(by, JSON_OBJECT) && *rest == ' ' ? "," : "", rest);
+        return r;
+}
+
 static int add_row(const Ctl *ctl, Table *table, const JsonValue *decision)
 {
         _cleanup_buffer_ Buffer why = BUFFER_NULL;
@@ -70,8 +85,7 @@ static int add_row(const Ctl *ctl, Table *table, const JsonValue *decision)
         else
                 table_add(table, STYLE_NONE, NULL);
         table_add(table, state_style(what), what);
-        if (buffer_append_string(&why, json_get_string(decision, "message", "")) < 0 ||
-            who_append(&why, why.len > 0 ? ", " : "", json_get(decision, "by")) < 0)
+        if (append_why(decision, &why) < 0)
                 return ctl_oom();
         table_add(table, STYLE_NONE, buffer_string(&why));
         return 0;

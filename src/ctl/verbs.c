@@ -55,7 +55,9 @@ const Verb verbs[] = {
           "ends, is tried again or has its process replaced before that, or says none in\n"
           "the time that --timeout gives it." },
         { "runs", "[JOB…]", 0, ARGS_UNLIMITED, OPTION_LINES | OPTION_STATE, verb_runs,
-          "List runs, the newest first", "-n sets how many are listed, 20 otherwise." },
+          "List runs, the newest first",
+          "Runs under way come first, then those that have ended; of each the newest first.\n"
+          "-n sets how many are listed, 20 otherwise." },
         { "result", "RUN|JOB", 1, 1, 0, verb_result,
           "Print the result of a run",
           "JOB stands for its last run that succeeded. Text is printed as it is, all else\n"

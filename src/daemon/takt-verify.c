@@ -33,6 +33,13 @@ static int complain(const char *what, int r)
         return STATUS_UNUSABLE;
 }
 
+/* A file was wanted. */
+static int complain_of_name(const char *name)
+{
+        fprintf(stderr, "taktctl: there is no file %s; to check a job, name its file, such as jobs/%s.job\n", name, name);
+        return STATUS_UNUSABLE;
+}
+
 static int print_problems(const ConfigReport *report)
 {
         for (size_t i = 0; i < report->n; i++) {
@@ -332,7 +339,8 @@ static int verify(const char *path, Checkup *checkup, ConfigReport *report)
         int r;
 
         if (access(path, R_OK) < 0)
-                return complain(path, negative_errno());
+                return errno == ENOENT && !slash && job_name_is_valid(path) && !job_file_name_is_valid(path) ?
+                               complain_of_name(path) : complain(path, negative_errno());
         file = checkup_add(checkup, path);
         if (!file)
                 return complain(path, -ENOMEM);

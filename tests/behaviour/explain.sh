@@ -170,8 +170,12 @@ shown 'Count= reached' '*due by Every=1h*started*after its time*never*Count=*' t
 eventually 'a skip' has_run "r['state'] == 'skipped'" slow
 skipped=$(runs '[r["run"] for r in rs if r["state"] == "skipped"][0]' slow)
 running=$(runs '[r["run"] for r in rs if r["state"] == "running"][0]' slow)
-shown 'overlap' "*due by Every=1s, but run $running was still under way (Overlap=skip); it had begun *is under way still" \
+shown 'overlap' "*due by Every=1s, but run $running was still under way (Overlap=skip); it had begun *is still under way" \
         taktctl why slow --run "$skipped"
+manual=$(taktctl run slow 2>/dev/null || :)
+shown 'who started what did not run' "*$manual *started by hand, by * (uid $(id -u), pid *), but run $running was still under way (Overlap=skip); it had begun *" \
+        taktctl why slow --run "$manual"
+is 'STARTED of what never started' - "$(taktctl -q runs slow -s skipped -n 1 | awk '{ print $5 }')"
 shown 'under way' "*running*under way for*" taktctl why slow --run "$running"
 shown 'what becomes of the next' '*next*due by Every=1s; skipped if the run under way lasts*' taktctl why slow
 taktctl -q pause slow
@@ -188,7 +192,7 @@ shown 'cancelled' '*cancelled *on request, by *' taktctl why slow --run "$runnin
 
 # Files: changed, broken, never loaded, gone.
 sed -i s/Every=1h/Every=2h/ "$dir/env/jobs/counted.job"
-shown 'changed' '*changed*until: taktctl reload*' taktctl why counted
+shown 'changed' '*changed*only after: taktctl reload*' taktctl why counted
 echo Nonsense=1 >>"$dir/env/jobs/counted.job"
 shown 'broken' '*refused*counted.job:*Nonsense*what was loaded before goes on*' taktctl why counted
 echo '[Job' | job never

@@ -84,7 +84,7 @@ is "what waited for its next attempt" "cancelled removed" "$(runs 'rs[0]["state"
 is "a new run of a removed job" 3 "$(status_of taktctl run alone)"
 is "a new run of an instance without its template" 3 "$(status_of taktctl run dev@7)"
 like "status of a removed job" "*removed*(1 running*" "$(taktctl status --lines 0 alone 2>&1 | tr '\n' ' ')"
-like "why of a removed job" "*defined no more*" "$(taktctl why alone | tr '\n' ' ')"
+like "why of a removed job" "*its file is gone; its runs under way go on*" "$(taktctl why alone | tr '\n' ' ')"
 is "runs of a removed job" "$run" "$(runs '[r["run"] for r in rs if r["state"] == "running"][0]' alone)"
 is "a value for a removed worker" 0 "$(status_of taktctl send listens '"hello"')"
 taktctl -q wait --timeout 20 dev@7 >/dev/null &
@@ -118,5 +118,5 @@ END
 taktctl -q reload
 is "a run of an older definition" True "$(runs 'rs[0].get("olderDefinition")' alone)"
 like "its status" "*older definition*" "$(taktctl status --lines 0 alone | tr '\n' ' ')"
-like "why" "*a definition that the job has no more*" "$(taktctl why --run "$run" alone | tr '\n' ' ')"
+like "why" "*it began with an earlier definition of the job*" "$(taktctl why --run "$run" alone | tr '\n' ' ')"
 check_end

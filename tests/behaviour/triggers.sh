@@ -182,7 +182,7 @@ like "what becomes of its runs" "*(1 running, 2 queued)*Overlap*skip; queue for 
 is "the same in the answer" "['skip', 'queue']" "$(taktctl status --json alert | python3 -c 'import json, sys
 j = json.load(sys.stdin)[0]
 print([j["overlap"], j["eventOverlap"]])')"
-like "why the last one waits" "*queued *run * of the job had to end first (Overlap=)*" "$(taktctl why alert)"
+like "why the last one waits" "*queued *waited for run * of the job to end (Overlap=)*" "$(taktctl why alert)"
 touch "$dir/go"
 eventually "three alerts" ended alert 3
 # What an alert's own failure would have started was there before this.

@@ -199,6 +199,20 @@ done
 mv "$dir/other.kept" "$dir/env/jobs/other.job"
 taktctl -q reload
 
+gives 2 '' verify short
+is "verify of a job's name" "taktctl: there is no file short; to check a job, name its file, such as jobs/short.job" "$(cat "$dir/err")"
+
+# The job of a run is called otherwise by now.
+gives 0 '*' run short
+again=$(cat "$dir/out")
+eventually "it ended" taktctl -q wait "$again"
+mv "$dir/env/jobs/short.job" "$dir/env/jobs/brief.job"
+taktctl -q reload
+gives 3 '' run --again "$again"
+is "a run of a job that was renamed" "taktctl: that run was one of short, a job which is not there any more; see: taktctl list" "$(cat "$dir/err")"
+mv "$dir/env/jobs/brief.job" "$dir/env/jobs/short.job"
+taktctl -q reload
+
 # Who asks why is not told to ask so; nor is one who asks for the run of a job that has another one.
 gives 3 '' why zzyzx
 like "why of nothing" '*no job zzyzx, and neither a file nor a run of one; see: taktctl list' "$(cat "$dir/err")"

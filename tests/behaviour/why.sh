@@ -70,7 +70,7 @@ taktctl -q resume hand
 taktctl -q pause hand
 shown "by hand" "*$hand  due *started by hand, $me*$hand  started *at once*$hand  succeeded *took*" hand
 like "status of a pause" "*State: paused since ????-??-?? ??:??:?? $me*" "$(taktctl status hand)"
-shown "a pause" "*paused *its schedule was held back, $me*resumed *its schedule went on, $me*paused *held back, $me*paused *until: taktctl resume hand" hand
+shown "a pause" "*paused *its schedule was held back, $me*resumed *its schedule went on, $me*paused *held back, $me*paused *let it go on with: taktctl resume hand" hand
 shown "a cancel" "*$long  cancelled *on request, $me*" long
 is "who paused it" "$(id -u) True" "$(decision paused 'd["by"]["uid"], d["by"]["pid"] > 1' hand | tr -d '(),')"
 is "who began it" "$(id -u) True" "$(runs 'rs[0]["startedBy"]["uid"], rs[0]["startedBy"]["pid"] > 1' hand | tr -d '(),')"
@@ -90,7 +90,7 @@ taktctl -q resume hand
 # --- what kept a run from starting ---
 first=$(taktctl run queued)
 second=$(taktctl run queued)
-shown "it waits" "*$second  due *by hand*$second  queued *run $first of the job had to end first (Overlap=)*$second  queued *it waits for its turn*" queued
+shown "it waits" "*$second  due *by hand*$second  queued *waited for run $first of the job to end (Overlap=)*$second  queued *it waits for its turn*" queued
 taktctl -q cancel "$first"
 eventually "the second began" has_run 'r["state"] == "running"' queued
 shown "it had waited" "*$second  started *after it had waited for *$second  running *under way for *" queued
@@ -106,10 +106,10 @@ taktctl -q cancel "$first"
 eventually "the resource is free" has_run 'r["state"] == "succeeded"' wanting
 shown "a resource that was waited for" "*waited for the resource bus, which run $first had (Use=)*started *after it had waited for *succeeded *" wanting
 taktctl run unwilling >"$dir/out" 2>&1 || :
-shown "a condition" '*skipped *started by hand, but its condition does not hold: @.params.n > 3*' unwilling
+shown "a condition" '*skipped *started by hand, by *, but its condition does not hold: @.params.n > 3*' unwilling
 first=$(taktctl run long)
 taktctl run long >"$dir/out" 2>&1 || :
-shown "by hand, and no overlap" "*skipped *started by hand, but run $first was still under way (Overlap=skip)*" long
+shown "by hand, and no overlap" "*skipped *started by hand, by *, but run $first was still under way (Overlap=skip)*" long
 taktctl -q cancel "$first"
 
 # --- what started it ---
