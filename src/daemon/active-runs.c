@@ -175,8 +175,8 @@ static void keep(RunKeeper *keeper, Run *run, RunEntered entered, usec_t now_boo
 }
 
 /*
- * RUN, which LEFT is the note of, has left what it had entered, and is told of as lost. Somebody may have cancelled it
- * meanwhile, or removed its job.
+ * RUN, which LEFT is the note of, has left what it had entered, and is told of as lost. Somebody may have
+ * cancelled it meanwhile, or removed its job.
  */
 static void end_left(ActiveRuns *active, Slot *left, const Run *run)
 {
@@ -381,13 +381,19 @@ static bool can_repeat(const ActiveRuns *active, const Slot *slot)
                !mapped_file_is_stale(active->table.file);
 }
 
+static const char *why_lost(const Slot *slot)
+{
+        if (!slot->over)
+                return "the daemon ended during it";
+        return slot->n_resources > 0 || slot->entered_job ? "the daemon ended before what it had entered was left" :
+                                                            "the daemon ended while the run was being ended";
+}
+
 static void set_end(LeftRun *left, const Slot *slot)
 {
         left->state = RUN_LOST;
         left->kind = "lost";
-        left->message = !slot->over                               ? "the daemon ended during it" :
-                        slot->n_resources > 0 || slot->entered_job ? "the daemon ended before what it had entered was left" :
-                                                                     "the daemon ended before it did, as it had been asked to";
+        left->message = why_lost(slot);
         if (slot->n_deaths < POISON_DEATHS)
                 return;
         left->state = RUN_FAILED;

@@ -47,9 +47,9 @@ uint64_t active_runs_greatest_id(const ActiveRuns *active);
 /* Until active_runs_recover(): whether the last daemon left run ID under way, and the job_trigger_id() of what it was due by. */
 bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *ret_cause);
 /*
- * Ends what was left, and is not under way again, as `lost`, in the order of the ids: at once, but for what has to
- * leave what it entered. A run that had begun counts as a failed attempt: where its job's Retries= then allows more, and
- * nobody has cancelled it meanwhile, another run takes its place, with the same parameters and scheduled time. A run that ended the daemon POISON_DEATHS times in a
- * row ends as failed instead, with the error `poison`.
+ * Ends what was left, and is not under way again, as `lost`, in the order of the ids: at once, but for what has
+ * to leave what it entered. A run that had begun counts as a failed attempt: where its job's Retries= then allows
+ * more, and nobody has cancelled it meanwhile, another run takes its place, with the same parameters and scheduled
+ * time. A run that ended the daemon POISON_DEATHS times in a row ends as failed instead, with the error `poison`.
  */
 void active_runs_recover(ActiveRuns *active);

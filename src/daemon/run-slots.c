@@ -17,11 +17,12 @@ _Static_assert(SLOT_TEXT_SIZE > JOB_NAME_MAX + sizeof("{}"), "each name fits");
 _Static_assert(SLOT_HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
 
 /* Of what run ID is to do. base/seal.h is for lines, and slower: this is made at each start of a run. */
-static uint32_t make_seal(const Slot *slot, uint64_t id, const char *job, size_t job_len, const char *params, size_t params_len)
+static uint32_t make_seal(const Slot *slot, uint64_t id, const char *job, size_t job_len, const char *params,
+                          size_t params_len)
 {
         const uint64_t due = hash_word(slot->scheduled_realtime, slot->cause);
         const uint64_t from = hash_word(slot->origin, slot->replaces);
-        const uint64_t bytes = (uint64_t)slot->trigger | (uint64_t)slot->event_depth << 8 | (uint64_t)slot->has_params << 16;
+        const uint64_t bytes = (uint64_t)(slot->trigger | slot->event_depth << 8 | slot->has_params << 16);
         uint64_t hash = hash_word(hash_text(job, job_len), hash_text(params, params_len)) + id;
 
         hash = hash_word(hash_word(hash, due), from + bytes);

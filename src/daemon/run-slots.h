@@ -64,9 +64,9 @@ static inline const char *slot_params(const Slot *slot)
 }
 
 /*
- * Writes what run ID of JOB is to do, and seals it with what SLOT says of its due time and its cause: what a garbled slot
- * asks for must not be executed. Each name fits; PARAMS (NULL: {}) may not, which has_params says. What changes while the
- * run lives can't be sealed, as the daemon may end between two writes.
+ * Writes what run ID of JOB is to do, and seals it with what SLOT says of its due time and its cause: what a
+ * garbled slot asks for must not be executed. Each name fits; PARAMS (NULL: {}) may not, which has_params says.
+ * What changes while the run lives can't be sealed, as the daemon may end between two writes.
  */
 void slot_write_text(Slot *slot, uint64_t id, const char *job, const char *params);
 

@@ -14,7 +14,7 @@ typedef struct Run Run;
 typedef struct RunEntered {
         uint8_t n_resources; /* the first ones of Use= */
         bool job;            /* by Enter= of the job itself */
-        bool over;           /* the run has its end, and only leaves, or was asked to end: it is not to be tried again */
+        bool over;           /* it only leaves, or was asked to end: it is not to be tried again */
 } RunEntered;
 
 typedef struct RunKeeper RunKeeper;

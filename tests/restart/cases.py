@@ -67,8 +67,9 @@ def _leaving():
                                  ("retries-lowered-away", 2, [change(0), away]), ("cancel", 2, [cancel]),
                                  ("cancel-kill", 2, [cancel, KILL])):
         for kind in ("exec", "worker"):
-            yield f"1-left-after-{name}-{kind}", _case(Job("held", kind, "hold", retries=retries, guard="gated"),
-                                                       steps=[_start("held", "a"), KILL, *steps, leave, back, ("release", {"name": "held"})])
+            held = Job("held", kind, "hold", retries=retries, guard="gated")
+            yield f"1-left-after-{name}-{kind}", _case(held, steps=[_start("held", "a"), KILL, *steps, leave, back,
+                                                                    ("release", {"name": "held"})])
 
 
 def _promise_3():

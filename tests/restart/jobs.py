@@ -19,7 +19,7 @@ class Job:
     overlap: str = "skip"
     timeout: str = ""
     uses: tuple = ()
-    guard: str = ""  # Enter= and Exit= of its own: "ok", "fail" where it can't enter, "gated" where a gate keeps it from leaving
+    guard: str = ""  # Enter= and Exit= of its own: "ok", "fail" to enter, "gated" where a gate keeps it from leaving
     schedule: tuple = ()  # lines of [Schedule] besides Overlap=
     members: tuple = ()  # of a group: their names, which get its token
     group: str = ""  # of a member: the group's name

@@ -329,12 +329,12 @@ class Oracle:
             self.lost(seen, request, retries)
 
     def lost(self, seen, request, retries):
-        """A run was lost, when its job had one of these RETRIES: that, and nothing before or later, says what comes of it."""
+        """A run was lost when its job had one of these RETRIES, which decides what comes of it."""
         is_over = [number is None or seen.attempts > number for number in retries]
         if seen.called_off and seen.finished > seen.called_off[0]:
             is_over = [True] if seen.finished > seen.called_off[1] else is_over + [True]
         if all(is_over) and seen.attempts > 0 and not request.damaged:
-            self.seal(request, f"its run {seen.id} was lost in attempt {seen.attempts}, and its job had no more Retries=, or it was cancelled")
+            self.seal(request, f"its run {seen.id} was lost in attempt {seen.attempts}, and was cancelled or had no more Retries=")
         seen.repeats = seen.certain and not any(is_over)
 
     def happened(self, event):
@@ -462,7 +462,7 @@ class Oracle:
 
     @staticmethod
     def damage(request):
-        """Its attempts, and when they began, may be garbled: a note's seal can't cover what changes while the run lives."""
+        """Its attempts, and when they began, may be garbled: taktd(8) says that they have no check."""
         request.damaged = True
         request.streak = -100
         if request.sealed_by == 5:

@@ -279,7 +279,8 @@ class Walk:
         return any(other.stays and not other.has_gate for other in [job, *map(self.oracle.job_of, job.members)])
 
     def gates_of(self, name):
-        return [gate for job in (name, *self.oracle.job_of(name).members) for gate in (job, job + ".exit") if gate in self.lab.gates]
+        names = [name, *self.oracle.job_of(name).members]
+        return [gate for name in names for gate in (name, name + ".exit") if gate in self.lab.gates]
 
     def let_go(self, gates):
         for gate in gates:

@@ -624,7 +624,8 @@ static void test_death_at_the_start(_unused_ void **state)
 
 static void leave_changed(World *w, _unused_ uint64_t id)
 {
-        JobSpec *spec = make_spec("enters", "[Job]\nType=sleep\nUse=two\nEnter=in\nExit=out\n[Schedule]\nOverlap=parallel\n");
+        static const char text[] = "[Job]\nType=sleep\nUse=two\nEnter=in\nExit=out\n[Schedule]\nOverlap=parallel\n";
+        JobSpec *spec = make_spec("enters", text);
 
         spec->kind = &fake_kind;
         scheduler_change_job(w->scheduler, scheduler_find_job(w->scheduler, "enters"), spec);
