@@ -69,21 +69,24 @@ static bool format_number(int fd, char birth[static SEAL_BOUND_SIZE + 1])
 
 static int write_bound(int fd, void *userdata)
 {
+        _cleanup_buffer_ Buffer line = BUFFER_NULL;
         char birth[SEAL_BOUND_SIZE + 1];
-        Buffer *words = userdata;
+        const char *words = userdata;
         int r;
 
         if (!format_time(fd, birth) && !format_number(fd, birth))
                 return negative_errno();
-        r = buffer_append_string(words, birth);
+        r = buffer_append_string(&line, words);
         if (r >= 0)
-                r = seal_line(words);
-        return r < 0 ? r : write_all(fd, words->data, words->len);
+                r = buffer_append_string(&line, birth);
+        if (r >= 0)
+                r = seal_line(&line);
+        return r < 0 ? r : write_all(fd, line.data, line.len);
 }
 
-int seal_file(const char *path, Buffer *words, mode_t mode, bool sync)
+int seal_file(const char *path, const char *words, mode_t mode, bool sync)
 {
-        return write_file_atomic_by(path, write_bound, words, mode, sync);
+        return write_file_atomic_by(path, write_bound, (char *)words, mode, sync);
 }
 
 /* A second name keeps a file that was replaced under its first one, and may bring it back. */

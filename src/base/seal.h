@@ -24,9 +24,9 @@ int unseal_line(Buffer *line);
  * or mode, and to mount that file system anew doesn't matter. A file with a second name (a hard link) counts as a copy. Not
  * noticed are a file system that was set back as a whole, and a second name that was the file's only one in the end.
  *
- * Replaces PATH by a file with the words in WORDS, which become that line. As write_file_atomic() does.
+ * Replaces PATH by a file with WORDS, which become that line. As write_file_atomic() does.
  */
-int seal_file(const char *path, Buffer *words, mode_t mode, bool sync);
+int seal_file(const char *path, const char *words, mode_t mode, bool sync);
 /*
  * Appends the words in the file PATH of at most MAX bytes to the empty RET. 0: they are of that file. With these errors they
  * are there as well: -ESTALE, they were copied; -EUCLEAN, they are sealed and bound to no file. -EBADMSG: RET has all bytes,

@@ -134,14 +134,10 @@ static int is_unused(const char *state)
 static int create_first_id(const char *dir, char **ret_failed)
 {
         _cleanup_free_ char *state = path_join(dir, "state"), *path = path_join(dir, "state/next-run");
-        _cleanup_buffer_ Buffer words = BUFFER_NULL;
         int r = state && path ? is_unused(state) : -ENOMEM;
 
-        if (r > 0) {
-                r = buffer_append_char(&words, '1');
-                if (r >= 0)
-                        r = seal_file(path, &words, 0644, false);
-        }
+        if (r > 0)
+                r = seal_file(path, "1", 0644, false);
         if (r < 0)
                 *ret_failed = TAKE_PTR(path);
         return r;

@@ -137,7 +137,7 @@ static bool was_taken(const RunIds *ids)
         return ids->inode > 0 && (lstat(ids->path, &st) < 0 || st.st_ino != ids->inode || st.st_dev != ids->device);
 }
 
-static int write_words(RunIds *ids, Buffer *words, bool sync)
+static int write_words(RunIds *ids, const char *words, bool sync)
 {
         struct stat st;
         int r;
@@ -161,7 +161,7 @@ static int write_reserved(RunIds *ids, uint64_t end, bool sync)
         int r = buffer_appendf(&words, "%llu %llu %s", (unsigned long long)end,
                                (unsigned long long)(is_small(ids) ? ids->limit : end + RUN_ID_LIFE_MAX), ids->boot);
 
-        return r < 0 ? r : write_words(ids, &words, sync);
+        return r < 0 ? r : write_words(ids, words.data, sync);
 }
 
 static int write_next(RunIds *ids)
@@ -169,7 +169,7 @@ static int write_next(RunIds *ids)
         _cleanup_buffer_ Buffer words = BUFFER_NULL;
         int r = buffer_appendf(&words, "%llu", (unsigned long long)ids->next);
 
-        return r < 0 ? r : write_words(ids, &words, true);
+        return r < 0 ? r : write_words(ids, words.data, true);
 }
 
 /* Where the file can't be written, what it vouches for is used up first. */

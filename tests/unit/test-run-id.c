@@ -121,10 +121,7 @@ static void put_copy(const Machine *m, const char *bytes, size_t n)
 /* As a daemon or `env create` writes it. */
 static void put_line(const Machine *m, const char *words)
 {
-        _cleanup_buffer_ Buffer line = BUFFER_NULL;
-
-        assert_ok(buffer_append_string(&line, words));
-        assert_ok(seal_file(m->path, &line, 0644, false));
+        assert_ok(seal_file(m->path, words, 0644, false));
 }
 
 static char *get(const Machine *m)
@@ -275,7 +272,7 @@ static void test_garbled(_unused_ void **state)
 /* Whatever stands in its place. A link is not followed: what it leads to is another's. */
 static void test_in_its_place(_unused_ void **state)
 {
-        _cleanup_free_ char *other = NULL, *inside = NULL;
+        _cleanup_free_ char *other = NULL, *inside = NULL, *line = NULL;
         uint64_t last = 0;
         Machine m;
 
@@ -295,6 +292,12 @@ static void test_in_its_place(_unused_ void **state)
         put(&m, NULL, 0);
         assert_int_equal(mkdir(m.path, 0700), 0);
         assert_anew(&m, &last);
+        put(&m, NULL, 0);
+        assert_int_equal(mkdir(m.path, 0700), 0);
+        start(&m);
+        line = get(&m);
+        assert_ptr_equal(strchr(line, '\n'), line + strlen(line) - 1);
+        stop(&m);
         put(&m, NULL, 0);
         assert_int_equal(mkdir(m.path, 0700), 0);
         assert_int_equal(mkdir(inside, 0700), 0);
