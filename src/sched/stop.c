@@ -72,10 +72,9 @@ void scheduler_cancel_by(Scheduler *s, Run *run, const Requester *by)
 
 /* --- those of a job --- */
 
-/* A walk over the runs of a job, in the order in which they were made. NULL stands for the end of the list. */
+/* A walk over the runs of a job, in the order in which they were made, which is that of their ids. */
 typedef struct RunWalk {
-        Run *next;
-        Run *end; /* is not walked over */
+        Run *next; /* NULL: none */
         struct RunWalk *outer;
 } RunWalk;
 
@@ -86,22 +85,19 @@ static Run *run_behind(const Run *run)
 
 void stop_run_goes(Scheduler *s, const Run *run)
 {
-        for (RunWalk *walk = s->walks; walk; walk = walk->outer) {
+        for (RunWalk *walk = s->walks; walk; walk = walk->outer)
                 if (walk->next == run)
                         walk->next = run_behind(run);
-                if (walk->end == run)
-                        walk->end = run_behind(run);
-        }
 }
 
-/* The job may be gone afterwards. */
-static void stop_before(Scheduler *s, Job *job, Run *end, bool running_as_well, RunStop stop)
+/* Those with smaller ids than END. The job may be gone afterwards. */
+static void stop_before(Scheduler *s, Job *job, uint64_t end, bool running_as_well, RunStop stop)
 {
-        RunWalk walk = { .next = list_first(&job->runs, Run, link), .end = end, .outer = s->walks };
+        RunWalk walk = { .next = list_first(&job->runs, Run, link), .outer = s->walks };
         Run *run;
 
         s->walks = &walk;
-        while ((run = walk.next) != walk.end) {
+        while ((run = walk.next) && run->id < end) {
                 walk.next = run_behind(run);
                 if (run->unwanted == RUN_STOP_NONE && !guard_is_exiting(run) && (running_as_well || run->state != RUN_RUNNING))
                         stop_run(s, run, stop);
@@ -111,12 +107,12 @@ static void stop_before(Scheduler *s, Job *job, Run *end, bool running_as_well, 
 
 void stop_older(Scheduler *s, Run *newest, RunStop stop)
 {
-        stop_before(s, newest->job, newest, true, stop);
+        stop_before(s, newest->job, newest->id, true, stop);
 }
 
 void stop_waiting(Scheduler *s, Job *job, RunStop stop)
 {
-        stop_before(s, job, NULL, false, stop);
+        stop_before(s, job, UINT64_MAX, false, stop);
 }
 
 /* --- all --- */
