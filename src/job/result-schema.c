@@ -36,7 +36,7 @@ static int load_file(JsonFiles *base, const char *path, JsonDoc **ret)
                 r = buffer_appendf(&files->names, "%s %" PRIu64 " %" PRIu64 ".%09ld\n", path, (uint64_t)st.st_size,
                                    (uint64_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
         if (r < 0) {
-                files->problem = xasprintf("%s: %s", path, strerror(-r));
+                files->problem = xasprintf("%s: %s", path, r == -EINVAL ? "not a regular file" : strerror(-r));
                 return r;
         }
         r = json_parse(buffer_string(&text), text.len, NULL, ret, &error);

@@ -91,9 +91,9 @@ DEFINE_CLEANUP(Template *, template_free);
 bool template_is_constant(const Template *t);
 /* That text; NULL where it is not constant. Lives as long as T. */
 const char *template_constant(const Template *t);
-/* Whether a secret is put in: what it expands to must not be shown or logged. */
 /* The text before the first placeholder, "" where there is none. */
 const char *template_beginning(const Template *t);
+/* Whether a secret is put in: what it expands to must not be shown or logged. */
 bool template_has_credential(const Template *t);
 
 /* Whether it may differ from run to run: a parameter, a time, a random number, an output is put in. */

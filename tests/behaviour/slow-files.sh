@@ -39,7 +39,7 @@ start_taktd
 error_of() {
         run_job 'r["state"], r["error"]["kind"], r["error"]["message"]' "$1"
 }
-like "a job, a schema and names that are FIFOs" '*env/jobs/fifo.job: not a regular file*schema.job*env/names: *not a regular file*' "$(taktctl reload 2>&1 | LC_ALL=C sort | tr '\n' ' ')"
+like "a job, a schema and names that are FIFOs" '*env/jobs/fifo.job: not a regular file*schema.job*fifo.json: not a regular file*env/names can?t be read: not a regular file*' "$(taktctl reload 2>&1 | LC_ALL=C sort | tr '\n' ' ')"
 like "a credential that is one" "('failed', *" "$(error_of credential)"
 is "one in the place of what is published is replaced" "succeeded 5" "$(run_job 'r["state"]' publisher) $(timeout 10 cat "$dir/published" | tr -d '"\\n')"
 is "a file that is there" 1 "$(run_job 'r["result"].strip()' quick)"
