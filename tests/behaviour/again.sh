@@ -47,7 +47,7 @@ like "its parameters" "Usage: taktctl run --again $first \[CITY] \[N] *--city st
 like "those of the job" "Usage: taktctl run city CITY \[N] *" "$(taktctl run city --help)"
 like "help says both" '*run JOB|RUN \[ARG…]*RUN is*for --again: *' "$(taktctl run --help)"
 
-refuses 3 '*no run 4711, *' --again 4711
+refuses 3 '*no run 4711 is known; *' --again 4711
 refuses 2 '*--again wants the id of a run, not "city"*' --again city
 refuses 2 "*city: parameter 'n': '9' is not *Usage: *" --again "$first" --n 9
 refuses 2 "*city: surplus argument 'f'*" --again "$first" a 1 now '{}' 1s f

@@ -112,6 +112,8 @@ same_descriptors() {
         is_now="$(descriptors "$taktd_pid") $(descriptors "$spawn_pid")"
         [ "$is_now" = "$before" ]
 }
+# takt-worker ends when nobody has needed it for a while, and is there again.
+run_job 'r["state"]' missing >"$dir/out"
 eventually "no descriptors are left over (before: $before)" same_descriptors || echo "now: $is_now"
 
 # --- takt-spawn and taktd are killed in the middle of it ---

@@ -76,5 +76,5 @@ like "a key of another driver" "*bad.job:4:1: Path= is for Driver=file, and this
 printf '[Job]\nType=sensor\n[Sensor]\nDriver=file\nSeed=1\nScale=x\n' >"$dir/bad.job"
 like "a scale that is none" "*bad.job:6:7: Scale=: 'x' is no number*" "$(taktctl verify "$dir/bad.job" 2>&1)"
 sed -i /Scale/d "$dir/bad.job"
-like "no path" "*bad.job:5:1: Seed= is for Driver=sim*Driver=file needs Path=*" "$(taktctl verify "$dir/bad.job" 2>&1 | tr '\n' ' ')"
+like "no path" "*Driver=file needs Path=*bad.job:5:1: Seed= is for Driver=sim*" "$(taktctl verify "$dir/bad.job" 2>&1 | tr '\n' ' ')"
 check_end
