@@ -121,6 +121,7 @@ static void write_run(const ActiveRuns *active, Slot *slot, const Run *run)
         slot->replaces = run->extra->story ? run->extra->story->replaces : 0;
         slot->trigger = (uint8_t)run->trigger;
         slot->event_depth = run->event_depth;
+        slot->n_resources = slot->entered_job = slot->over = 0;
         slot->repeat = REPEAT_NO;
         replaced = slots_left_find(&active->left, slot->replaces);
         slot->n_deaths = replaced ? replaced->n_deaths : 0;
@@ -447,13 +448,15 @@ static bool was_told(const Slot *slot)
         return slot->repeat == REPEAT_NOW;
 }
 
-bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *ret_cause)
+bool active_runs_was_under_way(const ActiveRuns *active, RunNote *note)
 {
-        const Slot *slot = slots_left_find(&active->left, id);
+        const Slot *slot = slots_left_find(&active->left, note->id);
 
-        if (slot)
-                *ret_cause = slot->cause;
-        return slot;
+        if (!slot)
+                return false;
+        note->cause = slot->cause;
+        note->unwanted = slot->over;
+        return true;
 }
 
 uint64_t active_runs_greatest_id(const ActiveRuns *active)

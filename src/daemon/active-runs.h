@@ -44,8 +44,10 @@ int active_runs_check(ActiveRuns *active);
 
 /* Until active_runs_recover(): the greatest id that the last daemon left under way; 0: there is none. */
 uint64_t active_runs_greatest_id(const ActiveRuns *active);
-/* Until active_runs_recover(): whether the last daemon left run ID under way, and the job_trigger_id() of what it was due by. */
-bool active_runs_was_under_way(const ActiveRuns *active, uint64_t id, uint64_t *ret_cause);
+/*
+ * Until active_runs_recover(): whether the last daemon left the run of NOTE under way, and what NOTE has not in its text.
+ */
+bool active_runs_was_under_way(const ActiveRuns *active, RunNote *note);
 /*
  * Ends what was left, and is not under way again, as `lost`, in the order of the ids: at once, but for what has
  * to leave what it entered. A run that had begun counts as a failed attempt: where its job's Retries= then allows

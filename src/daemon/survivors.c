@@ -71,7 +71,7 @@ static int resume_one(HeldCommand *held, Scheduler *scheduler, const ActiveRuns 
         r = run_note_parse(held_command_note(held), &note);
         if (r < 0)
                 return r;
-        if (!active_runs_was_under_way(active, note.id, &note.cause))
+        if (!active_runs_was_under_way(active, &note))
                 return 0;
         name = strndup(note.job, note.job_len);
         if (!name)

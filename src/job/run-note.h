@@ -22,7 +22,8 @@ typedef struct RunNote {
         usec_t due_boottime; /* when it was to begin; by how much of that it was put off is not kept */
         usec_t started_boottime;
         usec_t attempt_boottime;
-        uint64_t cause;     /* not in the text: the job_trigger_id() that the list of active runs has; 0: none */
+        uint64_t cause;     /* not in the text: the job_trigger_id() that the list of active runs has; 0: none … */
+        bool unwanted;      /* … and so is whether somebody asked it to end */
         const char *params; /* in the text; NULL: {} */
         size_t job_len;
         const char *job; /* in the text, not terminated */

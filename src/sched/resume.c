@@ -21,7 +21,6 @@ static int take_note(Run *run, const RunNote *note)
 
 static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, void *survivor)
 {
-        usec_t over = usec_add(note->attempt_boottime, job->spec->job.timeout);
         Run *run;
         int r;
 
@@ -35,10 +34,11 @@ static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, vo
                 runs_leave(s, run);
                 return r;
         }
+        /* Who wanted its end is not remembered. One that nobody wanted ends by its timeout. */
+        run->unwanted = note->unwanted ? RUN_STOP_CANCEL : RUN_STOP_NONE;
         execute_go_on(s, run);
-        /* Nobody remembers who cancelled the run. If its timeout has passed, that counts as the reason. */
         if (stopping)
-                run->stop = over <= scheduler_boottime(s) ? RUN_STOP_TIMEOUT : RUN_STOP_CANCEL;
+                run->stop = note->unwanted ? RUN_STOP_CANCEL : RUN_STOP_TIMEOUT;
         run->kind_done = false;
         r = run->spec->kind->resume(run, survivor);
         if (r < 0) {
@@ -48,6 +48,9 @@ static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, vo
         schedule_run_started(&job->schedule);
         keep(s, job);
         execute_went_on(s, run, note->attempt_boottime);
+        /* That was noted, and then the process ended before it could ask the kind. */
+        if (note->unwanted && !stopping)
+                stop_run(s, run, RUN_STOP_CANCEL);
         return 0;
 }
 

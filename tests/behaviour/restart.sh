@@ -66,6 +66,16 @@ TimeoutSec=2s
 [Exec]
 Command=/bin/sleep 1000
 J
+job stubborn <<'J'
+[Job]
+Type=exec
+Retries=3
+RetryDelaySec=1ms
+TimeoutSec=1s
+[Exec]
+KillAfterSec=1min
+Command=/bin/sh -c 'trap "" TERM; echo begin >>"$1"; while test -e "$2"; do sleep 0.05; done' sh ${env:TAKT_TEST_DIR}/stubborn ${env:TAKT_TEST_DIR}/hold
+J
 job gone <<'J'
 [Job]
 Type=exec
@@ -127,6 +137,17 @@ short=$(taktctl run short)
 lines=$(taktctl run lines)
 crash
 eventually "the timeout" has_run "r['run'] == $short and r['state'] == 'timeout'"
+
+# One that was cancelled is so still where its time passes while it is being ended, and is not tried again.
+touch "$dir/hold"
+stubborn=$(taktctl run stubborn)
+eventually "it has begun" test -s "$dir/stubborn"
+taktctl -q cancel "$stubborn"
+sleep 1 # until its time has passed
+crash
+rm "$dir/hold"
+eventually "the end of what was cancelled" has_run "r['run'] == $stubborn and r['state'] == 'cancelled'"
+is "its executions" begin "$(cat "$dir/stubborn")"
 
 touch "$dir/go1"
 eventually "the last of its lines" has_run "r['run'] == $lines and r['state'] == 'succeeded'"
