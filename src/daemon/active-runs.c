@@ -52,8 +52,11 @@ static bool is_worse(const SlotTable *table, const SlotTable *old)
         return mapped_file_error(table->file) < 0 && mapped_file_error(old->file) == 0;
 }
 
-/* A table of more slots in which all fit. */
-static int grow(ActiveRuns *active)
+/*
+ * A table of more slots in which all that are noted have a place, and run ID as well: ids of two lives may differ by a
+ * multiple of the table's size, and then want the same slots.
+ */
+static int grow_for(ActiveRuns *active, uint64_t id)
 {
         for (size_t n = active->table.n * 2; n <= ACTIVE_RUNS_MAX && !active->stuck; n *= 2) {
                 SlotTable table = {};
@@ -62,7 +65,7 @@ static int grow(ActiveRuns *active)
                 if (r < 0)
                         return r;
                 active->stuck = is_worse(&table, &active->table);
-                if (!active->stuck && copy_slots(&active->table, &table)) {
+                if (!active->stuck && copy_slots(&active->table, &table) && slot_table_find(&table, id, 0)) {
                         slot_table_header(&table)->alive_boottime = header(active)->alive_boottime;
                         mapped_file_commit(table.file);
                         slot_table_deinit(&active->table);
@@ -100,7 +103,7 @@ static Slot *find_or_take_slot(ActiveRuns *active, const Run *run)
 
         if (!slot)
                 slot = slot_table_find(&active->table, run->id, 0);
-        if (!slot && grow(active) >= 0)
+        if (!slot && grow_for(active, run->id) >= 0)
                 slot = slot_table_find(&active->table, run->id, 0);
         if (!slot && active->n_unnoted++ == 0)
                 log_warning("Not all runs under way can be noted in %s; after a crash some won't be known to be lost",

@@ -2,7 +2,7 @@
 #pragma once
 /*
  * The file of the runs that are under way, as one daemon writes it and the next one reads it: a page with its format,
- * and a table of slots of one size. A run's slot is one of the SLOT_PROBE_MAX from its id on: ids go up by one, so the
+ * and a table of slots of one size. A run's slot is one of the SLOT_PROBE_MAX from its place on: ids go up by one, so the
  * first is nearly always free, and a run that ends is found without an index. A slot counts once its id is written,
  * last. What becomes of the table where there can't be a file is the matter of base/mapped-file.h.
  */
@@ -27,6 +27,7 @@ typedef struct SlotHeader {
 /* Whether another run is to take the place of one that was lost. */
 typedef enum Repeat {
         REPEAT_NO,
+        REPEAT_BEGIN,     /* it only waited, and begins itself; its note stays as it is */
         REPEAT_AFTER_END, /* it is leaving what it had entered */
         REPEAT_NOW,       /* its end was told */
         _REPEAT_MAX,
@@ -90,11 +91,23 @@ static inline SlotHeader *slot_table_header(const SlotTable *table)
         return (SlotHeader *)(void *)table->map;
 }
 
+/*
+ * The first place of run ID. Runs that were made one after the other are side by side. What a life after a crash of the
+ * machine begins with is 2^24 further on, and would have the places of what was left: the upper bits move it (by the
+ * golden ratio; Knuth, The Art of Computer Programming, 6.4).
+ */
+static inline size_t slot_table_place(const SlotTable *table, uint64_t id)
+{
+        return (size_t)(id + ((id >> 20) * UINT64_C(0x9e3779b97f4a7c15) >> 32)) & (table->n - 1);
+}
+
 /* The slot of run ID, which may be 0 for a free one where a run of id AT would be put. NULL: there is none. */
 static inline Slot *slot_table_find(const SlotTable *table, uint64_t at, uint64_t id)
 {
+        size_t first = slot_table_place(table, at);
+
         for (size_t i = 0; i < SLOT_PROBE_MAX; i++) {
-                size_t k = (at + i) & (table->n - 1);
+                size_t k = (first + i) & (table->n - 1);
 
                 if (table->ids[k] == id)
                         return &slot_table_slots(table)[k];

@@ -620,6 +620,53 @@ static void test_death_at_the_start(_unused_ void **state)
         world_free(w);
 }
 
+/* --- ids of several lives --- */
+
+/* A life begins with the next block of ids. What was left and what begins want the same slots in tables of many sizes. */
+static void test_each_run_is_noted(_unused_ void **state)
+{
+        World *w = world_new();
+
+        live(w);
+        for (unsigned life = 0; life < 4; life++) {
+                for (unsigned i = 0; i < 10; i++) {
+                        uint64_t id = run(w, "plain");
+
+                        assert_true(scheduler_find_run(w->scheduler, id)->noted);
+                }
+                while (run_ids_next(w->ids) % 256 != 0)
+                        ;
+                die(w);
+                live(w);
+        }
+        w->duration = USEC_PER_MSEC;
+        pass(w, 3600 * SEC);
+        stop(w);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+}
+
+/* After a crash of the machine ids go on so far above that they would have the same slot in each table. */
+static void test_ids_far_apart(_unused_ void **state)
+{
+        SlotTable table;
+        char path[] = "/tmp/takt-run-slots-XXXXXX";
+        int fd = mkstemp(path);
+
+        assert_true(fd >= 0);
+        close(fd);
+        assert_ok(slot_table_create(path, 1024, &table));
+        for (uint64_t life = 0; life < 8; life++)
+                for (uint64_t i = 1; i <= 32; i++) {
+                        Slot slot = { .attempts = 1 };
+
+                        assert_true(slot_table_put(&table, &slot, (life << 24) + i));
+                }
+        slot_table_deinit(&table);
+        (void)unlink(path);
+}
+
 /* --- while a lost run leaves what it had entered --- */
 
 static void leave_changed(World *w, _unused_ uint64_t id)
@@ -868,6 +915,8 @@ int main(void)
                 RUN(test_poison),
                 RUN(test_no_poison),
                 RUN(test_death_at_the_start),
+                RUN(test_each_run_is_noted),
+                RUN(test_ids_far_apart),
                 RUN(test_what_comes_while_a_lost_run_leaves),
                 RUN(test_no_bit_is_believed),
                 RUN(test_lives_at_random),
