@@ -169,9 +169,12 @@ static void explain_hold(const RunRecord *r, Decisions *d)
                        "waited, as there were as many runs of all jobs under way as are allowed (MaxRuns=)");
 }
 
-/* The run, of an earlier daemon, whose place it took. */
-static void explain_replaced(const RunRecord *r, Decisions *d)
+/* What an earlier daemon had to do with it: the run was that one's, or took the place of such a run. */
+static void explain_earlier(const RunRecord *r, Decisions *d)
 {
+        if (r->waited)
+                decide(d, r->created_realtime, r->id, "queued",
+                       "waited with an earlier daemon, which ended before the run could begin; it kept its id");
         if (r->replaces > 0)
                 decide(d, r->created_realtime, r->id, "repeated",
                        "takes the place of run %" PRIu64 ", which was lost with an earlier daemon; its attempts count (Retries=)", r->replaces);
@@ -300,7 +303,7 @@ void explain_run(Api *api, const RunRecord *r, Decisions *d)
                 return;
         }
         explain_origin(r, d);
-        explain_replaced(r, d);
+        explain_earlier(r, d);
         explain_hold(r, d);
         explain_start(r, d);
         explain_retries(r, d);

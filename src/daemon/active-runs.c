@@ -295,6 +295,23 @@ static int run_again(ActiveRuns *active, const Slot *slot, Job *job)
         return scheduler_run(active->scheduler, job, &request, NULL);
 }
 
+/* The run itself, which has its note. Where it took the place of a lost one, the attempts of that count still. */
+static int run_waiting(ActiveRuns *active, const Slot *slot, Job *job)
+{
+        RunRequest request = slot_request(slot, job);
+        Run *run;
+        int r;
+
+        request.id = slot->id;
+        request.replaces = slot->replaces;
+        request.attempts = slot->attempts;
+        r = scheduler_run(active->scheduler, job, &request, NULL);
+        run = scheduler_find_run(active->scheduler, slot->id);
+        if (run)
+                run->noted = true;
+        return r;
+}
+
 /* Whether JOB has an attempt left. The run that takes the place of SLOT's begins with what JOB says now. */
 static bool has_attempts(const Slot *slot, const Job *job)
 {
@@ -321,6 +338,23 @@ static int repeat_one(ActiveRuns *active, const Slot *slot)
         return r == -ENOENT ? 0 : r;
 }
 
+static void recover_one(ActiveRuns *active, Slot *slot, bool may_repeat);
+
+/* What had not begun begins now, under its id; where that can't be, it is lost. */
+static void begin_one(ActiveRuns *active, Slot *slot)
+{
+        Job *job;
+        int r = scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job);
+
+        if (r >= 0) {
+                r = job->removed ? -ENOENT : run_waiting(active, slot, job);
+                if (r < 0)
+                        scheduler_release_job(active->scheduler, job);
+        }
+        if (r < 0)
+                recover_one(active, slot, false);
+}
+
 static void log_not_recovered(const Slot *slot, int error)
 {
         (void)log_errno(LOG_ERR, error, "%s: lost run %llu was not dealt with: %m", slot_job(slot), (unsigned long long)slot->id);
@@ -332,13 +366,17 @@ static void on_repeat(Deferred *deferred)
 
         for (size_t i = 0; i < active->left.n; i++) {
                 Slot *slot = &active->left.slots[i];
-                int r;
+                Repeat repeat = slot->repeat;
+                int r = 0;
 
-                if (slot->repeat != REPEAT_NOW)
+                if (repeat != REPEAT_NOW && repeat != REPEAT_BEGIN)
                         continue;
                 slot->repeat = REPEAT_NO;
                 active->n_repeats--;
-                r = repeat_one(active, slot);
+                if (repeat == REPEAT_BEGIN)
+                        begin_one(active, slot);
+                else
+                        r = repeat_one(active, slot);
                 if (r < 0)
                         log_not_recovered(slot, r);
         }
@@ -354,7 +392,7 @@ static void repeat_soon(ActiveRuns *active, Slot *slot, Repeat repeat)
         active->n_repeats++;
         if (note)
                 note->repeat = (uint8_t)(repeat == REPEAT_NOW ? REPEAT_NOW : REPEAT_NO);
-        if (repeat == REPEAT_NOW)
+        if (repeat != REPEAT_AFTER_END)
                 loop_defer(active->services->loop, &active->repeat);
 }
 
@@ -385,12 +423,25 @@ static bool can_repeat(const ActiveRuns *active, const Slot *slot)
                !mapped_file_is_stale(active->table.file);
 }
 
+static bool has_entered(const Slot *slot)
+{
+        return slot->n_resources > 0 || slot->entered_job;
+}
+
+/* Whether nothing of it had begun, so that it begins with this daemon as it would have with the last one. */
+static bool only_waited(const Slot *slot)
+{
+        return slot->started_realtime == 0 && !has_entered(slot) && slot->attempt_boottime == 0;
+}
+
 static const char *why_lost(const Slot *slot)
 {
         if (!slot->over)
-                return "the daemon ended during it";
-        return slot->n_resources > 0 || slot->entered_job ? "the daemon ended before what it had entered was left" :
-                                                            "the daemon ended while the run was being ended";
+                return !only_waited(slot) ? "the daemon ended during it" :
+                       slot->has_params   ? "the daemon ended while it waited, and it can't begin with this one" :
+                                            "the daemon ended while it waited, and its parameters are too long to be kept";
+        return has_entered(slot) ? "the daemon ended before what it had entered was left" :
+                                   "the daemon ended while the run was being ended";
 }
 
 static void set_end(LeftRun *left, const Slot *slot)
@@ -405,7 +456,7 @@ static void set_end(LeftRun *left, const Slot *slot)
         left->message = "the daemon ended within 10 s after an attempt of it began, twice in a row; it is not tried again";
 }
 
-static void recover_one(ActiveRuns *active, Slot *slot)
+static void recover_one(ActiveRuns *active, Slot *slot, bool may_repeat)
 {
         LeftRun left = {
                 .id = slot->id,
@@ -413,7 +464,6 @@ static void recover_one(ActiveRuns *active, Slot *slot)
                 .attempts = slot->attempts,
                 .entered = { .n_resources = slot->n_resources, .job = slot->entered_job, .over = slot->over },
         };
-        bool has_entered = slot->n_resources > 0 || slot->entered_job;
         RunRequest request;
         Job *job;
         int r = scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job);
@@ -425,14 +475,14 @@ static void recover_one(ActiveRuns *active, Slot *slot)
         }
         if (r < 0) {
                 log_warning("Run %llu of %s, a job that is no more, was lost: the daemon ended during it%s",
-                            (unsigned long long)slot->id, slot_job(slot), has_entered ? "; what it had entered is not left" : "");
+                            (unsigned long long)slot->id, slot_job(slot), has_entered(slot) ? "; what it had entered is not left" : "");
                 free_note(active, slot->id);
                 return;
         }
         count_death(active, slot);
         set_end(&left, slot);
         /* Its note is to outlast its end. */
-        if (left.state == RUN_LOST && can_repeat(active, slot))
+        if (may_repeat && left.state == RUN_LOST && can_repeat(active, slot))
                 repeat_soon(active, slot, REPEAT_AFTER_END);
         request = slot_request(slot, job);
         r = scheduler_end_left(active->scheduler, job, &request, &left);
@@ -476,8 +526,10 @@ void active_runs_recover(ActiveRuns *active)
 
                 if (scheduler_find_run(active->scheduler, slot->id))
                         continue;
-                if (!was_told(slot))
-                        recover_one(active, slot);
+                if (!was_told(slot) && only_waited(slot) && can_repeat(active, slot))
+                        repeat_soon(active, slot, REPEAT_BEGIN);
+                else if (!was_told(slot))
+                        recover_one(active, slot, true);
                 else if (!mapped_file_is_stale(active->table.file))
                         repeat_soon(active, slot, REPEAT_NOW);
                 else

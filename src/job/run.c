@@ -399,6 +399,7 @@ void run_get_record(const Run *run, RunRecord *ret)
                 .resource = story->resource,
                 .resource_run = story->resource_run,
                 .replaces = story->replaces,
+                .waited = story->waited,
                 .hold = run->hold,
                 .older_definition = run->spec != run->job->spec && !streq(run->spec->identity, run->job->spec->identity),
                 .hold_run = run->extra->hold_run,

@@ -85,6 +85,7 @@ typedef struct RunStory {
         char *resource;         /* that it waited for; NULL: for none … */
         uint64_t resource_run;  /* … and the run that had it; 0: not known */
         uint64_t replaces;      /* the lost run whose place it takes; 0: none */
+        bool waited;            /* with an earlier daemon, which ended before it could begin */
 } RunStory;
 
 /* What many runs never have; made once one of them has it: run_make_extra(). */
@@ -278,6 +279,7 @@ typedef struct RunRecord {
         RunTrigger trigger : 8;
         RunHold hold : 8;
         bool older_definition : 1; /* the job was given another one since it began */
+        bool waited : 1; /* as in a RunStory */
         unsigned attempts;
         uint64_t origin; /* as in a Run */
         usec_t scheduled_realtime; /* times: 0 not known */

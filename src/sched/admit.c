@@ -244,7 +244,7 @@ static int new_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *
         Run *run;
         int r;
 
-        r = runs_new(s, job, 0, &run);
+        r = runs_new(s, job, request->id, &run);
         if (r < 0)
                 return r;
         note_delay(run, request);
@@ -263,6 +263,8 @@ static int new_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *
                 run->extra->story->started_by = *request->by;
         if (request->replaces > 0 && run_story(run))
                 run->extra->story->replaces = request->replaces;
+        if (request->id > 0 && run_story(run))
+                run->extra->story->waited = true;
         if (ret_id)
                 *ret_id = run->id;
         if ((request->params || job->spec->job.parameters) && !take_params(s, run, request->params)) {

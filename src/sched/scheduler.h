@@ -164,6 +164,7 @@ typedef struct RunRequest {
         Member *member;            /* what it is in its group; NULL: in none */
         uint64_t replaces;         /* the lost run whose place it takes; 0: none … */
         unsigned attempts;         /* … and how many attempts there were of that: they count */
+        uint64_t id;               /* of a run that waited with an earlier process; 0: the next one */
 } RunRequest;
 
 /*

@@ -76,6 +76,7 @@ class Seen:
     began_life: int = 0
     heard: bool = False  # it was told of with all its fields
     certain: bool = False  # an attempt was under way when its daemon was killed
+    waits: bool = False  # nothing of it had begun when its daemon was killed: it is to begin with the next one
     repeats: bool = False  # it was lost, and another run is to take its place
     called_off: tuple = ()  # somebody cancelled it, between these times: then it is not tried again
     excused: bool = False  # nobody can know what became of it
@@ -396,9 +397,19 @@ class Oracle:
             return seen.begins > seen.ends and seen.job in self.closed_gates
         return not request.job.uses and not request.job.guard
 
+    def waits_for_another(self, seen):
+        """Whether a run can't have begun, as another one of its job is certain to be under way."""
+        job = seen.request and seen.request.job
+        if not job or seen.state != "queued" or seen.begins or job.overlap != "queue" or job.uses or job.guard or job.group:
+            return False
+        return job.is_alone and not seen.request.cancelled and not seen.request.long and \
+            any(other.job == seen.job and not other.excused and self.is_certain(other) for other in self.runs.values())
+
     def crashed(self, in_stop=False):
         """The daemon was killed, perhaps IN_STOP; all that it told and that was noted until then has been read."""
         self.between = True
+        for seen in self.runs.values():
+            seen.waits = not seen.final and not in_stop and self.waits_for_another(seen)
         for request in self.requests.values():
             if not request.sealed:
                 request.crashes += 1
@@ -455,7 +466,7 @@ class Oracle:
                 self.damage(request)
         self.holders.clear()
         for seen in self.runs.values():
-            seen.repeats = False
+            seen.repeats = seen.waits = False
             seen.excused = seen.excused or not seen.final
             if not seen.final:
                 seen.marks.append(("spoilt", ""))
@@ -476,6 +487,7 @@ class Oracle:
         self.reloaded()
         for seen in self.runs.values():
             seen.repeats &= self.file_of(seen.job) in loaded
+            seen.waits &= self.file_of(seen.job) in loaded
         self.alone = {}
         # What a job that is no more had entered is not left.
         self.free(lambda scope, run: self.file_of(self.runs[run].job) not in loaded)
@@ -487,6 +499,10 @@ class Oracle:
         self.listed(records)
         known = {record["run"]: record for record in records}
         for seen in before:
+            if seen.waits and (seen.id not in known or known[seen.id]["state"] == "lost"):
+                violate(1, f"run {seen.id} of {seen.request} only waited when the daemon was killed, and does not begin with "
+                           f"the next one: {known.get(seen.id)}")
+            seen.waits = False
             if seen.id not in known:
                 self.vanished(seen)
             elif seen.request and seen.request.sealed_by == 5:

@@ -28,6 +28,7 @@ typedef struct Told {
         bool is_there;
         bool has_ended;
         bool repeated;  /* another run took its place */
+        bool waited;    /* with the life before, and nothing of it had begun */
         char error[16];
 } Told;
 
@@ -95,6 +96,8 @@ static void on_event(EventObserver *observer, const Event *event)
         told->state = run->state;
         told->has_ended = run_state_is_final(run->state);
         (void)snprintf(told->error, sizeof(told->error), "%s", run->extra->error_kind ?: "");
+        assert_false(told->waited && run->state == RUN_LOST);
+        told->waited = told->waited && run->state == RUN_QUEUED;
         w->n_lost += run->state == RUN_LOST;
 }
 
@@ -278,6 +281,8 @@ static void live(World *w)
         scheduler_begin(w->scheduler);
         active_runs_recover(w->active);
         settle(w);
+        for (uint64_t id = 1; id < RUNS_MAX; id++)
+                assert_true(!told_of(id)->waited || scheduler_find_run(w->scheduler, id));
 }
 
 static void end_life(World *w)
@@ -307,6 +312,12 @@ static void stop(World *w)
 /* A SIGKILL: what is in the file now is what the next life finds; what is done to end this one is of no world. */
 static void die(World *w)
 {
+        for (uint64_t id = 1; id < RUNS_MAX; id++) {
+                const Run *run = scheduler_find_run(w->scheduler, id);
+
+                told_of(id)->waited = run && run->state == RUN_QUEUED && run->unwanted == RUN_STOP_NONE &&
+                                      run->trigger != RUN_TRIGGER_GROUP && !streq(run->job->name, "enters");
+        }
         w->dead = true;
         w->active = active_runs_close(w->active);
         end_life(w);
@@ -620,6 +631,65 @@ static void test_death_at_the_start(_unused_ void **state)
         world_free(w);
 }
 
+/* --- what only waited --- */
+
+/* Over as many lives as there may be until it begins, it is the same run, and it is executed once. */
+static void check_waits(const char *name, unsigned n_ahead)
+{
+        World *w = world_new();
+        unsigned n_lives = 0;
+        uint64_t id = 0;
+
+        live(w);
+        for (unsigned i = 0; i < n_ahead; i++)
+                (void)run(w, name);
+        id = run(w, name);
+        while (told_of(id)->state == RUN_QUEUED) {
+                assert_true(n_lives++ < 10);
+                assert_int_equal(w->executions[id], 0);
+                die(w);
+                live(w);
+        }
+        assert_true(n_lives > 0);
+        pass(w, 600 * SEC);
+        assert_int_equal(told_of(id)->state, RUN_SUCCEEDED);
+        assert_int_equal(told_of(id)->root, id);
+        assert_int_equal(w->executions[id], 1);
+        stop(w);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+}
+
+static void test_what_waited_begins(_unused_ void **state)
+{
+        check_waits("plain", 1);
+        check_waits("never", 1);
+        check_waits("uses", 1);
+        check_waits("often", 6); /* as many as may be under way */
+}
+
+/* Somebody has called it off, or its job is gone: then it does not begin. */
+static void test_what_waited_and_is_not_wanted(_unused_ void **state)
+{
+        World *w = world_new();
+        uint64_t id;
+
+        live(w);
+        (void)run(w, "plain");
+        id = run(w, "plain");
+        w->stubborn = true;
+        cancel(w, id);
+        assert_int_equal(told_of(id)->state, RUN_CANCELLED);
+        die(w);
+        live(w);
+        assert_int_equal(w->executions[id], 0);
+        pass(w, 600 * SEC);
+        assert_int_equal(w->executions[id], 0);
+        stop(w);
+        world_free(w);
+}
+
 /* --- ids of several lives --- */
 
 /* A life begins with the next block of ids. What was left and what begins want the same slots in tables of many sizes. */
@@ -917,6 +987,8 @@ int main(void)
                 RUN(test_death_at_the_start),
                 RUN(test_each_run_is_noted),
                 RUN(test_ids_far_apart),
+                RUN(test_what_waited_begins),
+                RUN(test_what_waited_and_is_not_wanted),
                 RUN(test_what_comes_while_a_lost_run_leaves),
                 RUN(test_no_bit_is_believed),
                 RUN(test_lives_at_random),
