@@ -43,7 +43,7 @@ typedef struct Daemon {
         int lock_fd;    /* of the control socket, where it is our own */
         int state_fd;   /* the lock of the state's directory; -1: that has none */
         int place_fd;   /* the mark of its place; the same */
-        SignalSource *signals[3];
+        SignalSource *signals[4];
         FileWatch *zone_watch;
         Timer begin_timer;
         pid_t helper_waited_for; /* of an earlier daemon; 0: none so far */

@@ -2,8 +2,10 @@
 #include "daemon/daemon.h"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "process/helper.h"
 
 /* What the manager shall wait for beyond StopTimeoutSec=: the end of helpers and files. */
 #define STOP_MARGIN_USEC (10 * USEC_PER_SEC)
@@ -95,16 +97,28 @@ static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
                 stop(d, signo);
 }
 
+/* A helper is reaped by who started it. */
+static void on_child(_unused_ SignalSource *source, _unused_ int signo, _unused_ void *userdata)
+{
+        if (helper_reap_others())
+                (void)kill(getpid(), SIGCHLD); /* for the rest, in another turn of the loop */
+}
+
 int daemon_catch_signals(Daemon *d)
 {
-        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+        static const struct {
+                int signo;
+                SignalCallback callback;
+        } signals[] = { { SIGTERM, on_signal }, { SIGINT, on_signal }, { SIGHUP, on_signal }, { SIGCHLD, on_child } };
 
+        _Static_assert(ARRAY_SIZE(signals) == ARRAY_SIZE(d->signals), "each has its source");
         (void)signal(SIGPIPE, SIG_IGN);
         for (size_t i = 0; i < ARRAY_SIZE(signals); i++) {
-                int r = signal_source_new(d->engine.loop, signals[i], on_signal, d, &d->signals[i]);
+                int r = signal_source_new(d->engine.loop, signals[i].signo, signals[i].callback, d, &d->signals[i]);
 
                 if (r < 0)
                         return log_errno(LOG_ERR, r, "Signals can't be caught: %m");
         }
+        (void)kill(getpid(), SIGCHLD); /* of those that ended before */
         return 0;
 }

@@ -11,6 +11,7 @@
 #include <limits.h>
 
 #include "base/file.h"
+#include "process/children.h"
 
 /* Helpers of one process at a time; those being replaced and those that replace them included. */
 #define HELPERS_MAX 256U
@@ -209,4 +210,18 @@ void helper_kill(pid_t pid)
 {
         (void)kill(pid, SIGKILL);
         (void)reap(pid, 0, NULL);
+}
+
+bool helper_reap_others(void)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        unsigned n_reaped = 0;
+        size_t n;
+
+        if (children_list(&pids, &n) < 0)
+                return false;
+        for (size_t i = 0; i < n && n_reaped < HELPER_REAPED_MAX; i++)
+                if (!helper_is_known(pids[i]) && waitpid(pids[i], NULL, WNOHANG) > 0)
+                        n_reaped++;
+        return n_reaped == HELPER_REAPED_MAX;
 }

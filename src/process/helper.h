@@ -33,3 +33,9 @@ bool helper_reap(pid_t pid, bool *ret_clean);
 void helper_kill(pid_t pid);
 /* PID was made by helper_start() and not yet reaped. */
 bool helper_is_known(pid_t pid);
+/*
+ * Reaps children that have ended and are no helpers: those of a program that became this one, what a helper left and, in
+ * the first process of a container, whatever comes there. At most HELPER_REAPED_MAX of them: true where there may be more.
+ */
+bool helper_reap_others(void);
+#define HELPER_REAPED_MAX 512U

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# What had taktd for a parent without being started by it, as it was there before the exec of taktd or lost its own parent:
+# it is let be while it lives, and does not stay as a zombie. The first process of a container gets all that there is so.
+# shellcheck source=tests/behaviour/lib.sh
+. "${TAKT_SRCDIR:?}/tests/behaviour/lib.sh"
+new_environment
+log=$dir/log
+
+cat >"$dir/begin" <<'S'
+#!/bin/sh
+dir=$1
+true &
+sh -c 'until test -e "$1"; do sleep 0.05; done' sh "$dir/go" &
+echo $! >"$dir/child"
+# Its parent ends, and so it comes to the one that is taktd by then.
+sh -c 'sh -c "until test -e \"\$1\"; do sleep 0.05; done" sh "$1/go" & echo $! >"$1/orphan"; until test -e "$1/left"; do sleep 0.05; done' sh "$dir" &
+echo $! >"$dir/parent"
+exec taktd --log-target console
+S
+chmod +x "$dir/begin"
+"$dir/begin" "$dir" >"$log" 2>&1 &
+taktd_pid=$!
+helper $taktd_pid
+eventually "the daemon answers" answers || { cat "$log"; exit 1; }
+
+parent_of() {
+        awk '/^PPid:/ { print $2 }' "/proc/$1/status"
+}
+no_zombies() {
+        local pid
+        for pid in $(children_of "$taktd_pid"); do
+                ! grep -q '^State:.*Z' "/proc/$pid/status" 2>/dev/null || return 1
+        done
+}
+eventually "what ended before taktd was there is reaped" no_zombies || :
+touch "$dir/left"
+is_ours() {
+        [ "$(parent_of "$(cat "$dir/orphan")")" = "$taktd_pid" ]
+}
+eventually "the orphan comes to taktd" is_ours || :
+eventually "its parent is reaped" gone "$(cat "$dir/parent")" || :
+taktctl status >"$dir/out"
+for name in child orphan; do
+        gone "$(cat "$dir/$name")" && fail "the $name was ended"
+done
+touch "$dir/go"
+for name in child orphan; do
+        eventually "the $name is reaped" gone "$(cat "$dir/$name")" || :
+done
+stop_taktd
+check_end
