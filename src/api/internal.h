@@ -174,8 +174,9 @@ Requester api_requester(const VarlinkCall *call);
 /* Ends CALL with the service's error for R, or with its connection: nobody waits for an answer that does not come. */
 void api_fail(VarlinkCall *call, int r);
 /*
- * The parameter NAME, which is checked against the interface, is a run's id or an array of them. 1: none is negative; else
- * CALL is answered with InvalidParameter, which names the parameter or its item, and what that answer returned.
+ * The parameter NAME, which is checked against the interface, is a run's id or an array of them. 1: none is
+ * negative; else CALL is answered with InvalidParameter, which names the parameter or its item, and what that
+ * answer returned.
  */
 int api_check_run_ids(VarlinkCall *call, const JsonValue *parameters, const char *name);
 int api_no_such_job(VarlinkCall *call, const char *job);

@@ -4,9 +4,10 @@
  * the process: a directory is never opened for writing, which an exclusive lock of that kind would need, but anybody may
  * ask which shared ones would be in its way. The two kinds don't see each other.
  *
- * The marks of a place are those on its parent, from an offset on that hangs on the name. Many programs may open that
- * parent, say /var/lib, so anybody could put a mark there. Such a mark counts where the process that it names is of the
- * same user as this one, and the kernel says in /proc/PID/fdinfo that this process holds it.
+ * The marks of a place are those on its parent, from an offset on that hangs on the name. Many programs may
+ * open that parent, say /var/lib, so anybody could put a mark there. Such a mark counts where the process
+ * that it names is of the same user as this one, and the kernel says in /proc/PID/fdinfo that this process
+ * holds it.
  */
 #include "base/directory-lock.h"
 
@@ -68,8 +69,9 @@ int directory_mark(int fd, pid_t pid)
 }
 
 /*
- * The process that some mark from FROM to TO names. A lock that is no mark, as it is not of one byte, hides those that are
- * behind it: marks keep takt's own processes apart and are no defence against who locks a directory to deceive them.
+ * The process that some mark from FROM to TO names. A lock that is no mark, as it is not of one byte, hides
+ * those that are behind it: marks keep takt's own processes apart and are no defence against who locks a
+ * directory to deceive them.
  */
 static pid_t find_between(const Search *search, pid_t from, pid_t to)
 {
@@ -133,7 +135,10 @@ int directory_open_place(const char *path)
         return parent ? directory_open(parent) : -ENOMEM;
 }
 
-/* Where the marks of this kind begin for the name of PATH. Who may begin elsewhere by accident is one in 2^38. */
+/*
+ * Where the marks of this kind begin for the name of PATH. Who may begin elsewhere by accident is one in
+ * 2^38.
+ */
 static off_t place_base(const char *path, PlaceMark kind)
 {
         const SipKey key = { { UINT64_C(0x74616b745f706c61), (uint64_t)kind } };

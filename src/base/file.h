@@ -38,7 +38,10 @@ int write_all(int fd, const void *data, size_t n);
  * on disk before the name is, and the name when this returns. -errno; nothing is left behind on failure.
  */
 int write_file_atomic(const char *path, const void *data, size_t n, mode_t mode, bool sync);
-/* The same with what WRITE puts into the new file FD, which may depend on that file. WRITE returns 0 or -errno. */
+/*
+ * The same with what WRITE puts into the new file FD, which may depend on that file. WRITE returns 0 or
+ * -errno.
+ */
 int write_file_atomic_by(const char *path, int (*write)(int fd, void *userdata), void *userdata, mode_t mode, bool sync);
 
 /* Makes PATH and its missing parents with MODE. An existing directory is success. */

@@ -14,7 +14,8 @@ typedef struct LoopbackAddress {
 } LoopbackAddress;
 
 /*
- * Reads "127.0.0.1:PORT" (or another address of 127.0.0.0/8), "[::1]:PORT", "localhost:PORT", or what has a slash for the
- * path of a UNIX socket. -EINVAL for all else: *RET_PROBLEM is a static text about what stands at *RET_OFFSET bytes.
+ * Reads "127.0.0.1:PORT" (or another address of 127.0.0.0/8), "[::1]:PORT", "localhost:PORT", or what has a
+ * slash for the path of a UNIX socket. -EINVAL for all else: *RET_PROBLEM is a static text about what stands
+ * at *RET_OFFSET bytes.
  */
 int loopback_address_parse(const char *s, LoopbackAddress *ret, const char **ret_problem, size_t *ret_offset);

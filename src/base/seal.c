@@ -45,7 +45,10 @@ int unseal_line(Buffer *line)
 
 /* --- bound to a file --- */
 
-/* When the file was made: the kernel notes it, no call changes it, and each copy has a time of its own. False: it is not known. */
+/*
+ * When the file was made: the kernel notes it, no call changes it, and each copy has a time of its own.
+ * False: it is not known.
+ */
 static bool format_time(int fd, char birth[static SEAL_BOUND_SIZE + 1])
 {
         struct statx stx;

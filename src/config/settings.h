@@ -35,9 +35,15 @@ extern const ConfigSection settings_section;
 /* How sections of takt.conf begin that are no settings but resources (job/resource.h). */
 #define SETTINGS_RESOURCE_PREFIX "Resource:"
 
-/* Reads the assignments of PATH, a takt.conf that may be missing, and of its drop-ins. -EBADMSG with problems in REPORT, -ENOMEM. */
+/*
+ * Reads the assignments of PATH, a takt.conf that may be missing, and of its drop-ins. -EBADMSG with problems
+ * in REPORT, -ENOMEM.
+ */
 int settings_read(const char *path, ConfigItems *items, ConfigReport *report);
-/* What ITEMS say in [Daemon]; all that is wrong there and with the names of sections goes to REPORT. -EBADMSG, -ENOMEM. */
+/*
+ * What ITEMS say in [Daemon]; all that is wrong there and with the names of sections goes to REPORT.
+ * -EBADMSG, -ENOMEM.
+ */
 int settings_load_items(const ConfigItems *items, ConfigReport *report, Settings **ret);
 /* Both. PATH may be missing: then all is as by default. -EBADMSG with problems in REPORT, -ENOMEM. */
 int settings_load(const char *path, ConfigReport *report, Settings **ret);

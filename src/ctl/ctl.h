@@ -26,7 +26,10 @@ enum {
         STATUS_NOT_PERMITTED = 5,
 };
 
-/* What is said of a run that is not there and, as far as the daemon knows, never was. RUN is a literal, with what stands for its id. */
+/*
+ * What is said of a run that is not there and, as far as the daemon knows, never was. RUN is a literal, with
+ * what stands for its id.
+ */
 #define NO_RUN_TEXT(run) "no run " run " is known; see: taktctl runs"
 
 /* Words of the command line; they belong to it. */

@@ -53,8 +53,8 @@ static bool is_worse(const SlotTable *table, const SlotTable *old)
 }
 
 /*
- * A table of more slots in which all that are noted have a place, and run ID as well: ids of two lives may differ by a
- * multiple of the table's size, and then want the same slots.
+ * A table of more slots in which all that are noted have a place, and run ID as well: ids of two lives may
+ * differ by a multiple of the table's size, and then want the same slots.
  */
 static int grow_for(ActiveRuns *active, uint64_t id)
 {
@@ -295,7 +295,10 @@ static int run_again(ActiveRuns *active, const Slot *slot, Job *job)
         return scheduler_run(active->scheduler, job, &request, NULL);
 }
 
-/* The run itself, which has its note. Where it took the place of a lost one, the attempts of that count still. */
+/*
+ * The run itself, which has its note. Where it took the place of a lost one, the attempts of that count
+ * still.
+ */
 static int run_waiting(ActiveRuns *active, const Slot *slot, Job *job)
 {
         RunRequest request = slot_request(slot, job);

@@ -45,13 +45,15 @@ int active_runs_check(ActiveRuns *active);
 /* Until active_runs_recover(): the greatest id that the last daemon left under way; 0: there is none. */
 uint64_t active_runs_greatest_id(const ActiveRuns *active);
 /*
- * Until active_runs_recover(): whether the last daemon left the run of NOTE under way, and what NOTE has not in its text.
+ * Until active_runs_recover(): whether the last daemon left the run of NOTE under way, and what NOTE has not
+ * in its text.
  */
 bool active_runs_was_under_way(const ActiveRuns *active, RunNote *note);
 /*
- * Ends what was left, and is not under way again, as `lost`, in the order of the ids: at once, but for what has
- * to leave what it entered. A run that had begun counts as a failed attempt: where its job's Retries= then allows
- * more, and nobody has cancelled it meanwhile, another run takes its place, with the same parameters and scheduled
- * time. A run that ended the daemon POISON_DEATHS times in a row ends as failed instead, with the error `poison`.
+ * Ends what was left, and is not under way again, as `lost`, in the order of the ids: at once, but for what
+ * has to leave what it entered. A run that had begun counts as a failed attempt: where its job's Retries=
+ * then allows more, and nobody has cancelled it meanwhile, another run takes its place, with the same
+ * parameters and scheduled time. A run that ended the daemon POISON_DEATHS times in a row ends as failed
+ * instead, with the error `poison`.
  */
 void active_runs_recover(ActiveRuns *active);

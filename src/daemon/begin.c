@@ -3,8 +3,8 @@
  * The begin of a daemon's work. An earlier daemon may have left a takt-spawn that still ends its commands: all of
  * them, or, where the service manager kept the connection, those that can't be gone on with. No job may begin beside
  * these. No run may be told of as lost, let alone be repeated, while its command goes on. So all of it waits until the
- * marks of that helper on the state's directory, and on the place of that, are gone. Clients wait as well, as they do
- * while a daemon starts: their connections are accepted once all they may ask for can be done.
+ * marks of that helper on the state's directory, and on the place of that, are gone. Clients wait as well, as
+ * they do while a daemon starts: their connections are accepted once all they may ask for can be done.
  */
 #include <signal.h>
 
@@ -29,7 +29,10 @@ static bool is_nobody(_unused_ pid_t pid, _unused_ void *userdata)
         return false;
 }
 
-/* The lock goes with the directory if that is removed or replaced. Then the mark of its place tells of who works there. */
+/*
+ * The lock goes with the directory if that is removed or replaced. Then the mark of its place tells of who
+ * works there.
+ */
 static int lock_place(Daemon *d)
 {
         const char *state = d->environment->state;

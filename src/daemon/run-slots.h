@@ -2,9 +2,10 @@
 #pragma once
 /*
  * The file of the runs that are under way, as one daemon writes it and the next one reads it: a page with its format,
- * and a table of slots of one size. A run's slot is one of the SLOT_PROBE_MAX from its place on: ids go up by one, so the
- * first is nearly always free, and a run that ends is found without an index. A slot counts once its id is written,
- * last. What becomes of the table where there can't be a file is the matter of base/mapped-file.h.
+ * and a table of slots of one size. A run's slot is one of the SLOT_PROBE_MAX from its place on: ids go up by
+ * one, so the first is nearly always free, and a run that ends is found without an index. A slot counts once
+ * its id is written, last. What becomes of the table where there can't be a file is the matter of
+ * base/mapped-file.h.
  */
 
 #include "base/clock.h"
@@ -66,8 +67,8 @@ static inline const char *slot_params(const Slot *slot)
 
 /*
  * Writes what run ID of JOB is to do, and seals it with what SLOT says of its due time and its cause: what a
- * garbled slot asks for must not be executed. Each name fits; PARAMS (NULL: {}) may not, which has_params says.
- * What changes while the run lives can't be sealed, as the daemon may end between two writes.
+ * garbled slot asks for must not be executed. Each name fits; PARAMS (NULL: {}) may not, which has_params
+ * says. What changes while the run lives can't be sealed, as the daemon may end between two writes.
  */
 void slot_write_text(Slot *slot, uint64_t id, const char *job, const char *params);
 
@@ -92,9 +93,9 @@ static inline SlotHeader *slot_table_header(const SlotTable *table)
 }
 
 /*
- * The first place of run ID. Runs that were made one after the other are side by side. What a life after a crash of the
- * machine begins with is 2^24 further on, and would have the places of what was left: the upper bits move it (by the
- * golden ratio; Knuth, The Art of Computer Programming, 6.4).
+ * The first place of run ID. Runs that were made one after the other are side by side. What a life after a
+ * crash of the machine begins with is 2^24 further on, and would have the places of what was left: the upper
+ * bits move it (by the golden ratio; Knuth, The Art of Computer Programming, 6.4).
  */
 static inline size_t slot_table_place(const SlotTable *table, uint64_t id)
 {

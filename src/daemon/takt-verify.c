@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Checks job files and takt.conf, those of a directory or environment as well; taktctl verify becomes this
- * program. Problems go to standard error, with --json to standard output, in the order of the files' names and their lines.
+ * program. Problems go to standard error, with --json to standard output, in the order of the files' names
+ * and their lines.
  */
 #include <dirent.h>
 #include <stdio.h>

@@ -205,7 +205,9 @@ static char *describe_unknown_name(const JobSpec *spec, const JobReference *refe
         return NULL;
 }
 
-/* What is wrong with arguments that are all known; NULL as above. Of a chain, a member has its input besides. */
+/*
+ * What is wrong with arguments that are all known; NULL as above. Of a chain, a member has its input besides.
+ */
 static char *describe_arguments(const JobSpec *spec, const JobReference *reference)
 {
         const ParameterContext context = { .now_realtime = clock_realtime(clock_system()) };

@@ -40,12 +40,15 @@ void resource_set_deinit(ResourceSet *set);
 extern const ConfigSection resource_section;
 
 /*
- * Reads the resources of PATH, a takt.conf whose settings are none of the caller's business, and of its drop-ins. PATH may
- * be missing. -EBADMSG with problems in REPORT, -ENOMEM.
+ * Reads the resources of PATH, a takt.conf whose settings are none of the caller's business, and of its
+ * drop-ins. PATH may be missing. -EBADMSG with problems in REPORT, -ENOMEM.
  */
 int resource_set_load(const char *path, ConfigReport *report, ResourceSet *ret);
 
-/* All of a takt.conf: its settings as well, with all that is wrong in the order of its places. -EBADMSG, -ENOMEM. */
+/*
+ * All of a takt.conf: its settings as well, with all that is wrong in the order of its places. -EBADMSG,
+ * -ENOMEM.
+ */
 int resource_set_load_with_settings(const char *path, ConfigReport *report, Settings **ret_settings, ResourceSet *ret_set);
 
 /* Whether all that jobs of SPEC use are in SET. -EBADMSG with problems in REPORT, -ENOMEM. */

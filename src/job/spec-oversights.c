@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What a definition says that is legal and can't be meant, and that shows without a look at anything else: a run that
- * can't have its parameters, a member that is misspelt in Condition=, an event that is given twice.
+ * What a definition says that is legal and can't be meant, and that shows without a look at anything else: a
+ * run that can't have its parameters, a member that is misspelt in Condition=, an event that is given twice.
  */
 #include "base/string-util.h"
 #include "job/spec-internal.h"

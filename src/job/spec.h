@@ -162,8 +162,8 @@ bool job_name_is_valid(const char *name);
 /* Whether a daemon reads a file of this name in its jobs/: one that ends in ".job", is not hidden and no bare "@.job". */
 bool job_file_name_is_valid(const char *name);
 /*
- * Why a file of this name, which is none of a job, was surely meant to be one; NULL: it was not. What editors and packages
- * leave beside a file, and what begins with a dot, is theirs.
+ * Why a file of this name, which is none of a job, was surely meant to be one; NULL: it was not. What editors
+ * and packages leave beside a file, and what begins with a dot, is theirs.
  */
 const char *job_file_name_oddity(const char *name);
 /* The job's name out of a file's: "blink" of "/etc/takt/jobs/blink.job". -EINVAL, -ENOMEM. */
@@ -176,7 +176,10 @@ int job_spec_load_file(const char *path, ConfigReport *report, JobSpec **ret);
 /* As above, out of assignments that were read before. NAME is copied. */
 int job_spec_load_items(const char *name, ConfigItems *items, ConfigReport *report, JobSpec **ret);
 
-/* For kind->load(): this job runs the job NAME (copied) with the words of LINE behind its first, as ITEM says. -ENOMEM. */
+/*
+ * For kind->load(): this job runs the job NAME (copied) with the words of LINE behind its first, as ITEM
+ * says. -ENOMEM.
+ */
 int job_spec_add_reference(JobSpec *spec, const char *name, const CommandLine *line, const ConfigItem *item);
 
 /* For kind->load(): the file names what may not be there; see mention_list_add(). */

@@ -11,8 +11,9 @@ void occurrence_on_due(Timer *timer, usec_t now_boottime);
 void occurrence_arm(Scheduler *s, Job *job);
 
 /*
- * Whether JOB's timer is armed for OCCURRENCE, which may have been computed anew. The two are compared by the clock that
- * the occurrence stands on: what it is on the other one hangs on when both were read, and differs by some microseconds.
+ * Whether JOB's timer is armed for OCCURRENCE, which may have been computed anew. The two are compared by the
+ * clock that the occurrence stands on: what it is on the other one hangs on when both were read, and differs
+ * by some microseconds.
  */
 bool occurrence_is_armed(const Job *job, const Occurrence *occurrence);
 

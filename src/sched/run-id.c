@@ -6,11 +6,13 @@
  *     2^40 … 2^52   clock   a life begins at the seconds since 2026 times 2^21, or above
  *     2^52 … 2^53   chance  a life begins at a random place
  *
- * The file names the end of a block of ids before the first of them is given. A clean stop leaves "NEXT FILE CHECK". A
- * life has "NEXT LIMIT BOOT FILE CHECK" in the file: all small ids of this life are below LIMIT, and those up to now below
- * NEXT. FILE binds the line to the file that it is in (base/seal.h), so that a copy is known: what was saved and comes back
- * names ids that were given since, and is no witness of them. Nor is a whole environment that was copied. Only the first block of a life is synced. Later ones are not, as the loop must not wait for a disk; but what
- * a process has written is there for the next one, as long as the machine stays up.
+ * The file names the end of a block of ids before the first of them is given. A clean stop leaves "NEXT FILE
+ * CHECK". A life has "NEXT LIMIT BOOT FILE CHECK" in the file: all small ids of this life are below LIMIT,
+ * and those up to now below NEXT. FILE binds the line to the file that it is in (base/seal.h), so that a copy
+ * is known: what was saved and comes back names ids that were given since, and is no witness of them. Nor is
+ * a whole environment that was copied. Only the first block of a life is synced. Later ones are not, as the
+ * loop must not wait for a disk; but what a process has written is there for the next one, as long as the
+ * machine stays up.
  *
  * Small ids don't repeat. Each is below the NEXT of a file that was written whole, under a check that tells of a
  * changed bit. The next life of the same boot begins at NEXT. After a crash of the machine the file may be an older
@@ -24,9 +26,10 @@
  * not reached, the clock was set back and proves nothing: then, and where it was never set, as on boards without a
  * battery, chance decides. It errs once in thousands of lives that all give a billion ids.
  *
- * So a file that is missing, garbled, copied, or from an older version, which ignored that it couldn't write, costs small
- * numbers and nothing else. A new environment has a file that says 1. Whoever sets back the whole file system, or the
- * virtual machine, takes with it all that could tell; ids of the clock don't repeat even then.
+ * So a file that is missing, garbled, copied, or from an older version, which ignored that it couldn't write,
+ * costs small numbers and nothing else. A new environment has a file that says 1. Whoever sets back the whole
+ * file system, or the virtual machine, takes with it all that could tell; ids of the clock don't repeat even
+ * then.
  *
  * Only who makes the environment can write that file, as "taktctl env create" does. A directory that is empty proves
  * nothing, not even to the one who has just made it: it is made anew as well where it was removed, where its disk was not

@@ -35,8 +35,9 @@ DEFINE_CLEANUP(RunIds *, run_ids_close);
 /* The next id; never fails, and doesn't wait for the disk. */
 uint64_t run_ids_next(RunIds *ids);
 /*
- * Whether ID has been given to a run. Of ids beyond the small ones only those of this life are known, and where it has
- * twice gone on at another number, only those since. Small ids that were skipped after a crash of the machine count as given.
+ * Whether ID has been given to a run. Of ids beyond the small ones only those of this life are known, and
+ * where it has twice gone on at another number, only those since. Small ids that were skipped after a crash
+ * of the machine count as given.
  */
 bool run_ids_was_given(const RunIds *ids, uint64_t id);
 /* An earlier life has given ID, as something else than the file tells. */
