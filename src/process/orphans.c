@@ -14,6 +14,8 @@
 
 /* Of about so many bytes a list of children is looked through at a command's end. */
 #define CHILDREN_TEXT_MAX 4096U
+/* The kernel hands out whole entries only, so a list that is cut ends by less than an entry before the end of the buffer. */
+#define CHILDREN_ENTRY_MAX 16U
 
 static void orphans_free(Orphan *orphans, size_t n)
 {
@@ -139,7 +141,7 @@ static bool are_none(CommandTable *table)
         ssize_t n = table->children_fd >= 0 ? pread(table->children_fd, text, sizeof(text) - 1, 0) : -1;
         char *end;
 
-        if (n < 0 || n == sizeof(text) - 1)
+        if (n < 0 || (size_t)n + CHILDREN_ENTRY_MAX > sizeof(text))
                 return false;
         text[n] = '\0';
         for (const char *p = text;; p = end) {

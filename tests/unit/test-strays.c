@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -352,6 +353,52 @@ static void test_of_ended(void **state)
         run_until(f, !has_children());
 }
 
+/* --- how many are left --- */
+
+/* The table reads N bytes of TEXT where it read the kernel's list of its children. */
+static void replace_list(Fixture *f, const char *text, size_t n)
+{
+        int fd = memfd_create("test-list", MFD_CLOEXEC);
+
+        assert_true(fd >= 0);
+        assert_int_equal(write(fd, text, n), n);
+        safe_close(f->table->children_fd);
+        f->table->children_fd = fd;
+}
+
+/* A command that goes on until its orphan has ended. */
+static Command *launch_that_waits(Fixture *f, const char *mark, const char *script)
+{
+        const int fds[3] = { f->null_fd, f->null_fd, f->null_fd };
+        SpawnPayload payload;
+        char *vectors[7];
+        SpawnStart start;
+        Command *command = enter(f, mark, script, &start, &payload, vectors);
+
+        command->flags |= SPAWN_EXIT_CGROUP;
+        command_launch(command, &start, &payload, fds);
+        (void)command_table_launched(f->table, command);
+        return command;
+}
+
+/* The kernel hands out whole entries of a list, so what it gives of a long one does not fill the buffer. */
+static void test_list_that_is_cut(void **state)
+{
+        Fixture *f = *state;
+        Command *running = launch_that_waits(f, "TAKT_RUN=1", "exec sleep 1000"), *command;
+        char text[511 * 8 + 1];
+
+        for (size_t i = 0; i + 1 < sizeof(text); i += 8)
+                assert_int_equal(snprintf(text + i, 9, "%07d ", (int)running->pid), 8);
+        replace_list(f, text, sizeof(text) - 1);
+        command = launch_that_waits(f, "TAKT_RUN=2", FAR("echo >>up; exec sleep 1000") WAIT_FOR(1, "up"));
+        run_until(f, command->exited);
+        assert_int_equal(orphans_count(f->table, command), 1);
+        orphans_forget(f->table);
+        command_table_shut_down(f->table);
+        run_until(f, !has_children());
+}
+
 /* --- faults --- */
 
 /* An orphan has the mark of a command that is being launched, which then fails. */
@@ -468,6 +515,7 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_forker_without_lists),
                 WITH_TABLE(test_of_running),
                 WITH_TABLE(test_of_ended),
+                WITH_TABLE(test_list_that_is_cut),
                 WITH_TABLE(test_fork_error),
                 WITH_TABLE(test_memory),
                 WITH_TABLE(test_memory_without_lists),
