@@ -159,8 +159,9 @@ unsigned orphans_count(CommandTable *table, const Command *command)
         pid_t all[SPAWN_LEFT_MAX];
         size_t n = 0;
 
-        if (!table->orphans_known && are_none(table))
-                return 0;
+        /* Others that have ended in this turn need no look of their own. */
+        if (!table->orphans_known)
+                table->orphans_known = are_none(table);
         if (orphans_look(table) < 0)
                 return 0;
         for (size_t i = 0; i < table->n_orphans && n < SPAWN_LEFT_MAX; i++)

@@ -399,6 +399,22 @@ static void test_list_that_is_cut(void **state)
         run_until(f, !has_children());
 }
 
+/* All that end in a turn are told by one look. */
+static void test_list_once_a_turn(void **state)
+{
+        Fixture *f = *state;
+        Command *command = launch_that_waits(f, "TAKT_RUN=1", "exec sleep 1000");
+
+        assert_int_equal(orphans_count(f->table, command), 0);
+        replace_list(f, "1 ", 2);
+        assert_true(f->table->orphans_known);
+        assert_int_equal(orphans_count(f->table, command), 0);
+        command_table_reap(f->table);
+        assert_false(f->table->orphans_known);
+        command_table_shut_down(f->table);
+        run_until(f, !has_children());
+}
+
 /* --- faults --- */
 
 /* An orphan has the mark of a command that is being launched, which then fails. */
@@ -516,6 +532,7 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_of_running),
                 WITH_TABLE(test_of_ended),
                 WITH_TABLE(test_list_that_is_cut),
+                WITH_TABLE(test_list_once_a_turn),
                 WITH_TABLE(test_fork_error),
                 WITH_TABLE(test_memory),
                 WITH_TABLE(test_memory_without_lists),
