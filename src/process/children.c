@@ -318,6 +318,30 @@ void process_set_kill(ProcessSet *set)
 
 /* --- environments --- */
 
+/* The first thread has ended, and has no memory to read from any more. The others go on, and have the same one. */
+static int environment_read_by_threads(pid_t pid, Buffer *ret)
+{
+        _cleanup_(closedirp) DIR *tasks = NULL;
+        size_t before = ret->len;
+        struct dirent *entry;
+        char directory[64];
+
+        (void)snprintf(directory, sizeof(directory), "/proc/%d/task", (int)pid);
+        tasks = opendir(directory);
+        while (tasks && (entry = readdir(tasks))) {
+                char path[sizeof(entry->d_name) + 16];
+                int r;
+
+                if (entry->d_name[0] == '.')
+                        continue;
+                (void)snprintf(path, sizeof(path), "%s/environ", entry->d_name);
+                r = read_file_at(dirfd(tasks), path, ENVIRONMENT_MAX, ret);
+                if (ret->len > before)
+                        return r;
+        }
+        return -ESRCH;
+}
+
 int process_environment_read(pid_t pid, Buffer *ret)
 {
         size_t before = ret->len;
@@ -328,10 +352,15 @@ int process_environment_read(pid_t pid, Buffer *ret)
                 ProcessStat stat;
                 int r = read_file_at(AT_FDCWD, path, ENVIRONMENT_MAX, ret);
 
-                if (r < 0 || ret->len > before)
+                /* Of one without memory some kernels say that it is not there, and others that there is nothing. */
+                if ((r < 0 && r != -ESRCH) || ret->len > before)
                         return r;
                 if (process_stat_read(pid, &stat) < 0 || process_stat_is_over(&stat))
-                        return 0;
+                        return r;
+                if (stat.state == 'Z')
+                        return environment_read_by_threads(pid, ret);
+                if (r < 0)
+                        return r;
                 if (!stat.executed)
                         return -EAGAIN;
                 /* It may have been exec'd since its environment was read. */

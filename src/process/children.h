@@ -82,9 +82,11 @@ int process_stat_read(pid_t pid, ProcessStat *ret);
 uint64_t process_ticks_now(void);
 uint64_t process_ticks_at(usec_t boottime);
 
+/* One that is being exec'd for longer than this hangs in it, or does nothing else: its environment counts as secret. */
+#define PROCESS_EXEC_USEC (2 * USEC_PER_SEC)
 /*
- * Appends the environment that PID was exec'd with, "NAME=value" and a NUL each. -EACCES and the like, -EAGAIN while it
- * is being exec'd, when there is none to read.
+ * Appends the environment that PID was exec'd with, "NAME=value" and a NUL each. -EACCES and the like, -ESRCH where it is
+ * gone, -EAGAIN while it is being exec'd, when there is none to read.
  */
 int process_environment_read(pid_t pid, Buffer *ret);
 /* Whether such an ENVIRONMENT holds ENTRY. */

@@ -64,8 +64,19 @@ typedef struct Kept {
         char note[];
 } Kept;
 
+/* One that was found being exec'd. */
+typedef struct ExecutedOrphan {
+        ProcessId id;
+        usec_t since;
+        usec_t seen; /* 0: there is none */
+} ExecutedOrphan;
+
+/* So many of them are waited for at a time. */
+#define EXECUTED_ORPHANS_MAX 64U
+
 /* A child that is no command. */
 typedef struct Orphan {
+        CommandTable *table;
         pid_t pid;
         ProcessStat stat;
         bool environment_read;
@@ -95,6 +106,7 @@ struct CommandTable {
         Orphan *orphans; /* as they were found in this turn */
         size_t n_orphans;
         bool orphans_known;
+        ExecutedOrphan executed[EXECUTED_ORPHANS_MAX];
         ProcessTree tree; /* goes with the orphans */
         int children_fd;  /* the kernel's list of them; -1 where it has none */
         unsigned n_failed_looks; /* in a row */

@@ -53,7 +53,7 @@ int orphans_look(CommandTable *table)
         if (r < 0)
                 return r;
         for (size_t i = 0; i < n; i++) {
-                Orphan orphan = { .pid = pids[i] };
+                Orphan orphan = { .table = table, .pid = pids[i] };
                 Orphan *orphans;
 
                 if (!is_orphan(table, pids[i], &orphan.stat))
@@ -70,12 +70,38 @@ int orphans_look(CommandTable *table)
         return 0;
 }
 
+/* ORPHAN is being exec'd: whether that has taken so long already that nothing waits for it any more. */
+static bool exec_takes_too_long(const Orphan *orphan)
+{
+        usec_t now = clock_boottime(clock_system());
+        ExecutedOrphan *unused = NULL;
+
+        for (size_t i = 0; i < EXECUTED_ORPHANS_MAX; i++) {
+                ExecutedOrphan *executed = &orphan->table->executed[i];
+
+                if (executed->id.pid == orphan->pid && executed->id.start_ticks == orphan->stat.start_ticks &&
+                    usec_sub(now, executed->seen) < PROCESS_EXEC_USEC) {
+                        executed->seen = now;
+                        return usec_sub(now, executed->since) >= PROCESS_EXEC_USEC;
+                }
+                if (executed->seen == 0 || usec_sub(now, executed->seen) >= PROCESS_EXEC_USEC)
+                        unused = executed;
+        }
+        if (unused)
+                *unused = (ExecutedOrphan){
+                        .id = { .pid = orphan->pid, .start_ticks = orphan->stat.start_ticks }, .since = now, .seen = now,
+                };
+        return !unused;
+}
+
 /* 0, -errno where it can't be known: of a set-uid program, or -EAGAIN while it is being exec'd. */
 static int read_environment(Orphan *orphan)
 {
         if (!orphan->environment_read) {
                 orphan->environment_read = true;
                 orphan->environment_error = process_environment_read(orphan->pid, &orphan->environment);
+                if (orphan->environment_error == -EAGAIN && exec_takes_too_long(orphan))
+                        orphan->environment_error = -EACCES;
         }
         return orphan->environment_error;
 }

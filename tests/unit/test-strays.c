@@ -6,7 +6,9 @@
 #include "test.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,12 +33,42 @@
 /* --- a kernel without lists of children --- */
 
 static bool no_lists;
+static pid_t without_environment; /* its environment can't be read from itself, as from one whose first thread has ended */
+static pid_t executed;            /* it is being exec'd … */
+static unsigned n_executed_reads; /* … for so many reads of its environment more */
 static unsigned n_walks; /* of /proc */
 
 int __real_openat(int fd, const char *path, int flags, ...);
 int __wrap_openat(int fd, const char *path, int flags, ...);
 DIR *__real_opendir(const char *path);
 DIR *__wrap_opendir(const char *path);
+
+static bool is_proc_file(pid_t pid, const char *path, const char *name)
+{
+        char expected[64];
+
+        (void)snprintf(expected, sizeof(expected), "/proc/%d/%s", (int)pid, name);
+        return pid > 0 && streq(path, expected);
+}
+
+/* What /proc/PID/stat says, with the places of its code and all that follows not known yet. */
+static int open_stat_of_executed(const char *path)
+{
+        int stat_fd = __real_openat(AT_FDCWD, path, O_RDONLY), fd = memfd_create("test-stat", MFD_CLOEXEC);
+        char text[4096], *end;
+        ssize_t n = read(stat_fd, text, sizeof(text) - 1);
+
+        close(stat_fd);
+        assert_true(n > 0 && fd >= 0);
+        text[n] = '\0';
+        end = strrchr(text, ')');
+        for (unsigned field = 2; field < 25; field++)
+                end = strchr(end + 1, ' ');
+        end = strchr(end + 1, ' ');
+        assert_return_code(dprintf(fd, "%.*s 0 0 0 0 0\n", (int)(end - text), text), errno);
+        assert_return_code(lseek(fd, 0, SEEK_SET), errno);
+        return fd;
+}
 
 int __wrap_openat(int fd, const char *path, int flags, ...)
 {
@@ -51,6 +83,14 @@ int __wrap_openat(int fd, const char *path, int flags, ...)
                 errno = ENOENT;
                 return -1;
         }
+        if (is_proc_file(without_environment, path, "environ"))
+                return memfd_create("test-environment", MFD_CLOEXEC);
+        if (is_proc_file(executed, path, "environ") && n_executed_reads > 0) {
+                n_executed_reads--;
+                return memfd_create("test-environment", MFD_CLOEXEC);
+        }
+        if (is_proc_file(executed, path, "stat") && n_executed_reads > 0)
+                return open_stat_of_executed(path);
         return __real_openat(fd, path, flags, mode);
 }
 
@@ -109,6 +149,7 @@ static int teardown(void **state)
         Fixture *f = *state;
 
         no_lists = false;
+        executed = 0;
         command_table_free(f->table);
         command = xasprintf("rm -rf '%s'", f->dir);
         assert_int_equal(system(command), 0);
@@ -516,6 +557,61 @@ static void test_environment_of_exec(_unused_ void **state)
         assert_int_equal(waitpid(pid, NULL, 0), pid);
 }
 
+static void *pause_until_killed(_unused_ void *userdata)
+{
+        (void)pause();
+        return NULL;
+}
+
+/* The first thread ends, another one goes on. */
+static _noreturn_ void end_first_thread(void)
+{
+        pthread_t thread;
+
+        assert_int_equal(pthread_create(&thread, NULL, pause_until_killed, NULL), 0);
+        pthread_exit(NULL);
+}
+
+/* A process whose first thread has ended still says its environment, by a thread that goes on. */
+static void test_environment_of_threads(_unused_ void **state)
+{
+        char *environment[] = { (char *)"MARK=1", NULL };
+        ProcessStat stat = {};
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)execle("/proc/self/exe", "test-strays", "threads", NULL, environment);
+                _exit(1);
+        }
+        while (stat.state != 'Z' || stat.n_threads < 2)
+                assert_ok(process_stat_read(pid, &stat));
+        /* A kernel opens it and has nothing in it, or does not open it. */
+        for (unsigned i = 0; i < 2; i++) {
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+                without_environment = i == 0 ? pid : 0;
+                assert_ok(process_environment_read(pid, &text));
+                assert_true(process_environment_has(&text, environment[0]));
+        }
+        assert_return_code(kill(pid, SIGKILL), errno);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+/* One that is being exec'd for ever is not waited for for ever. */
+static void test_endless_exec(void **state)
+{
+        Fixture *f = *state;
+        Command *command = launch_that_waits(f, "TAKT_RUN=1", FAR("echo $$ >>up; exec sleep 1000") WAIT_FOR(1, "up"));
+
+        n_executed_reads = UINT_MAX;
+        while (lines_of(f, "up", &executed) == 0)
+                (void)poll(NULL, 0, 2);
+        run_until(f, command->exited);
+        run_until(f, f->n_exited == 1);
+        run_until(f, !has_children());
+        assert_int_equal(f->n_strays, 1);
+}
+
 #define WITH_TABLE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -536,11 +632,15 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_fork_error),
                 WITH_TABLE(test_memory),
                 WITH_TABLE(test_memory_without_lists),
+                WITH_TABLE(test_endless_exec),
                 RUN(test_signal),
                 RUN(test_environment_of_exec),
+                RUN(test_environment_of_threads),
         };
 
         if (argc > 1 && streq(argv[1], "again"))
                 (void)execv("/proc/self/exe", argv);
+        if (argc > 1 && streq(argv[1], "threads"))
+                end_first_thread();
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
