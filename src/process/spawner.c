@@ -232,13 +232,15 @@ static void on_helper_dead(_unused_ IoSource *source, _unused_ int fd, _unused_ 
         while (spawner->fd >= 0 && read_reports(spawner) > 0)
                 ;
         disconnect(spawner);
+        /* It was no child of this process, so what it left does not come here, and no other one is started in its place. */
+        if (spawner->resumed)
+                return;
         spawner_end_orphans(spawner);
         if (!spawner->said_hello)
                 fail_waiting(spawner);
         if (age >= SPAWNER_STABLE_USEC)
                 spawner->backoff = 0;
-        if (!spawner->resumed)
-                schedule_restart(spawner);
+        schedule_restart(spawner);
 }
 
 /* --- a helper that hangs --- */

@@ -35,6 +35,7 @@ typedef struct Fixture {
         bool timed_out;
         bool idle;
         pid_t watched;
+        Spawner *watched_spawner;
         const char *directory;
         struct Heard *heard;
 } Fixture;
@@ -1267,6 +1268,48 @@ static void test_resumed(void **state)
         assert_return_code(close(gate[1]), errno);
 }
 
+static bool watched_helper_is_dead(Fixture *fixture)
+{
+        return !spawner_is_connected(fixture->watched_spawner);
+}
+
+/* A helper that was started by another process dies: the children of this one are not what it left. */
+static void test_resumed_dies(void **state)
+{
+        Fixture *fixture = *state;
+        _cleanup_heard_ Heard first = {};
+        _cleanup_free_ char *path = helper_path();
+        int connection = -1, status;
+        SpawnerStatus spawner_status;
+        pid_t child;
+
+        spawner_outlive(fixture->spawner, copy_connection, &connection);
+        start(fixture, &first, &REQUEST(ARGV((char *)"sleep", (char *)"1000"), .note = "first"));
+        (void)pid_of(fixture, &first);
+        spawner_get_status(fixture->spawner, &spawner_status);
+        spawner_leave(fixture->spawner);
+        spawner_free(fixture->spawner);
+        fixture->running = 0;
+        child = fork();
+        if (child == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        assert_ok(spawner_new(fixture->loop, path, NULL, &fixture->spawner));
+        assert_ok(spawner_resume(fixture->loop, connection, &fixture->watched_spawner));
+        assert_return_code(kill(spawner_status.helper_pid, SIGKILL), errno);
+        run_until(fixture, watched_helper_is_dead);
+        fixture->watched = spawner_status.helper_pid;
+        run_until(fixture, helper_is_reaped);
+        spawner_free(fixture->watched_spawner);
+        /* SIGKILL would have come before. */
+        assert_return_code(kill(child, SIGTERM), errno);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(WTERMSIG(status), SIGTERM);
+        /* In this process, unlike in a taktd that takes over, what the helper had comes to it. */
+        assert_int_equal(waitpid(first.pid, NULL, 0), first.pid);
+}
+
 /* A connection that nobody answers, or that speaks something else, is given up. */
 static void test_resume_nothing(void **state)
 {
@@ -1555,6 +1598,7 @@ int main(void)
                 RUN(test_helper_killed_among_others),
                 WITH_SPAWNER(test_helper_stopped),
                 WITH_SPAWNER(test_resumed),
+                WITH_SPAWNER(test_resumed_dies),
                 WITH_SPAWNER(test_resume_nothing),
                 WITH_SPAWNER(test_descriptor_limit),
                 WITH_SPAWNER(test_mark),
