@@ -107,6 +107,7 @@ struct CommandTable {
         size_t n_orphans;
         bool orphans_known;
         ExecutedOrphan executed[EXECUTED_ORPHANS_MAX];
+        bool undecided; /* in the last look any of them was being exec'd */
         ProcessTree tree; /* goes with the orphans */
         int children_fd;  /* the kernel's list of them; -1 where it has none */
         unsigned n_failed_looks; /* in a row */
@@ -137,7 +138,7 @@ bool orphan_is_in_session(const Orphan *orphan, const Command *command);
 /* It is of the command's session, or has its mark. While it is being exec'd nobody knows its mark, and it belongs to each. */
 bool orphan_belongs(Orphan *orphan, const Command *command);
 bool orphan_is_being_executed(Orphan *orphan);
-/* Of one that belongs to nobody that is known: it began after the command, and does not have the mark of another. */
+/* Of one that belongs to nobody that is known: it began after the command, and has no mark, which were another's. */
 bool orphan_may_belong(Orphan *orphan, const Command *command);
 /* How many belong to it, with what these are the parents of; SPAWN_LEFT_MAX at most. */
 unsigned orphans_count(CommandTable *table, const Command *command);

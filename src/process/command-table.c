@@ -361,6 +361,9 @@ static void forget_over(CommandTable *table, usec_t now)
 {
         Command *command;
 
+        /* One that is being exec'd may be of any of them, and the next look tells of which. */
+        if (table->undecided)
+                return;
         list_foreach(command, &table->over, Command, commands)
                 if (may_be_forgotten(table, command, now))
                         command_forget(table, command);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "process/command-table-internal.h"
+#include "process/spawner.h"
 
 /* Of about so many bytes a list of children is looked through at a command's end. */
 #define CHILDREN_TEXT_MAX 4096U
@@ -130,10 +131,16 @@ bool orphan_belongs(Orphan *orphan, const Command *command)
 
 bool orphan_may_belong(Orphan *orphan, const Command *command)
 {
+        const char *const marks[] = { SPAWN_MARK_RUN, SPAWN_MARK_PROCESS, command->mark };
+
         if (command->start_ticks > orphan->stat.start_ticks)
                 return false;
-        return command->mark[0] == '\0' || read_environment(orphan) < 0 ||
-                !process_environment_find(&orphan->environment, command->mark);
+        if (read_environment(orphan) < 0)
+                return true;
+        for (size_t i = 0; i < ARRAY_SIZE(marks); i++)
+                if (*marks[i] && process_environment_find(&orphan->environment, marks[i]))
+                        return false;
+        return true;
 }
 
 /* Adds the children of PID. */

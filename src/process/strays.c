@@ -165,6 +165,7 @@ static bool is_stray(CommandTable *table, Orphan *orphan)
 
         if (orphan_is_being_executed(orphan)) {
                 /* In a moment it can be told whose it is. */
+                table->undecided = true;
                 command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
                 return false;
         }
@@ -236,6 +237,7 @@ static int look(CommandTable *table, usec_t now)
         int r;
 
         orphans_forget(table);
+        table->undecided = false;
         r = orphans_look(table);
         if (r < 0)
                 return r;

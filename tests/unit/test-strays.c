@@ -374,6 +374,44 @@ static void test_of_running(void **state)
         assert_true(is_gone(daemon));
 }
 
+/* It has the mark of a run that is over for long, so it is not that of a process of a pool. */
+static void test_of_other_mark(void **state)
+{
+        Fixture *f = *state;
+        pid_t daemon = 0;
+        uint32_t slot;
+
+        slot = launch(f, "TAKT_PROCESS=1",
+                      "(env -i PATH=/usr/bin:/bin TAKT_RUN=7 setsid sh -c 'echo $$ >>daemon; exec sleep 1000' &)\nexec sleep 1000",
+                      f->null_fd);
+        run_until(f, lines_of(f, "daemon", &daemon) == 1);
+        command_table_schedule_scan(f->table, 0);
+        run_until(f, is_gone(daemon));
+        assert_int_equal(f->n_exited, 0);
+        command_table_stop(f->table, &(SpawnHeader){ .slot = slot, .serial = 1 });
+        run_until(f, !has_children());
+}
+
+/* While an orphan is being exec'd, the command that it may be of is remembered. */
+static void test_remembered_for_exec(void **state)
+{
+        Fixture *f = *state;
+
+        (void)launch(f, "TAKT_RUN=1", FAR("echo $$ >>up; exec sleep 1000") WAIT_FOR(1, "up"), f->null_fd);
+        n_executed_reads = UINT_MAX;
+        while (lines_of(f, "up", &executed) == 0)
+                (void)poll(NULL, 0, 2);
+        run_until(f, f->n_exited == 1);
+        f->table->scan_due = 0;
+        turn(f);
+        assert_true(f->table->undecided);
+        assert_int_equal(f->n_strays, 0);
+        assert_false(list_is_empty(&f->table->over));
+        n_executed_reads = 0;
+        run_until(f, !has_children());
+        assert_int_equal(f->n_strays, 1);
+}
+
 /* What an earlier command left is not held up by one that began later. */
 static void test_of_ended(void **state)
 {
@@ -627,6 +665,8 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_forker_without_lists),
                 WITH_TABLE(test_of_running),
                 WITH_TABLE(test_of_ended),
+                WITH_TABLE(test_of_other_mark),
+                WITH_TABLE(test_remembered_for_exec),
                 WITH_TABLE(test_list_that_is_cut),
                 WITH_TABLE(test_list_once_a_turn),
                 WITH_TABLE(test_fork_error),
