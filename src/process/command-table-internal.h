@@ -20,6 +20,7 @@ typedef struct StrayFamily {
         usec_t begun;    /* when the first of them was found; 0: its time begins with the next one */
         usec_t seen;     /* when there was any */
         unsigned unseen; /* looks in a row that found none; of those that are nobody's */
+        unsigned stopped; /* the look in which any of them was stopped last, while those that are late are */
         bool given_up;
 } StrayFamily;
 

@@ -92,8 +92,10 @@ static bool stray_add(CommandTable *table, const ProcessId *id, StrayFamily *fam
         stray = new0(Stray, 1);
         if (!stray)
                 return false;
-        if (family->begun == 0 || stray_family_is_gone(family, now))
+        if (family->begun == 0 || stray_family_is_gone(family, now)) {
                 family->begun = now;
+                family->stopped = 0;
+        }
         stray->id = *id;
         stray->family = family;
         family->n++;
@@ -291,35 +293,58 @@ static void ask(CommandTable *table, usec_t now)
         }
 }
 
-/* Stops those that have used up the time of their family. Whether there were any that were not stopped. */
-static bool stop_late(CommandTable *table, usec_t now)
+static bool is_over(const StrayFamily *family, usec_t now)
+{
+        return family_due(family) <= now;
+}
+
+/* Stops those that have used up the time of their family, in look number I. Whether any is stopped now. */
+static bool stop_late(CommandTable *table, unsigned i, usec_t now)
 {
         bool any = false;
         Stray *stray;
 
         list_foreach(stray, &table->strays, Stray, strays) {
-                if (stray->stopped || stray->killed > 0 || !is_late(stray) || family_due(stray->family) > now)
+                if (stray->killed > 0 || !is_late(stray) || !is_over(stray->family, now))
+                        continue;
+                any = true;
+                if (stray->stopped)
                         continue;
                 (void)process_signal(&stray->id, SIGSTOP);
-                stray->stopped = any = true;
+                stray->stopped = true;
+                stray->family->stopped = i;
         }
         return any;
 }
 
-/* Whether that was the last of them: several looks in a row found nobody new. */
-static bool stop_all_late(CommandTable *table, usec_t now)
+static bool is_quiet(const StrayFamily *family, unsigned n_looks)
+{
+        return family->stopped == 0 || n_looks - family->stopped >= UNSEEN_LOOKS;
+}
+
+static bool are_quiet(CommandTable *table, unsigned n_looks)
+{
+        const Stray *stray;
+
+        list_foreach(stray, &table->strays, Stray, strays)
+                if (!is_quiet(stray->family, n_looks))
+                        return false;
+        return true;
+}
+
+/* Until several looks in a row found nobody new. How many looks that took, for begin_anew(). */
+static unsigned stop_all_late(CommandTable *table, usec_t now)
 {
         usec_t until = usec_add(clock_boottime(clock_system()), STRAY_LOOKS_USEC);
-        unsigned quiet = 0;
+        unsigned n_looks = 0;
+        bool any;
 
-        while (quiet < UNSEEN_LOOKS && clock_boottime(clock_system()) < until) {
-                int r = look(table, now);
-
-                if (r < 0)
-                        return false;
-                quiet = stop_late(table, now) || r > 0 ? 0 : quiet + 1;
-        }
-        return quiet == UNSEEN_LOOKS;
+        do {
+                if (look(table, now) < 0)
+                        break;
+                any = stop_late(table, ++n_looks, now);
+        } while (any && !are_quiet(table, n_looks) && clock_boottime(clock_system()) < until);
+        return n_looks;
 }
 
 static void kill_due(CommandTable *table, usec_t now)
@@ -335,20 +360,23 @@ static void kill_due(CommandTable *table, usec_t now)
         }
 }
 
-static bool is_over(const StrayFamily *family, usec_t now)
+/* A family of which all that were late are killed has time again; another one has been stopped in part. */
+static void family_begin_anew(StrayFamily *family, unsigned n_looks, usec_t now)
 {
-        return family_due(family) <= now;
+        if (is_over(family, now) && is_quiet(family, n_looks))
+                family->begun = 0;
 }
 
-static void begin_anew(CommandTable *table, usec_t now)
+static void begin_anew(CommandTable *table, unsigned n_looks, usec_t now)
 {
         Stray *stray;
 
         list_foreach(stray, &table->strays, Stray, strays)
-                if (is_over(stray->family, now))
-                        stray->family->begun = 0;
-        if (is_over(&table->unowned, now))
-                table->unowned.begun = 0;
+                family_begin_anew(stray->family, n_looks, now);
+        family_begin_anew(&table->unowned, n_looks, now);
+        list_foreach(stray, &table->strays, Stray, strays)
+                stray->family->stopped = 0;
+        table->unowned.stopped = 0;
 }
 
 static usec_t next_due(CommandTable *table)
@@ -364,15 +392,15 @@ static usec_t next_due(CommandTable *table)
 void strays_kill_due(CommandTable *table, usec_t now)
 {
         usec_t next = next_due(table);
-        bool all = true;
 
         if (next <= now) {
                 /* Who is found now, and has time, is asked before its parent is killed. */
-                all = stop_all_late(table, now);
+                unsigned n_looks = stop_all_late(table, now);
+
                 ask(table, now);
                 kill_due(table, now);
-                if (all)
-                        begin_anew(table, now);
+                if (n_looks > 0)
+                        begin_anew(table, n_looks, now);
                 orphans_forget(table);
                 next = next_due(table);
                 /* Of those that could not be reached now. */

@@ -351,6 +351,24 @@ static void test_forker_without_lists(void **state)
         check_forker(*state, FORKER("", "sleep 0.1"));
 }
 
+/* The time of a family is over that has nobody who came later: one look is enough, and its time begins anew. */
+static void test_nobody_late(void **state)
+{
+        Fixture *f = *state;
+        const StrayFamily *family;
+
+        take_lists_away(f);
+        (void)launch(f, "TAKT_RUN=1", FAR("trap \"\" TERM; echo >>up; exec sleep 1000") WAIT_FOR(1, "up"), f->null_fd);
+        run_until(f, f->n_strays > 0);
+        family = &list_first(&f->table->over, Command, commands)->family;
+        assert_true(family->begun > 0);
+        n_walks = 0;
+        strays_kill_due(f->table, usec_add(clock_boottime(clock_system()), STRAY_FAMILY_USEC));
+        assert_int_equal(n_walks, 1);
+        assert_int_equal(family->begun, 0);
+        run_until(f, !has_children());
+}
+
 /* --- whose they are --- */
 
 /* Nobody can tell whose daemon it is; it is ended when the last command has that it may belong to. */
@@ -663,6 +681,7 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_forker_that_hurries),
                 WITH_TABLE(test_forker_of_nobody),
                 WITH_TABLE(test_forker_without_lists),
+                WITH_TABLE(test_nobody_late),
                 WITH_TABLE(test_of_running),
                 WITH_TABLE(test_of_ended),
                 WITH_TABLE(test_of_other_mark),
