@@ -101,6 +101,10 @@ struct Spawner {
         Timer orphans; /* another look for what a dead helper left */
         usec_t orphans_delay;
         unsigned orphans_unseen; /* looks in a row that found none */
+        usec_t orphans_begun;    /* the first look */
+        size_t orphans_at;       /* children before this one have been looked at, counted on beyond the end */
+        size_t orphans_passed;   /* so many in a row were none */
+        size_t n_children;       /* as of the last look */
         bool has_others;         /* children that came from no helper, or may get some */
         uint64_t since_ticks;    /* what is older came from no helper */
         pid_t *sessions;         /* of the commands of a dead helper, where there are others */

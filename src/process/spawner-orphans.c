@@ -18,9 +18,13 @@
 /* Between two looks, doubled each time. */
 #define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
 #define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
-/* So many are stopped, with what came meanwhile in so many more looks, and then killed: the loop waits for it. */
-#define ORPHANS_A_TURN 512U
+/*
+ * So many are stopped, with what came meanwhile in so many more looks, and then killed; and so many children are asked
+ * for in all of these. The loop waits for it, so the rest has its turn later.
+ */
+#define ORPHANS_A_TURN 32U
 #define ORPHANS_LOOKS_MAX 8U
+#define ORPHANS_CHILDREN_A_TURN 192U
 
 int spawner_note_children(Spawner *spawner)
 {
@@ -38,14 +42,18 @@ int spawner_note_children(Spawner *spawner)
         return 0;
 }
 
-/* The variables that commands are marked by. What this process has of them itself, others may have from it. */
-static bool has_mark(pid_t pid)
+/*
+ * The variables that commands are marked by. What this process has of them itself, others may have from it. -EAGAIN while
+ * PID is being exec'd.
+ */
+static int has_mark(pid_t pid)
 {
         static const char *const names[] = { SPAWN_MARK_RUN, SPAWN_MARK_PROCESS };
         _cleanup_buffer_ Buffer environment = BUFFER_NULL;
+        int r = process_environment_read(pid, &environment);
 
-        if (process_environment_read(pid, &environment) < 0)
-                return false;
+        if (r < 0)
+                return r == -EAGAIN ? r : false;
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
                 const char *entry = process_environment_find(&environment, names[i]), *ours = getenv(names[i]);
 
@@ -73,90 +81,114 @@ static bool was_session(const Spawner *spawner, pid_t session)
         return false;
 }
 
-/* Whether the child PID, which is as STAT says, was the helper's. */
-static bool is_orphan(const Spawner *spawner, pid_t pid, const ProcessStat *stat)
+/* Whether the child PID, which is as STAT says, was the helper's; -EAGAIN where that can be told in a moment. */
+static int is_orphan(const Spawner *spawner, pid_t pid, const ProcessStat *stat)
 {
-        if (helper_is_known(pid))
-                return false;
         if (!spawner->has_others)
                 return true;
-        return stat->start_ticks >= spawner->since_ticks && (was_session(spawner, stat->session) || has_mark(pid));
-}
-
-static bool find_orphan(const Spawner *spawner, pid_t pid, ProcessId *ret)
-{
-        ProcessStat stat;
-
-        if (process_stat_read(pid, &stat) < 0 || !is_orphan(spawner, pid, &stat))
+        if (stat->start_ticks < spawner->since_ticks)
                 return false;
-        *ret = (ProcessId){ .pid = pid, .start_ticks = stat.start_ticks };
-        return true;
+        return was_session(spawner, stat->session) ? true : has_mark(pid);
 }
 
-/* One that has ended does not tell any more whose it was, and nobody else will reap it. */
-static bool is_to_be_reaped(const Spawner *spawner, pid_t pid)
+/* What was done in a turn. */
+typedef struct OrphanTurn {
+        ProcessSet set; /* who is stopped, and then killed */
+        size_t n_asked; /* children */
+        size_t n_reaped;
+        size_t n_undecided;
+} OrphanTurn;
+
+/* Reaps PID where it has ended: then it does not tell any more whose it was, and nobody else will. Or stops it. */
+static void take_child(Spawner *spawner, OrphanTurn *turn, pid_t pid)
 {
         ProcessStat stat;
+        int r;
 
-        return !helper_is_known(pid) && process_stat_read(pid, &stat) >= 0 &&
-                (process_stat_is_over(&stat) || is_orphan(spawner, pid, &stat));
+        if (helper_is_known(pid) || process_stat_read(pid, &stat) < 0)
+                return;
+        if (process_stat_is_over(&stat)) {
+                if (waitpid(pid, NULL, WNOHANG) > 0) {
+                        turn->n_reaped++;
+                        spawner->status.n_strays++;
+                }
+                return;
+        }
+        r = is_orphan(spawner, pid, &stat);
+        if (r > 0)
+                (void)process_set_stop(&turn->set, &(ProcessId){ .pid = pid, .start_ticks = stat.start_ticks });
+        else if (r == -EAGAIN)
+                turn->n_undecided++;
 }
 
-/* How many were not in SET; -errno. */
-static int stop_orphans(const Spawner *spawner, ProcessSet *set)
+/* How many were not in the set; -errno. A look goes on where the one before it has come to, and from the end to the beginning. */
+static int stop_orphans(Spawner *spawner, OrphanTurn *turn)
 {
         _cleanup_free_ pid_t *pids = NULL;
-        size_t n, stopped = 0;
+        size_t n, n_before = turn->set.n;
         int r = children_list(&pids, &n);
 
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n; i++) {
-                ProcessId id;
-
-                if (find_orphan(spawner, pids[i], &id) && process_set_stop(set, &id))
-                        stopped++;
+        turn->n_undecided = 0;
+        for (size_t i = 0; i < n && turn->n_asked < ORPHANS_CHILDREN_A_TURN && turn->set.n < turn->set.max; i++) {
+                take_child(spawner, turn, pids[spawner->orphans_at++ % n]);
+                turn->n_asked++;
         }
-        return (int)(stopped + process_set_stop_descendants(set));
+        spawner->n_children = n;
+        if (turn->set.n > n_before)
+                (void)process_set_stop_descendants(&turn->set);
+        return (int)(turn->set.n - n_before);
 }
 
-/* Kills and reaps those that were the helper's. How many there were; -errno. */
+/* Whether one that is being exec'd is waited for still. */
+static bool waits_for_exec(const Spawner *spawner)
+{
+        return usec_sub(clock_boottime(clock_system()), spawner->orphans_begun) < PROCESS_EXEC_USEC;
+}
+
+/* Kills and reaps those that were the helper's. How many there were, with those that may have been; -errno. */
 static int end_orphans(Spawner *spawner, size_t *ret_left)
 {
-        _cleanup_free_ pid_t *pids = NULL;
-        ProcessSet set = { .max = ORPHANS_A_TURN };
-        size_t n, left = 0;
-        int r, found = 0;
+        OrphanTurn turn = { .set.max = ORPHANS_A_TURN };
+        int r = 0;
 
-        for (unsigned i = 0; i < ORPHANS_LOOKS_MAX && stop_orphans(spawner, &set) > 0; i++)
-                ;
-        process_set_kill(&set);
-        r = children_list(&pids, &n);
+        for (unsigned i = 0; i < ORPHANS_LOOKS_MAX; i++) {
+                r = stop_orphans(spawner, &turn);
+                if (r <= 0)
+                        break;
+        }
+        *ret_left = turn.set.n + (waits_for_exec(spawner) ? turn.n_undecided : 0);
+        process_set_kill(&turn.set);
         if (r < 0)
                 return r;
-        for (size_t i = 0; i < n; i++) {
-                if (!is_to_be_reaped(spawner, pids[i]))
-                        continue;
-                found++;
-                if (waitpid(pids[i], NULL, WNOHANG) == 0)
-                        left++;
-                else
-                        spawner->status.n_strays++;
-        }
-        *ret_left = left;
+        spawner->orphans_passed += turn.n_asked;
+        return (int)(*ret_left + turn.n_reaped);
+}
+
+/* Looks once, and counts the looks through all children in a row that found none. */
+static int look_once(Spawner *spawner, size_t *ret_left)
+{
+        int found = end_orphans(spawner, ret_left);
+
+        if (found != 0)
+                spawner->orphans_unseen = 0;
+        else if (spawner->orphans_passed >= spawner->n_children)
+                spawner->orphans_unseen++;
+        if (found != 0 || spawner->orphans_passed >= spawner->n_children)
+                spawner->orphans_passed = 0;
         return found;
 }
 
 static void look_for_orphans(Spawner *spawner)
 {
         size_t left = 0;
-        int found = end_orphans(spawner, &left);
+        int found = look_once(spawner, &left);
 
         /*
          * One that was reaped may have left children of its own, and the list may miss some while it
          * changes: only several looks in a row that find nothing are the end.
          */
-        spawner->orphans_unseen = found == 0 ? spawner->orphans_unseen + 1 : 0;
         if (spawner->orphans_unseen >= SPAWNER_ORPHANS_LOOKS)
                 return;
         if (found > 0 && left == (size_t)found)
@@ -170,11 +202,10 @@ void spawner_wait_for_orphans(Spawner *spawner, usec_t max)
 {
         size_t left;
 
+        spawner->orphans_begun = clock_boottime(clock_system());
         for (usec_t waited = 0; spawner->orphans_unseen < SPAWNER_ORPHANS_LOOKS && waited < max;
              waited += ORPHANS_MIN_USEC) {
-                if (end_orphans(spawner, &left) == 0)
-                        spawner->orphans_unseen++;
-                else
+                if (look_once(spawner, &left) != 0)
                         (void)poll(NULL, 0, ORPHANS_MIN_USEC / USEC_PER_MSEC);
         }
 }
@@ -183,6 +214,7 @@ void spawner_end_orphans(Spawner *spawner)
 {
         spawner->orphans_delay = ORPHANS_MIN_USEC;
         spawner->orphans_unseen = 0;
+        spawner->orphans_begun = clock_boottime(clock_system());
         look_for_orphans(spawner);
 }
 

@@ -1327,6 +1327,46 @@ static void test_resume_nothing(void **state)
         assert_return_code(close(fds[1]), errno);
 }
 
+/* --- very many orphans --- */
+
+#define MANY 2000U
+
+static bool helper_is_dead(Fixture *fixture)
+{
+        SpawnerStatus status;
+
+        spawner_get_status(fixture->spawner, &status);
+        return status.helper_pid != fixture->watched;
+}
+
+/* A dead helper left so many that the loop is not held up until all of them are reaped; and one that goes on. */
+static void test_many_orphans(void **state)
+{
+        Fixture *fixture = *state;
+        SpawnerStatus status;
+
+        spawner_get_status(fixture->spawner, &status);
+        fixture->watched = status.helper_pid;
+        for (unsigned i = 0; i < MANY; i++) {
+                pid_t pid = vfork();
+
+                if (pid == 0)
+                        _exit(0);
+                assert_true(pid > 0);
+        }
+        if (fork() == 0) {
+                (void)pause();
+                _exit(0);
+        }
+        assert_return_code(kill(status.helper_pid, SIGKILL), errno);
+        run_until(fixture, helper_is_dead);
+        spawner_get_status(fixture->spawner, &status);
+        assert_in_range(status.n_strays, 1, MANY / 2);
+        run_until(fixture, only_helper_is_left);
+        spawner_get_status(fixture->spawner, &status);
+        assert_int_equal(status.n_strays, MANY + 1);
+}
+
 /* --- the mark of a helper --- */
 
 static bool is_nobody(_unused_ pid_t pid, _unused_ void *userdata)
@@ -1600,6 +1640,7 @@ int main(void)
                 WITH_SPAWNER(test_resumed),
                 WITH_SPAWNER(test_resumed_dies),
                 WITH_SPAWNER(test_resume_nothing),
+                WITH_SPAWNER(test_many_orphans),
                 WITH_SPAWNER(test_descriptor_limit),
                 WITH_SPAWNER(test_mark),
                 RUN(test_helper_missing),

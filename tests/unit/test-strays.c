@@ -20,6 +20,7 @@
 #include "base/file.h"
 #include "base/string-util.h"
 #include "process/command-table-internal.h"
+#include "process/spawner-internal.h"
 #include "test-memory.h"
 
 #define DEADLINE_USEC (60 * USEC_PER_SEC)
@@ -668,6 +669,25 @@ static void test_endless_exec(void **state)
         assert_int_equal(f->n_strays, 1);
 }
 
+/* Whose an orphan of a dead helper is can't be told while it is being exec'd, so that those looks find not nothing. */
+static void test_exec_after_helper(_unused_ void **state)
+{
+        static Spawner spawner = { .has_others = true };
+        char *environment[] = { (char *)SPAWN_MARK_RUN "=9", NULL };
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)execle(SHELL, SHELL, "-c", "kill -STOP $$", NULL, environment);
+                _exit(1);
+        }
+        assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+        executed = pid;
+        n_executed_reads = 4;
+        spawner_wait_for_orphans(&spawner, DEADLINE_USEC);
+        assert_int_equal(n_executed_reads, 0);
+        assert_true(is_gone(pid));
+}
+
 #define WITH_TABLE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
@@ -695,6 +715,7 @@ int main(int argc, char **argv)
                 RUN(test_signal),
                 RUN(test_environment_of_exec),
                 RUN(test_environment_of_threads),
+                RUN(test_exec_after_helper),
         };
 
         if (argc > 1 && streq(argv[1], "again"))
