@@ -45,7 +45,7 @@ struct Command {
         usec_t kill_due;
         usec_t report_due;
         uint64_t start_ticks;
-        uint32_t flags; /* SPAWN_EXIT_CGROUP, SPAWN_KILL_… */
+        uint32_t flags; /* SPAWN_EXIT_CGROUP, SPAWN_KILL_…, SPAWN_STARTS_NOTHING */
         bool exited;
         bool stopping;
         bool killed;
@@ -139,7 +139,8 @@ bool orphan_is_in_session(const Orphan *orphan, const Command *command);
 /* It is of the command's session, or has its mark. While it is being exec'd nobody knows its mark, and it belongs to each. */
 bool orphan_belongs(Orphan *orphan, const Command *command);
 bool orphan_is_being_executed(Orphan *orphan);
-/* Of one that belongs to nobody that is known: it began after the command, and has no mark, which were another's. */
+/* Of one that belongs to nobody that is known: it began after the command, which starts processes, and has no
+ * mark, which were another's. */
 bool orphan_may_belong(Orphan *orphan, const Command *command);
 /* How many belong to it, with what these are the parents of; SPAWN_LEFT_MAX at most. */
 unsigned orphans_count(CommandTable *table, const Command *command);

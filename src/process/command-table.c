@@ -409,7 +409,7 @@ static Command *command_new(CommandTable *table, const SpawnStart *start, const 
         command->header = start->header;
         command->kill_signal = start->kill_signal;
         command->kill_after = start->kill_after_usec;
-        command->flags = start->flags & (SPAWN_EXIT_CGROUP | SPAWN_KILL_MIXED | SPAWN_KILL_PROCESS);
+        command->flags = start->flags & (SPAWN_EXIT_CGROUP | SPAWN_KILL_MIXED | SPAWN_KILL_PROCESS | SPAWN_STARTS_NOTHING);
         command->start_ticks = process_ticks_now();
         command->report_due = usec_add(clock_boottime(clock_system()), COMMAND_REPORT_DELAY_USEC);
         memcpy(command->mark, payload->mark, mark_size);

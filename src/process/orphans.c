@@ -133,7 +133,7 @@ bool orphan_may_belong(Orphan *orphan, const Command *command)
 {
         const char *const marks[] = { SPAWN_MARK_RUN, SPAWN_MARK_PROCESS, command->mark };
 
-        if (command->start_ticks > orphan->stat.start_ticks)
+        if ((command->flags & SPAWN_STARTS_NOTHING) || command->start_ticks > orphan->stat.start_ticks)
                 return false;
         if (read_environment(orphan) < 0)
                 return true;

@@ -80,7 +80,8 @@ enum {
         /* Who is ended with it, instead of all that belongs to it; at most one of these. */
         SPAWN_KILL_MIXED = 1 << 10,   /* all, but the kill signal is for the main process alone */
         SPAWN_KILL_PROCESS = 1 << 11, /* the main process alone */
-        _SPAWN_FLAGS = (1 << 12) - 1,
+        SPAWN_STARTS_NOTHING = 1 << 12, /* so no process whose owner is unknown can be its */
+        _SPAWN_FLAGS = (1 << 13) - 1,
 };
 
 typedef struct SpawnStart {

@@ -213,7 +213,8 @@ static uint32_t request_flags(const SpawnRequest *request)
         };
 
         return (request->set_umask ? SPAWN_SET_UMASK : 0) | (request->set_nice ? SPAWN_SET_NICE : 0) |
-                (request->exit_type == SPAWN_EXIT_WITH_ALL ? SPAWN_EXIT_CGROUP : 0) | kill_modes[request->kill_mode];
+                (request->exit_type == SPAWN_EXIT_WITH_ALL ? SPAWN_EXIT_CGROUP : 0) |
+                (request->starts_nothing ? SPAWN_STARTS_NOTHING : 0) | kill_modes[request->kill_mode];
 }
 
 int spawn_envelope_init(SpawnEnvelope *envelope, const SpawnRequest *request, const struct rlimit *descriptors,

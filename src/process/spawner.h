@@ -94,6 +94,7 @@ typedef struct SpawnRequest {
         int nice; /* absolute, -20…19 */
         const SpawnLimit *limits;
         size_t n_limits;   /* at most RLIM_NLIMITS */
+        bool starts_nothing; /* it never makes a process: none that cleared its mark is taken for one of it */
         SpawnExitType exit_type;
         SpawnKillMode kill_mode;
         int kill_signal;   /* what spawned_command_stop() sends; 0: SIGTERM */

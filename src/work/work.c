@@ -68,6 +68,7 @@ static int hold_pool(Work *work, WorkPool pool)
                         .error_output = { .mode = SPAWN_CAPTURE, .max_bytes = 0 },
                         .set_umask = true,
                         .umask = 077,
+                        .starts_nothing = true,
                 },
                 .max_processes = kinds[pool].max_processes,
                 .max_queued = WORK_MAX_QUEUED,

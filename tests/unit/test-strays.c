@@ -411,6 +411,23 @@ static void test_of_other_mark(void **state)
         run_until(f, !has_children());
 }
 
+/* Nobody can tell whose daemon it is, but a command that starts nothing did not start it. */
+static void test_of_one_that_starts_nothing(void **state)
+{
+        Fixture *f = *state;
+        pid_t daemon = 0;
+        uint32_t slot;
+
+        slot = launch(f, "TAKT_PROCESS=1", "exec sleep 1000", f->null_fd);
+        list_first(&f->table->commands, Command, commands)->flags |= SPAWN_STARTS_NOTHING;
+        (void)launch(f, "TAKT_RUN=1",
+                     "(env -i PATH=/usr/bin:/bin setsid sh -c 'echo $$ >>daemon; exec sleep 1000' &)\n" WAIT_FOR(1, "daemon"), f->null_fd);
+        run_until(f, lines_of(f, "daemon", &daemon) == 1 && is_gone(daemon));
+        assert_int_equal(f->n_exited, 1);
+        command_table_stop(f->table, &(SpawnHeader){ .slot = slot, .serial = 1 });
+        run_until(f, !has_children());
+}
+
 /* While an orphan is being exec'd, the command that it may be of is remembered. */
 static void test_remembered_for_exec(void **state)
 {
@@ -705,6 +722,7 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_of_running),
                 WITH_TABLE(test_of_ended),
                 WITH_TABLE(test_of_other_mark),
+                WITH_TABLE(test_of_one_that_starts_nothing),
                 WITH_TABLE(test_remembered_for_exec),
                 WITH_TABLE(test_list_that_is_cut),
                 WITH_TABLE(test_list_once_a_turn),
