@@ -49,6 +49,9 @@ static int run(Ctl *ctl, int argc, char **argv)
                 help_print(ctl->verb);
                 return ctl_flush();
         }
+        if ((ctl->verb->options & OPTION_ONE_NAME) && n > 0 && strpbrk(args[0], "*?["))
+                return ctl_error(STATUS_USAGE, "%s takes the name of one job or the id of one run, and no pattern such as %s",
+                                 ctl->verb->name, args[0]);
         r = load_zone(ctl);
         if (r == 0)
                 r = (ctl->options.help ? ctl->verb->usage : ctl->verb->run)(ctl, args, n);

@@ -31,6 +31,7 @@ enum {
         OPTION_FAILED = 1 << 19,
         OPTION_AGAIN = 1 << 20,
         OPTION_STRICT = 1 << 21,
+        OPTION_ONE_NAME = 1 << 22, /* its first argument is one job or run, and no pattern */
 };
 
 #define ARGS_UNLIMITED UINT32_MAX

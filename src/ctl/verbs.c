@@ -22,11 +22,12 @@ const Verb verbs[] = {
           "JOB is a name or a shell pattern; the times of all are in one order. -n sets how\n"
           "many of each job are shown; otherwise 5 of one job, and 1 each of several. Where\n"
           "there are no more, it says why." },
-        { "why", "RUN|JOB", 1, 1, OPTION_LINES | OPTION_RUN, verb_why,
+        { "why", "RUN|JOB", 1, 1, OPTION_LINES | OPTION_RUN | OPTION_ONE_NAME, verb_why,
           "Explain why a job ran, did not run, and will run",
           "Shows what was decided about its last runs, 5 unless -n says otherwise, or about\n"
           "RUN alone; then what holds for the job now, and what comes next and why." },
-        { "run", "JOB|RUN [ARG…]", 1, ARGS_UNLIMITED, OPTION_AGAIN | OPTION_WAIT | OPTION_PARAM | OPTION_JOB_ARGS, verb_run,
+        { "run", "JOB|RUN [ARG…]", 1, ARGS_UNLIMITED, OPTION_AGAIN | OPTION_WAIT | OPTION_PARAM | OPTION_JOB_ARGS | OPTION_ONE_NAME,
+          verb_run,
           "Start a run of a job by hand",
           "Prints the id of the run or, with --wait, its result; then the exit status is 1\n"
           "unless the run succeeds. ARGs are values of the job's parameters in their order,\n"
@@ -48,7 +49,7 @@ const Verb verbs[] = {
           "of them succeed, or with --any those that have ended by then." },
         { "cancel", "RUN|JOB…", 1, ARGS_UNLIMITED, 0, verb_cancel,
           "Ask runs to end", "JOB stands for its runs that are under way now." },
-        { "send", "RUN|JOB [VALUE…]", 1, ARGS_UNLIMITED, OPTION_WAIT | OPTION_TIMEOUT | OPTION_SEND, verb_send,
+        { "send", "RUN|JOB [VALUE…]", 1, ARGS_UNLIMITED, OPTION_WAIT | OPTION_TIMEOUT | OPTION_SEND | OPTION_ONE_NAME, verb_send,
           "Send values to a worker under way",
           "VALUE is JSON; what is not is sent as a string. JOB stands for its newest run.\n"
           "With --wait, prints the value that it yields next; the exit status is 1 where it\n"
@@ -58,7 +59,7 @@ const Verb verbs[] = {
           "List runs, the newest first",
           "Runs under way come first, then those that have ended; of each the newest first.\n"
           "-n sets how many are listed, 20 otherwise." },
-        { "result", "RUN|JOB", 1, 1, 0, verb_result,
+        { "result", "RUN|JOB", 1, 1, OPTION_ONE_NAME, verb_result,
           "Print the result of a run",
           "JOB stands for its last run that succeeded. Text is printed as it is, all else\n"
           "as JSON; with --json, everything is." },

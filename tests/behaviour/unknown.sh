@@ -73,6 +73,14 @@ misses nosuch
 gives 3 '' pause nosuch none
 misses none nosuch
 
+# Who takes one name takes no pattern, not even one that matches.
+for call in why result run "send -q"; do
+        for pattern in 's*' 'shor?' '[s]hort' 'x*'; do
+                # shellcheck disable=SC2086
+                gives 2 '' $call "$pattern"
+                like "$call $pattern" "*takes *no pattern*" "$(cat "$dir/err")"
+        done
+done
 # A pattern that matches nothing is no error of any verb, and hides none of another.
 for verb in list status show cat next runs wait cancel pause resume simulate; do
         gives 0 '*' $verb 'x*' 'y?'
@@ -89,8 +97,6 @@ done
 gives 0 'There is no run to cancel.' cancel 'x*'
 gives 0 'There is no run to wait for.' wait 'x*'
 gives 0 '' -q resume 'x*'
-gives 3 '' result 'x*'
-gives 3 '' why 'x*'
 taktctl watch 'x*' >"$dir/watched" 2>"$dir/complaints" &
 watcher=$!
 helper $watcher
