@@ -191,18 +191,23 @@ static void admit(Scheduler *s, Run *run)
         }
 }
 
-/* Gives RUN its parameters: TEXT, or where that is NULL the defaults of its job. False: it has an error. */
-static bool take_params(Scheduler *s, Run *run, const char *text)
+/*
+ * Gives RUN its parameters: TEXT, or where that is NULL the defaults of its job. What comes from an EARLIER process has to
+ * fit what the job says now. False: RUN has an error.
+ */
+static bool take_params(Scheduler *s, Run *run, const char *text, bool earlier)
 {
-        _cleanup_buffer_ Buffer defaults = BUFFER_NULL;
+        _cleanup_buffer_ Buffer bound = BUFFER_NULL;
         ParameterError error = {};
-        int r = text ? 0 : bind_params(s, run->job, NULL, NULL, NULL, 0, &defaults, &error);
+        int r = !text   ? bind_params(s, run->job, NULL, NULL, NULL, 0, &bound, &error) :
+                earlier ? bind_earlier_params(s, run->job, text, &bound, &error) : 0;
 
         if (r == -EINVAL || r == -E2BIG) {
                 run_set_error(run, "bad-parameter", error.message);
                 return false;
         }
-        text = text ?: defaults.data;
+        if (!text || earlier)
+                text = bound.data;
         if (r >= 0 && !text)
                 return true;
         if (text && run_set_params(run, text) >= 0)
@@ -267,7 +272,8 @@ static int new_run(Scheduler *s, Job *job, const RunRequest *request, uint64_t *
                 run->extra->story->waited = true;
         if (ret_id)
                 *ret_id = run->id;
-        if ((request->params || job->spec->job.parameters) && !take_params(s, run, request->params)) {
+        if ((request->params || job->spec->job.parameters) &&
+            !take_params(s, run, request->params, request->id > 0 || request->replaces > 0)) {
                 execute_finish(s, run, RUN_FAILED);
                 return 0;
         }

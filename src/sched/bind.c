@@ -17,3 +17,19 @@ int bind_params(Scheduler *s, const Job *job, const char *name, const JsonValue 
                 member.value = *value;
         return parameter_bind(set, wanted ? &named : NULL, args, n, &context, out, ret_error);
 }
+
+int bind_earlier_params(Scheduler *s, const Job *job, const char *text, Buffer *out, ParameterError *ret_error)
+{
+        const ParameterSet *set = job->spec->job.parameters;
+        ParameterContext context = { .now_realtime = scheduler_realtime(s) };
+        _cleanup_(json_doc_freep) JsonDoc *doc = NULL;
+        int r = json_parse(text, strlen(text), NULL, &doc, NULL);
+
+        if (r < 0)
+                return r;
+        /* The event that started a run is among its parameters, also where the job declares none of that name. */
+        if (json_get(json_root(doc), "event") && !parameter_set_find(set, "event", NULL))
+                return buffer_append_string(out, text);
+        context.earlier = json_root(doc);
+        return parameter_bind(set, NULL, NULL, 0, &context, out, ret_error);
+}

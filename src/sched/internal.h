@@ -290,6 +290,8 @@ bool members_must_wait(const Job *job);
  */
 int bind_params(Scheduler *s, const Job *job, const char *name, const JsonValue *value, const char *const *args, size_t n,
                 Buffer *out, ParameterError *ret_error);
+/* The same of a run whose parameters TEXT were bound by an earlier process, perhaps for another definition of JOB. */
+int bind_earlier_params(Scheduler *s, const Job *job, const char *text, Buffer *out, ParameterError *ret_error);
 
 /* --- triggers.c --- */
 

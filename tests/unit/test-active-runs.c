@@ -250,20 +250,25 @@ static const struct {
         { "due", "[Job]\nType=sleep\nRetries=1\n[Schedule]\nEvery=17s\n" },
 };
 
+/* Of the job "changing"; NULL: there is none. */
+static const char *changing_text;
+
+static void add_spec(World *w, const char *name, const char *text)
+{
+        JobSpec *spec = make_spec(name, text);
+        Job *job;
+
+        if (spec->kind == &sleep_kind)
+                spec->kind = &fake_kind;
+        assert_ok(scheduler_add_job(w->scheduler, spec, &job));
+        job_spec_unref(spec);
+}
+
 static void add_job(World *w, const char *name)
 {
-        for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
-                JobSpec *spec;
-                Job *job;
-
-                if (!streq(jobs[i].name, name))
-                        continue;
-                spec = make_spec(name, jobs[i].text);
-                if (spec->kind == &sleep_kind)
-                        spec->kind = &fake_kind;
-                assert_ok(scheduler_add_job(w->scheduler, spec, &job));
-                job_spec_unref(spec);
-        }
+        for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
+                if (streq(jobs[i].name, name))
+                        add_spec(w, name, jobs[i].text);
 }
 
 static void live(World *w)
@@ -277,6 +282,8 @@ static void live(World *w)
         assert_ok(scheduler_set_resources(w->scheduler, &w->resources));
         for (size_t i = 0; i < ARRAY_SIZE(jobs); i++)
                 add_job(w, jobs[i].name);
+        if (changing_text)
+                add_spec(w, "changing", changing_text);
         assert_ok(active_runs_open(w->directory, w->scheduler, &w->services, &w->active));
         scheduler_begin(w->scheduler);
         active_runs_recover(w->active);
@@ -669,7 +676,45 @@ static void test_what_waited_begins(_unused_ void **state)
         check_waits("often", 6); /* as many as may be under way */
 }
 
-/* Somebody has called it off, or its job is gone: then it does not begin. */
+/* What comes from an earlier life is bound anew: there are defaults of what is new, and what does not fit is an error. */
+static void check_other_parameters(const char *before, const char *after, RunState end, const char *params)
+{
+        _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n%s\n[Schedule]\nOverlap=queue\n", before);
+        _cleanup_free_ char *other = xasprintf("[Job]\nType=sleep\n%s\n[Schedule]\nOverlap=queue\n", after);
+        World *w = world_new();
+        uint64_t id;
+
+        changing_text = text;
+        live(w);
+        (void)run(w, "changing");
+        id = run(w, "changing");
+        die(w);
+        told_of(id)->waited = false;
+        changing_text = other;
+        live(w);
+        if (params)
+                assert_string_equal(scheduler_find_run(w->scheduler, id)->extra->params, params);
+        pass(w, 60 * SEC);
+        assert_int_equal(told_of(id)->state, end);
+        if (!params)
+                assert_string_equal(told_of(id)->error, "bad-parameter");
+        assert_int_equal(w->executions[id], end == RUN_SUCCEEDED);
+        stop(w);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+        changing_text = NULL;
+}
+
+static void test_what_waited_and_its_parameters(_unused_ void **state)
+{
+        check_other_parameters("", "Parameter=n:int=7", RUN_SUCCEEDED, "{\"n\":7}");
+        check_other_parameters("Parameter=n:int=5", "Parameter=n:int=7\nParameter=m:int=1", RUN_SUCCEEDED, "{\"n\":5,\"m\":1}");
+        check_other_parameters("Parameter=n:int=5", "", RUN_FAILED, NULL);
+        check_other_parameters("Parameter=n:int=5", "Parameter=n:choice(x|y)=x", RUN_FAILED, NULL);
+}
+
+/* Somebody has called it off: then it does not begin. */
 static void test_what_waited_and_is_not_wanted(_unused_ void **state)
 {
         World *w = world_new();
@@ -988,6 +1033,7 @@ int main(void)
                 RUN(test_each_run_is_noted),
                 RUN(test_ids_far_apart),
                 RUN(test_what_waited_begins),
+                RUN(test_what_waited_and_its_parameters),
                 RUN(test_what_waited_and_is_not_wanted),
                 RUN(test_what_comes_while_a_lost_run_leaves),
                 RUN(test_no_bit_is_believed),
