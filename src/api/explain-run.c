@@ -202,6 +202,8 @@ static int append_lateness(const RunRecord *r, Buffer *text)
                 return buffer_append_string(text, "when the job's turn to catch up came");
         if (r->replaces > 0)
                 return buffer_append_string(text, "in place of that run");
+        if (r->waited)
+                return buffer_append_string(text, "with this daemon");
         if (r->lateness != USEC_INFINITY)
                 return buffer_appendf(text, "%s after %s", span_text(r->lateness, span), text->len > 0 ? "that" : "its time");
         if (r->scheduled_realtime > 0)
@@ -291,7 +293,8 @@ static void explain_definition(const RunRecord *r, Decisions *d)
 {
         if (r->older_definition)
                 decide(d, run_state_is_final(r->state) ? r->finished_realtime : d->now_realtime, r->id, "older-definition",
-                       "it began with an earlier definition of the job; a reload does not change a run");
+                       "%s with an earlier definition of the job; a reload does not change a run",
+                       r->state == RUN_QUEUED ? "it was asked for" : "it began");
 }
 
 void explain_run(Api *api, const RunRecord *r, Decisions *d)
