@@ -242,10 +242,13 @@ is "the next one waits for the bus" "('running', 'queued')" "$(states "$a, $b")"
 crash
 rm "$dir/hold"
 eventually "it is lost" lost "$a"
-is "the one that waited is lost as well" "('lost', 'lost')" "$(states "$a, $b")"
-eventually "it is tried again" in_trace begin
+eventually "the one that waited has its turn" in_trace "enter bus $b"
+eventually "it begins, as the run that it was" has_run "r['run'] == $b and r['state'] == 'running'"
+taktctl -q cancel "$b"
+eventually "the lost one is tried again" in_trace begin
 c=$(runs "[r['run'] for r in rs if r['job'] == 'again' and r['state'] == 'running'][0]")
-is "left once, before it was taken again" "exit bus $a lost,exit adapter lost,enter adapter,enter bus $c,begin," "$(traced)"
+is "left once, before it was taken again" \
+        "exit bus $a lost,exit adapter lost,enter bus $b,exit bus $b cancelled,enter adapter,enter bus $c,begin," "$(traced)"
 taktctl -q cancel "$c"
 taktctl -q wait "$c" 2>"$dir/err" || :
 : >"$trace"
