@@ -72,33 +72,41 @@ void scheduler_cancel_by(Scheduler *s, Run *run, const Requester *by)
 
 /* --- those of a job --- */
 
-/* A walk over the runs of a job, in the order in which they were made, which is that of their ids. */
+/* A walk over the runs of a job, in the order in which they were made. What is made on the way is not part of it. */
 typedef struct RunWalk {
         Run *next; /* NULL: none */
+        Run *last; /* not before NEXT */
         struct RunWalk *outer;
 } RunWalk;
 
-static Run *run_behind(const Run *run)
+static Run *run_at(const Run *run, const List *link)
 {
-        return run->link.next == &run->job->runs ? NULL : container_of(run->link.next, Run, link);
+        return link == &run->job->runs ? NULL : container_of((List *)link, Run, link);
+}
+
+static Run *next_in(const RunWalk *walk, const Run *run)
+{
+        return run == walk->last ? NULL : run_at(run, run->link.next);
 }
 
 void stop_run_goes(Scheduler *s, const Run *run)
 {
         for (RunWalk *walk = s->walks; walk; walk = walk->outer)
                 if (walk->next == run)
-                        walk->next = run_behind(run);
+                        walk->next = next_in(walk, run);
+                else if (walk->last == run)
+                        walk->last = run_at(run, run->link.prev);
 }
 
-/* Those with smaller ids than END. The job may be gone afterwards. */
-static void stop_before(Scheduler *s, Job *job, uint64_t end, bool running_as_well, RunStop stop)
+/* Those up to LAST; NULL: none. The job may be gone afterwards. */
+static void stop_up_to(Scheduler *s, Job *job, Run *last, bool running_as_well, RunStop stop)
 {
-        RunWalk walk = { .next = list_first(&job->runs, Run, link), .outer = s->walks };
+        RunWalk walk = { .next = last ? list_first(&job->runs, Run, link) : NULL, .last = last, .outer = s->walks };
         Run *run;
 
         s->walks = &walk;
-        while ((run = walk.next) && run->id < end) {
-                walk.next = run_behind(run);
+        while ((run = walk.next)) {
+                walk.next = next_in(&walk, run);
                 if (run->unwanted == RUN_STOP_NONE && !guard_is_exiting(run) && (running_as_well || run->state != RUN_RUNNING))
                         stop_run(s, run, stop);
         }
@@ -107,12 +115,12 @@ static void stop_before(Scheduler *s, Job *job, uint64_t end, bool running_as_we
 
 void stop_older(Scheduler *s, Run *newest, RunStop stop)
 {
-        stop_before(s, newest->job, newest->id, true, stop);
+        stop_up_to(s, newest->job, run_at(newest, newest->link.prev), true, stop);
 }
 
 void stop_waiting(Scheduler *s, Job *job, RunStop stop)
 {
-        stop_before(s, job, UINT64_MAX, false, stop);
+        stop_up_to(s, job, list_last(&job->runs, Run, link), false, stop);
 }
 
 /* --- all --- */
