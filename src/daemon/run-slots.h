@@ -28,9 +28,9 @@ typedef struct SlotHeader {
 /* Whether another run is to take the place of one that was lost. */
 typedef enum Repeat {
         REPEAT_NO,
-        REPEAT_BEGIN,     /* it only waited, and begins itself; its note stays as it is */
         REPEAT_AFTER_END, /* it is leaving what it had entered */
         REPEAT_NOW,       /* its end was told */
+        REPEAT_BEGIN,     /* it only waited, and begins itself; its note stays as it is, and never says this */
         _REPEAT_MAX,
 } Repeat;
 

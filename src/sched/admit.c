@@ -97,7 +97,7 @@ static Obstacle overlap_obstacle(const Run *run)
                         return (Obstacle){};
                 return (Obstacle){ RUN_HOLD_RUN, false, "and others were under way, as many as may be (MaxParallel=)" };
         case OVERLAP_QUEUE:
-                if (others - job->n_active < rules->max_queued)
+                if (others - job->n_active < rules->max_queued || run_was_accepted(run))
                         return (Obstacle){ RUN_HOLD_RUN, true, rules->overlap == OVERLAP_QUEUE ?
                                                    "has to end first (Overlap=queue)" :
                                                    "has to end first (where Overlap= is not set, runs that On= starts wait)" };
@@ -178,7 +178,7 @@ static void admit(Scheduler *s, Run *run)
                 execute_attempt(s, run);
                 return;
         }
-        if (s->n_queued > s->limits.max_queued || !run_takes_place(run)) {
+        if ((s->n_queued > s->limits.max_queued && !run_was_accepted(run)) || !run_takes_place(run)) {
                 run->hold = RUN_HOLD_PLACE;
                 run_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 execute_finish(s, run, RUN_SKIPPED);

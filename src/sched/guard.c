@@ -131,7 +131,7 @@ static int wait_for(Scheduler *s, Run *run, Resource *resource)
 {
         _cleanup_free_ char *message = NULL;
 
-        if (s->n_queued > s->limits.max_queued) {
+        if (s->n_queued > s->limits.max_queued && !run_was_accepted(run)) {
                 run_set_error(run, "too-many-runs", "as many runs of all jobs are waiting as may be (MaxQueued=)");
                 return -EBUSY;
         }

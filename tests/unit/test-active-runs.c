@@ -714,6 +714,32 @@ static void test_what_waited_and_its_parameters(_unused_ void **state)
         check_other_parameters("Parameter=n:int=5", "Parameter=n:choice(x|y)=x", RUN_FAILED, NULL);
 }
 
+/* The lost run leaves what it had entered, and another one waits by then. Both were accepted, so both have their turn. */
+static void test_what_waited_behind_a_lost_run(_unused_ void **state)
+{
+        World *w = world_new();
+        uint64_t lost, waits;
+
+        changing_text = "[Job]\nType=sleep\nRetries=1\nUse=two\nEnter=in\nExit=out\n[Schedule]\nOverlap=queue\nMaxQueued=1\n";
+        live(w);
+        lost = run(w, "changing");
+        waits = run(w, "changing");
+        pass(w, 5 * SEC);
+        assert_int_equal(w->executions[lost], 1);
+        die(w);
+        live(w);
+        pass(w, 120 * SEC);
+        assert_int_equal(told_of(lost)->state, RUN_LOST);
+        assert_int_equal(w->executions[lost], 2);
+        assert_int_equal(told_of(waits)->state, RUN_SUCCEEDED);
+        assert_int_equal(w->executions[waits], 1);
+        stop(w);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+        changing_text = NULL;
+}
+
 /* Somebody has called it off: then it does not begin. */
 static void test_what_waited_and_is_not_wanted(_unused_ void **state)
 {
@@ -1034,6 +1060,7 @@ int main(void)
                 RUN(test_ids_far_apart),
                 RUN(test_what_waited_begins),
                 RUN(test_what_waited_and_its_parameters),
+                RUN(test_what_waited_behind_a_lost_run),
                 RUN(test_what_waited_and_is_not_wanted),
                 RUN(test_what_comes_while_a_lost_run_leaves),
                 RUN(test_no_bit_is_believed),
