@@ -98,8 +98,13 @@ static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
 }
 
 /* A helper is reaped by who started it. */
-static void on_child(_unused_ SignalSource *source, _unused_ int signo, _unused_ void *userdata)
+static void on_child(_unused_ SignalSource *source, _unused_ int signo, void *userdata)
 {
+        const Daemon *d = userdata;
+
+        /* Those are counted, and there is another look to come. */
+        if (d->engine.spawner && spawner_is_ending_orphans(d->engine.spawner))
+                return;
         if (helper_reap_others())
                 (void)kill(getpid(), SIGCHLD); /* for the rest, in another turn of the loop */
 }

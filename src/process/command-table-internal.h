@@ -134,6 +134,8 @@ int orphans_open(void);
 /* Fills the table's orphans, unless that was done in this turn. -errno. */
 int orphans_look(CommandTable *table);
 void orphans_forget(CommandTable *table);
+/* Whether it was being exec'd for so long that nobody waits for it any more. */
+bool orphan_hangs_in_exec(Orphan *orphan);
 /* Of a command that is being launched as well: that may have ended already, and have left it. */
 bool orphan_is_in_session(const Orphan *orphan, const Command *command);
 /* It is of the command's session, or has its mark. While it is being exec'd nobody knows its mark, and it belongs to each. */

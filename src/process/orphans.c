@@ -76,6 +76,7 @@ static bool exec_takes_too_long(const Orphan *orphan)
 {
         usec_t now = clock_boottime(clock_system());
         ExecutedOrphan *unused = NULL;
+        bool all_too_long = true;
 
         for (size_t i = 0; i < EXECUTED_ORPHANS_MAX; i++) {
                 ExecutedOrphan *executed = &orphan->table->executed[i];
@@ -87,22 +88,24 @@ static bool exec_takes_too_long(const Orphan *orphan)
                 }
                 if (executed->seen == 0 || usec_sub(now, executed->seen) >= PROCESS_EXEC_USEC)
                         unused = executed;
+                all_too_long = all_too_long && usec_sub(now, executed->since) >= PROCESS_EXEC_USEC;
         }
         if (unused)
                 *unused = (ExecutedOrphan){
                         .id = { .pid = orphan->pid, .start_ticks = orphan->stat.start_ticks }, .since = now, .seen = now,
                 };
-        return !unused;
+        /* One for which there is no place waits for those that have one. */
+        return !unused && all_too_long;
 }
 
-/* 0, -errno where it can't be known: of a set-uid program, or -EAGAIN while it is being exec'd. */
+/* 0, -errno where it can't be known: of a set-uid program, -EAGAIN while it is being exec'd, -ETIMEDOUT when that lasts. */
 static int read_environment(Orphan *orphan)
 {
         if (!orphan->environment_read) {
                 orphan->environment_read = true;
                 orphan->environment_error = process_environment_read(orphan->pid, &orphan->environment);
                 if (orphan->environment_error == -EAGAIN && exec_takes_too_long(orphan))
-                        orphan->environment_error = -EACCES;
+                        orphan->environment_error = -ETIMEDOUT;
         }
         return orphan->environment_error;
 }
@@ -110,6 +113,11 @@ static int read_environment(Orphan *orphan)
 bool orphan_is_being_executed(Orphan *orphan)
 {
         return read_environment(orphan) == -EAGAIN;
+}
+
+bool orphan_hangs_in_exec(Orphan *orphan)
+{
+        return read_environment(orphan) == -ETIMEDOUT;
 }
 
 bool orphan_is_in_session(const Orphan *orphan, const Command *command)

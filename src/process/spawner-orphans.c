@@ -147,10 +147,14 @@ static bool waits_for_exec(const Spawner *spawner)
         return usec_sub(clock_boottime(clock_system()), spawner->orphans_begun) < PROCESS_EXEC_USEC;
 }
 
-/* Kills and reaps those that were the helper's. How many there were, with those that may have been; -errno. */
+/*
+ * Kills and reaps those that were the helper's. How many there were, with those that may have been; -errno. RET_LEFT: so
+ * many of them go on although all were asked for, and 0 where there may be more.
+ */
 static int end_orphans(Spawner *spawner, size_t *ret_left)
 {
         OrphanTurn turn = { .set.max = ORPHANS_A_TURN };
+        size_t found;
         int r = 0;
 
         for (unsigned i = 0; i < ORPHANS_LOOKS_MAX; i++) {
@@ -158,12 +162,13 @@ static int end_orphans(Spawner *spawner, size_t *ret_left)
                 if (r <= 0)
                         break;
         }
-        *ret_left = turn.set.n + (waits_for_exec(spawner) ? turn.n_undecided : 0);
+        found = turn.set.n + (waits_for_exec(spawner) ? turn.n_undecided : 0);
+        *ret_left = turn.set.n < turn.set.max && turn.n_asked < ORPHANS_CHILDREN_A_TURN ? found : 0;
         process_set_kill(&turn.set);
         if (r < 0)
                 return r;
         spawner->orphans_passed += turn.n_asked;
-        return (int)(*ret_left + turn.n_reaped);
+        return (int)(found + turn.n_reaped);
 }
 
 /* Looks once, and counts the looks through all children in a row that found none. */
@@ -203,6 +208,7 @@ void spawner_wait_for_orphans(Spawner *spawner, usec_t max)
         size_t left;
 
         spawner->orphans_begun = clock_boottime(clock_system());
+        spawner->orphans_passed = 0;
         for (usec_t waited = 0; spawner->orphans_unseen < SPAWNER_ORPHANS_LOOKS && waited < max;
              waited += ORPHANS_MIN_USEC) {
                 if (look_once(spawner, &left) != 0)
@@ -214,8 +220,14 @@ void spawner_end_orphans(Spawner *spawner)
 {
         spawner->orphans_delay = ORPHANS_MIN_USEC;
         spawner->orphans_unseen = 0;
+        spawner->orphans_passed = 0;
         spawner->orphans_begun = clock_boottime(clock_system());
         look_for_orphans(spawner);
+}
+
+bool spawner_is_ending_orphans(const Spawner *spawner)
+{
+        return timer_is_armed(&spawner->orphans) && spawner->orphans.due_boottime != USEC_INFINITY;
 }
 
 void spawner_on_orphans(Timer *timer, _unused_ usec_t now)

@@ -110,15 +110,21 @@ static bool stray_add(CommandTable *table, const ProcessId *id, StrayFamily *fam
 
 /* --- whose they are --- */
 
+/* Where a program can't be read for long, as its disk hangs, nobody can tell whose the process is. */
+static bool may_be_spared_with(Orphan *orphan, const Command *command)
+{
+        return orphan_belongs(orphan, command) || (orphan_hangs_in_exec(orphan) && orphan_may_belong(orphan, command));
+}
+
 static bool is_spared(CommandTable *table, Orphan *orphan)
 {
         const Command *command;
 
         list_foreach(command, &table->spared, Command, commands)
-                if (orphan_belongs(orphan, command))
+                if (may_be_spared_with(orphan, command))
                         return true;
         list_foreach(command, &table->commands, Command, commands)
-                if ((command->flags & SPAWN_KILL_PROCESS) && orphan_belongs(orphan, command))
+                if ((command->flags & SPAWN_KILL_PROCESS) && may_be_spared_with(orphan, command))
                         return true;
         return false;
 }
@@ -343,7 +349,7 @@ static unsigned stop_all_late(CommandTable *table, usec_t now)
                 if (look(table, now) < 0)
                         break;
                 any = stop_late(table, ++n_looks, now);
-        } while (any && !are_quiet(table, n_looks) && clock_boottime(clock_system()) < until);
+        } while ((any ? !are_quiet(table, n_looks) : n_looks < UNSEEN_LOOKS) && clock_boottime(clock_system()) < until);
         return n_looks;
 }
 
@@ -363,7 +369,7 @@ static void kill_due(CommandTable *table, usec_t now)
 /* A family of which all that were late are killed has time again; another one has been stopped in part. */
 static void family_begin_anew(StrayFamily *family, unsigned n_looks, usec_t now)
 {
-        if (is_over(family, now) && is_quiet(family, n_looks))
+        if (is_over(family, now) && is_quiet(family, n_looks) && n_looks >= UNSEEN_LOOKS)
                 family->begun = 0;
 }
 
@@ -371,9 +377,12 @@ static void begin_anew(CommandTable *table, unsigned n_looks, usec_t now)
 {
         Stray *stray;
 
-        list_foreach(stray, &table->strays, Stray, strays)
-                family_begin_anew(stray->family, n_looks, now);
-        family_begin_anew(&table->unowned, n_looks, now);
+        /* One that was being exec'd may be of any family. */
+        if (!table->undecided) {
+                list_foreach(stray, &table->strays, Stray, strays)
+                        family_begin_anew(stray->family, n_looks, now);
+                family_begin_anew(&table->unowned, n_looks, now);
+        }
         list_foreach(stray, &table->strays, Stray, strays)
                 stray->family->stopped = 0;
         table->unowned.stopped = 0;

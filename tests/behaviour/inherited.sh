@@ -6,6 +6,13 @@
 . "${TAKT_SRCDIR:?}/tests/behaviour/lib.sh"
 new_environment
 log=$dir/log
+cat >"$dir/many.sh" <<'S'
+for i in $(seq 150); do
+        setsid sh -c 'echo $$ >>"$1"; exec sleep 1000' sh "$1" &
+done
+exec sleep 1000
+S
+job many <<<$'[Job]\nType=exec\n[Exec]\nCommand=/bin/sh '"$dir/many.sh $dir/many"
 
 cat >"$dir/begin" <<'S'
 #!/bin/sh
@@ -48,5 +55,31 @@ touch "$dir/go"
 for name in child orphan; do
         eventually "the $name is reaped" gone "$(cat "$dir/$name")" || :
 done
+
+# What a dead takt-spawn left comes here, too: all of it is ended and counted, and more than one turn of the loop takes.
+taktctl -q run many >"$dir/out"
+have_begun() {
+        [ -e "$dir/many" ] && [ "$(wc -l <"$dir/many")" = 150 ]
+}
+eventually "150 processes have begun" have_begun || :
+spawn_pid=
+for pid in $(children_of "$taktd_pid"); do
+        [ "$(cat "/proc/$pid/comm")" = takt-spawn ] && spawn_pid=$pid
+done
+kill -KILL "$spawn_pid"
+none_of_them() {
+        local pid
+        while read -r pid; do
+                gone "$pid" || return 1
+        done <"$dir/many"
+}
+eventually "all of them are ended" none_of_them || :
+strays() {
+        taktctl --json info | python3 -c 'import json, sys; print(json.load(sys.stdin)["commands"]["strays"])'
+}
+counted() {
+        [ "$(strays)" -ge 150 ]
+}
+eventually "each is counted" counted || echo "strays: $(strays)"
 stop_taktd
 check_end
