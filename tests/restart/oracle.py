@@ -95,6 +95,7 @@ class Oracle:
         self.resources = resources
         self.life = 0
         self.between = False  # no daemon has told of itself since the last one died
+        self.unheard = 0  # so many have died since one told of its runs
         self.after = "nothing"  # how the life before this one ended: nothing, stop, hurry, crash
         self.state_is_whole = True  # what the daemon keeps was not touched
         self.requests = {}
@@ -122,6 +123,9 @@ class Oracle:
         found = self.requests.get((name, key))
         if not found:
             found = self.requests[name, key] = Request(self.job_of(name), key, by_hand, self.life)
+            if not by_hand:
+                # It may have been there before any of these; one of them is allowed for where that is judged.
+                found.crashes = max(0, self.unheard - 1)
         return found
 
     def ask(self, name, token, long=False):
@@ -408,6 +412,7 @@ class Oracle:
     def crashed(self, in_stop=False):
         """The daemon was killed, perhaps IN_STOP; all that it told and that was noted until then has been read."""
         self.between = True
+        self.unheard += 1
         for seen in self.runs.values():
             seen.waits = not seen.final and not in_stop and self.waits_for_another(seen)
         for request in self.requests.values():
@@ -512,6 +517,7 @@ class Oracle:
             if not request.sealed and not known_still and not request.job.group:
                 self.seal(request, "the daemon no longer knew of it")
         self.state_is_whole = True
+        self.unheard = 0
 
     def vanished(self, seen):
         job = self.file_of(seen.job)
