@@ -504,7 +504,7 @@ class Oracle:
         self.listed(records)
         known = {record["run"]: record for record in records}
         for seen in before:
-            if seen.waits and (seen.id not in known or known[seen.id]["state"] == "lost"):
+            if seen.waits and self.state_is_whole and (seen.id not in known or known[seen.id]["state"] == "lost"):
                 violate(1, f"run {seen.id} of {seen.request} only waited when the daemon was killed, and does not begin with "
                            f"the next one: {known.get(seen.id)}")
             seen.waits = False
