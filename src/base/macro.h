@@ -14,6 +14,7 @@
 #define _printf_(fmt, args) __attribute__((__format__(__printf__, fmt, args)))
 /* What is rare, out of the way of what is not. */
 #define _noinline_ __attribute__((__noinline__))
+#define _always_inline_ inline __attribute__((always_inline))
 #define _unused_ __attribute__((__unused__))
 #define _pure_ __attribute__((__pure__))
 #define _noreturn_ __attribute__((__noreturn__))

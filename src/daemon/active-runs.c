@@ -114,21 +114,22 @@ static Slot *find_or_take_slot(ActiveRuns *active, const Run *run)
 /* What does not change as long as the run lives. */
 static void write_run(const ActiveRuns *active, Slot *slot, const Run *run)
 {
-        const Slot *replaced;
+        const SlotCause cause = {
+                .scheduled_realtime = run->scheduled_realtime,
+                .cause = job_trigger_id(run->cause),
+                .origin = run->origin,
+                .replaces = run->extra->story ? run->extra->story->replaces : 0,
+                .trigger = (uint8_t)run->trigger,
+                .event_depth = run->event_depth,
+        };
+        const Slot *replaced = slots_left_find(&active->left, cause.replaces);
 
-        slot->scheduled_realtime = run->scheduled_realtime;
         slot->attempts = 0;
         slot->attempt_boottime = 0;
-        slot->cause = job_trigger_id(run->cause);
-        slot->origin = run->origin;
-        slot->replaces = run->extra->story ? run->extra->story->replaces : 0;
-        slot->trigger = (uint8_t)run->trigger;
-        slot->event_depth = run->event_depth;
         slot->n_resources = slot->entered_job = slot->over = 0;
         slot->repeat = REPEAT_NO;
-        replaced = slots_left_find(&active->left, slot->replaces);
         slot->n_deaths = replaced ? replaced->n_deaths : 0;
-        slot_write_text(slot, run->id, run->job->name, run->extra->params);
+        slot_write(slot, run->id, &cause, run->job->name, run->extra->params);
 }
 
 /* Only while an attempt is under way the run may be to blame for the end of the daemon. */
@@ -168,7 +169,8 @@ static void keep(RunKeeper *keeper, Run *run, RunEntered entered, usec_t now_boo
         if (slot_table_is_free(&active->table, slot)) {
                 write_run(active, slot, run);
                 slot_table_set_id(&active->table, slot, run->id);
-                free_note(active, slot->replaces);
+                if (slot->replaces > 0)
+                        free_note(active, slot->replaces);
         }
         slot->started_realtime = run->started_realtime;
         note_attempt(active, slot, run, now_boottime);

@@ -17,31 +17,37 @@ _Static_assert(SLOT_TEXT_SIZE > JOB_NAME_MAX + sizeof("{}"), "each name fits");
 _Static_assert(SLOT_HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
 
 /* Of what run ID is to do. base/seal.h is for lines, and slower: this is made at each start of a run. */
-static uint32_t make_seal(const Slot *slot, uint64_t id, const char *job, size_t job_len, const char *params,
-                          size_t params_len)
+static _always_inline_ uint32_t make_seal(uint64_t id, const SlotCause *cause, uint8_t has_params, const char *job,
+                                          size_t job_len, const char *params, size_t params_len)
 {
-        const uint64_t due = hash_word(slot->scheduled_realtime, slot->cause);
-        const uint64_t from = hash_word(slot->origin, slot->replaces);
-        const uint64_t bytes = (uint64_t)(slot->trigger | slot->event_depth << 8 | slot->has_params << 16);
-        uint64_t hash = hash_word(hash_text(job, job_len), hash_text(params, params_len)) + id;
+        /* Odd factors: whatever changes in one of these changes the sum. */
+        const uint64_t fixed = cause->scheduled_realtime + 3 * cause->cause + 5 * cause->origin + 9 * cause->replaces +
+                               ((uint64_t)cause->trigger << 40 | (uint64_t)cause->event_depth << 48 | (uint64_t)has_params << 56);
+        const uint64_t hash = hash_word(hash_text(job, job_len), hash_text(params, params_len)) + id;
 
-        hash = hash_word(hash_word(hash, due), from + bytes);
-        return (uint32_t)(hash ^ hash >> 32);
+        return (uint32_t)hash_word(hash, fixed);
 }
 
-void slot_write_text(Slot *slot, uint64_t id, const char *job, const char *params)
+void slot_write(Slot *slot, uint64_t id, const SlotCause *cause, const char *job, const char *params)
 {
         size_t job_len = strlen(job), params_len = params ? strlen(params) : strlen("{}");
+        bool has_params = job_len + params_len + 2 <= SLOT_TEXT_SIZE;
 
-        slot->has_params = job_len + params_len + 2 <= SLOT_TEXT_SIZE;
-        if (!params || !slot->has_params) {
+        if (!params || !has_params) {
                 params = "{}";
                 params_len = strlen("{}");
         }
+        /* Nothing is read from the slot: what was just written may not be in the cache yet, and a read waits. */
+        slot->seal = make_seal(id, cause, has_params, job, job_len, params, params_len);
+        slot->scheduled_realtime = cause->scheduled_realtime;
+        slot->cause = cause->cause;
+        slot->origin = cause->origin;
+        slot->replaces = cause->replaces;
+        slot->trigger = cause->trigger;
+        slot->event_depth = cause->event_depth;
+        slot->has_params = has_params;
         memcpy(slot->text, job, job_len + 1);
         memcpy(slot->text + job_len + 1, params, params_len + 1);
-        /* Of what was copied, as the copy may not be in the cache yet. */
-        slot->seal = make_seal(slot, id, job, job_len, params, params_len);
 }
 
 /* --- the table --- */
@@ -104,9 +110,13 @@ static bool is_sealed(const Slot *slot)
         const size_t job_len = strnlen(slot->text, SLOT_TEXT_SIZE - 1), room = SLOT_TEXT_SIZE - 1 - job_len;
         const char *params = slot->text + job_len + 1;
         const size_t params_len = strnlen(params, room);
+        const SlotCause cause = {
+                slot->scheduled_realtime, slot->cause, slot->origin, slot->replaces, slot->trigger, slot->event_depth,
+        };
 
         /* Where the text has no end, there is no room for another one. */
-        return params_len < room && slot->seal == make_seal(slot, slot->id, slot->text, job_len, params, params_len);
+        return params_len < room &&
+               slot->seal == make_seal(slot->id, &cause, slot->has_params, slot->text, job_len, params, params_len);
 }
 
 static bool is_sane(const Slot *slot)

@@ -43,7 +43,7 @@ typedef struct Slot {
         uint64_t origin;           /* as in a Run */
         uint64_t replaces;         /* the lost run whose place it took; 0: none */
         uint32_t attempts;
-        uint32_t seal;       /* of all that stays as it is: slot_write_text() */
+        uint32_t seal;       /* of all that stays as it is: slot_write() */
         uint8_t trigger;
         uint8_t event_depth;
         uint8_t has_params;
@@ -65,12 +65,18 @@ static inline const char *slot_params(const Slot *slot)
         return slot->text + strlen(slot->text) + 1;
 }
 
+/* What a slot says of why and when its run is due, which stays as it is. */
+typedef struct SlotCause {
+        uint64_t scheduled_realtime, cause, origin, replaces;
+        uint8_t trigger, event_depth;
+} SlotCause;
+
 /*
- * Writes what run ID of JOB is to do, and seals it with what SLOT says of its due time and its cause: what a
- * garbled slot asks for must not be executed. Each name fits; PARAMS (NULL: {}) may not, which has_params
- * says. What changes while the run lives can't be sealed, as the daemon may end between two writes.
+ * Writes what run ID of JOB is to do and why, and seals that: what a garbled slot asks for must not be
+ * executed. Each name fits; PARAMS (NULL: {}) may not, which has_params says. What changes while the run lives
+ * can't be sealed, as the daemon may end between two writes.
  */
-void slot_write_text(Slot *slot, uint64_t id, const char *job, const char *params);
+void slot_write(Slot *slot, uint64_t id, const SlotCause *cause, const char *job, const char *params);
 
 /* --- the table --- */
 
