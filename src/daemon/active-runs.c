@@ -288,35 +288,6 @@ static RunRequest slot_request(const Slot *slot, const Job *job)
         };
 }
 
-static int run_again(ActiveRuns *active, const Slot *slot, Job *job)
-{
-        RunRequest request = slot_request(slot, job);
-
-        request.replaces = slot->id;
-        request.attempts = slot->attempts;
-        return scheduler_run(active->scheduler, job, &request, NULL);
-}
-
-/*
- * The run itself, which has its note. Where it took the place of a lost one, the attempts of that count
- * still.
- */
-static int run_waiting(ActiveRuns *active, const Slot *slot, Job *job)
-{
-        RunRequest request = slot_request(slot, job);
-        Run *run;
-        int r;
-
-        request.id = slot->id;
-        request.replaces = slot->replaces;
-        request.attempts = slot->attempts;
-        r = scheduler_run(active->scheduler, job, &request, NULL);
-        run = scheduler_find_run(active->scheduler, slot->id);
-        if (run)
-                run->noted = true;
-        return r;
-}
-
 /* Whether JOB has an attempt left. The run that takes the place of SLOT's begins with what JOB says now. */
 static bool has_attempts(const Slot *slot, const Job *job)
 {
@@ -325,19 +296,34 @@ static bool has_attempts(const Slot *slot, const Job *job)
         return retries > 0 && slot->attempts <= retries;
 }
 
+/*
+ * Begins the run of SLOT ITSELF, which has its note, or another one in its place. The attempts that there
+ * were count either way. -ENOENT: its job is no more, or has no attempt left; -ENOMEM.
+ */
+static int run_slot(ActiveRuns *active, const Slot *slot, bool itself)
+{
+        RunRequest request;
+        Job *job;
+        /* An instance that was made on demand went with the run that was lost. */
+        int r = scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job);
+
+        if (r < 0)
+                return r;
+        request = slot_request(slot, job);
+        request.id = itself ? slot->id : 0;
+        request.replaces = itself ? slot->replaces : slot->id;
+        request.attempts = slot->attempts;
+        r = (itself ? !job->removed : has_attempts(slot, job)) ? scheduler_run(active->scheduler, job, &request, NULL) : -ENOENT;
+        if (r < 0)
+                scheduler_release_job(active->scheduler, job);
+        return r;
+}
+
 /* 0, also where the job has no attempt left or is no more; -ENOMEM. The lost run has no note afterwards. */
 static int repeat_one(ActiveRuns *active, const Slot *slot)
 {
-        Job *job;
-        int r;
+        int r = run_slot(active, slot, false);
 
-        /* An instance that was made on demand went with the run that was lost. */
-        r = scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job);
-        if (r >= 0) {
-                r = has_attempts(slot, job) ? run_again(active, slot, job) : -ENOENT;
-                if (r < 0)
-                        scheduler_release_job(active->scheduler, job);
-        }
         /* It is there still where the new run ended before it was noted. */
         free_note(active, slot->id);
         return r == -ENOENT ? 0 : r;
@@ -348,14 +334,11 @@ static void recover_one(ActiveRuns *active, Slot *slot, bool may_repeat);
 /* What had not begun begins now, under its id; where that can't be, it is lost. */
 static void begin_one(ActiveRuns *active, Slot *slot)
 {
-        Job *job;
-        int r = scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job);
+        int r = run_slot(active, slot, true);
+        Run *run = scheduler_find_run(active->scheduler, slot->id);
 
-        if (r >= 0) {
-                r = job->removed ? -ENOENT : run_waiting(active, slot, job);
-                if (r < 0)
-                        scheduler_release_job(active->scheduler, job);
-        }
+        if (run)
+                run->noted = true;
         if (r < 0)
                 recover_one(active, slot, false);
 }
