@@ -82,6 +82,7 @@ static int note_needs(const ConfigItem *item, const Template *t, void *userdata)
 static char *describe_event(const JobSpec *spec, const TemplateEvent *event)
 {
         _cleanup_free_ char *member = strndup(event->name, strcspn(event->name, "."));
+        _cleanup_buffer_ Buffer all = BUFFER_NULL;
         Nearest nearest = { .name = member };
 
         if (!member)
@@ -97,8 +98,10 @@ static char *describe_event(const JobSpec *spec, const TemplateEvent *event)
                 return NULL;
         if (nearest.found)
                 return xasprintf("%s: events have no member %s; did you mean %s?", event->text, member, nearest.found);
-        return xasprintf("%s: events have no member %s, but event, job, run, state, time, message, data, params, result, outputs and error",
-                         event->text, member);
+        for (size_t i = 0; event_members[i]; i++)
+                if (buffer_appendf(&all, "%s%s", i == 0 ? "" : event_members[i + 1] ? ", " : " and ", event_members[i]) < 0)
+                        return NULL;
+        return xasprintf("%s: events have no member %s, but %s", event->text, member, buffer_string(&all));
 }
 
 static int check_events(const ConfigItem *item, const Template *t, void *userdata)
