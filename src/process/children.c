@@ -267,7 +267,7 @@ int process_signal(const ProcessId *id, int signo)
 static bool process_set_has(const ProcessSet *set, const ProcessId *id)
 {
         for (size_t i = 0; i < set->n; i++)
-                if (set->ids[i].pid == id->pid && set->ids[i].start_ticks == id->start_ticks)
+                if (process_id_equal(&set->ids[i], id))
                         return true;
         return false;
 }
@@ -318,7 +318,10 @@ void process_set_kill(ProcessSet *set)
 
 /* --- environments --- */
 
-/* The first thread has ended, and has no memory to read from any more. The others go on, and have the same one. */
+/*
+ * The first thread has ended, and has no memory to read from any more. The others go on, and have the same
+ * one.
+ */
 static int environment_read_by_threads(pid_t pid, Buffer *ret)
 {
         _cleanup_(closedirp) DIR *tasks = NULL;
@@ -352,7 +355,10 @@ int process_environment_read(pid_t pid, Buffer *ret)
                 ProcessStat stat;
                 int r = read_file_at(AT_FDCWD, path, ENVIRONMENT_MAX, ret);
 
-                /* Of one without memory some kernels say that it is not there, and others that there is nothing. */
+                /*
+                 * Of one without memory some kernels say that it is not there, and others that there is
+                 * nothing.
+                 */
                 if ((r < 0 && r != -ESRCH) || ret->len > before)
                         return r;
                 if (process_stat_read(pid, &stat) < 0 || process_stat_is_over(&stat))

@@ -11,10 +11,15 @@ typedef struct ProcessId {
         uint64_t start_ticks;
 } ProcessId;
 
+static inline bool process_id_equal(const ProcessId *a, const ProcessId *b)
+{
+        return a->pid == b->pid && a->start_ticks == b->start_ticks;
+}
+
 /*
- * Who is whose child. The kernel lists the children of a process; one without CONFIG_PROC_CHILDREN does not, and all
- * processes have to be asked for their parents. That is done once, and answers for all that this tree is asked for until
- * it is freed.
+ * Who is whose child. The kernel lists the children of a process; one without CONFIG_PROC_CHILDREN does not,
+ * and all processes have to be asked for their parents. That is done once, and answers for all that this tree
+ * is asked for until it is freed.
  */
 typedef struct ProcessTree {
         struct ProcessParent *parents;
@@ -25,9 +30,15 @@ typedef struct ProcessTree {
 
 void process_tree_deinit(ProcessTree *tree);
 #define _cleanup_process_tree_ _cleanup_(process_tree_deinit)
-/* The numbers of the children of PID, zombies too. The caller frees. 0, -ESRCH where it is gone, -ENOMEM, errno. */
+/*
+ * The numbers of the children of PID, zombies too. The caller frees. 0, -ESRCH where it is gone, -ENOMEM,
+ * errno.
+ */
 int process_tree_list(ProcessTree *tree, pid_t pid, pid_t **ret, size_t *ret_n);
-/* The same of PARENT without zombies; all of them were its children while it was there, and no later owners of their numbers. */
+/*
+ * The same of PARENT without zombies; all of them were its children while it was there, and no later owners
+ * of their numbers.
+ */
 int process_tree_children(ProcessTree *tree, const ProcessId *parent, ProcessId **ret, size_t *ret_n);
 
 /* The children of this process, and of PID, as of now; see process_tree_list(). */
@@ -36,14 +47,16 @@ int process_children(pid_t pid, pid_t **ret, size_t *ret_n);
 /* The numbers of TEXT, up to what is none, as such files of the kernel list them. -ENOMEM. */
 int pid_list_parse(const char *text, pid_t **ret, size_t *ret_n);
 
-/* Sends SIGNO to this process and to no other one that has got its number. 0, -ESRCH where it is gone, errno. */
+/*
+ * Sends SIGNO to this process and to no other one that has got its number. 0, -ESRCH where it is gone, errno.
+ */
 int process_signal(const ProcessId *id, int signo);
 
 /*
- * Processes that are to be killed. They are stopped first, as one that is stopped makes no other one. A fork() that is under
- * way when the signal comes still succeeds, and its child is not stopped: whoever wants the last of them looks again until
- * nobody new is found. A set has room for MAX, begins with nothing else, and is freed by process_set_kill(). Without
- * memory it holds what was found before.
+ * Processes that are to be killed. They are stopped first, as one that is stopped makes no other one. A
+ * fork() that is under way when the signal comes still succeeds, and its child is not stopped: whoever wants
+ * the last of them looks again until nobody new is found. A set has room for MAX, begins with nothing else,
+ * and is freed by process_set_kill(). Without memory it holds what was found before.
  */
 typedef struct ProcessSet {
         size_t max;
@@ -68,7 +81,10 @@ typedef struct ProcessStat {
         bool executed; /* false while execve() is replacing the program: arguments and environment are not there yet */
 } ProcessStat;
 
-/* Whether it has ended and waits to be reaped. One whose first thread alone has ended looks nearly the same, and goes on. */
+/*
+ * Whether it has ended and waits to be reaped. One whose first thread alone has ended looks nearly the same,
+ * and goes on.
+ */
 static inline bool process_stat_is_over(const ProcessStat *stat)
 {
         return stat->state == 'Z' && stat->n_threads <= 1;
@@ -82,11 +98,14 @@ int process_stat_read(pid_t pid, ProcessStat *ret);
 uint64_t process_ticks_now(void);
 uint64_t process_ticks_at(usec_t boottime);
 
-/* One that is being exec'd for longer than this hangs in it, or does nothing else: its environment counts as secret. */
+/*
+ * One that is being exec'd for longer than this hangs in it, or does nothing else: its environment counts as
+ * secret.
+ */
 #define PROCESS_EXEC_USEC (2 * USEC_PER_SEC)
 /*
- * Appends the environment that PID was exec'd with, "NAME=value" and a NUL each. -EACCES and the like, -ESRCH where it is
- * gone, -EAGAIN while it is being exec'd, when there is none to read.
+ * Appends the environment that PID was exec'd with, "NAME=value" and a NUL each. -EACCES and the like, -ESRCH
+ * where it is gone, -EAGAIN while it is being exec'd, when there is none to read.
  */
 int process_environment_read(pid_t pid, Buffer *ret);
 /* Whether such an ENVIRONMENT holds ENTRY. */

@@ -15,7 +15,10 @@
 
 /* Of about so many bytes a list of children is looked through at a command's end. */
 #define CHILDREN_TEXT_MAX 4096U
-/* The kernel hands out whole entries only, so a list that is cut ends by less than an entry before the end of the buffer. */
+/*
+ * The kernel hands out whole entries only, so a list that is cut ends by less than an entry before the end of
+ * the buffer.
+ */
 #define CHILDREN_ENTRY_MAX 16U
 
 static void orphans_free(Orphan *orphans, size_t n)
@@ -74,6 +77,7 @@ int orphans_look(CommandTable *table)
 /* ORPHAN is being exec'd: whether that has taken so long already that nothing waits for it any more. */
 static bool exec_takes_too_long(const Orphan *orphan)
 {
+        const ProcessId id = { .pid = orphan->pid, .start_ticks = orphan->stat.start_ticks };
         usec_t now = clock_boottime(clock_system());
         ExecutedOrphan *unused = NULL;
         bool all_too_long = true;
@@ -81,8 +85,7 @@ static bool exec_takes_too_long(const Orphan *orphan)
         for (size_t i = 0; i < EXECUTED_ORPHANS_MAX; i++) {
                 ExecutedOrphan *executed = &orphan->table->executed[i];
 
-                if (executed->id.pid == orphan->pid && executed->id.start_ticks == orphan->stat.start_ticks &&
-                    usec_sub(now, executed->seen) < PROCESS_EXEC_USEC) {
+                if (process_id_equal(&executed->id, &id) && usec_sub(now, executed->seen) < PROCESS_EXEC_USEC) {
                         executed->seen = now;
                         return usec_sub(now, executed->since) >= PROCESS_EXEC_USEC;
                 }
@@ -91,14 +94,15 @@ static bool exec_takes_too_long(const Orphan *orphan)
                 all_too_long = all_too_long && usec_sub(now, executed->since) >= PROCESS_EXEC_USEC;
         }
         if (unused)
-                *unused = (ExecutedOrphan){
-                        .id = { .pid = orphan->pid, .start_ticks = orphan->stat.start_ticks }, .since = now, .seen = now,
-                };
+                *unused = (ExecutedOrphan){ .id = id, .since = now, .seen = now };
         /* One for which there is no place waits for those that have one. */
         return !unused && all_too_long;
 }
 
-/* 0, -errno where it can't be known: of a set-uid program, -EAGAIN while it is being exec'd, -ETIMEDOUT when that lasts. */
+/*
+ * 0, -errno where it can't be known: of a set-uid program, -EAGAIN while it is being exec'd, -ETIMEDOUT when
+ * that lasts.
+ */
 static int read_environment(Orphan *orphan)
 {
         if (!orphan->environment_read) {
@@ -173,8 +177,9 @@ int orphans_open(void)
 }
 
 /*
- * Where all children are commands there are no orphans. Most commands leave nothing, so this one read is all that their
- * end costs. The kernel gives orphans to the first thread, whose list it is, as long as that lives.
+ * Where all children are commands there are no orphans. Most commands leave nothing, so this one read is all
+ * that their end costs. The kernel gives orphans to the first thread, whose list it is, as long as that
+ * lives.
  */
 static bool are_none(CommandTable *table)
 {
