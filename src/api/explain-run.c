@@ -54,13 +54,18 @@ bool explain_with_run(Api *api, uint64_t id, void (*each)(Api *, const RunRecord
         return found.n > 0;
 }
 
-/* When a run of an earlier daemon was asked for is known no more, but that was no later than its beginning. */
+/*
+ * When a run of an earlier daemon was asked for is known no more, but that was no later than its beginning.
+ */
 static usec_t asked_time(const RunRecord *r)
 {
         return r->started_realtime > 0 ? MIN(r->started_realtime, r->created_realtime) : r->created_realtime;
 }
 
-/* When it was due or, where it was due at no time, asked for. A run in the place of a lost one is due when that was found to be lost. */
+/*
+ * When it was due or, where it was due at no time, asked for. A run in the place of a lost one is due when
+ * that was found to be lost.
+ */
 static usec_t due_time(const RunRecord *r)
 {
         if (r->scheduled_realtime > 0 && r->replaces == 0)

@@ -66,7 +66,10 @@ int api_unknown_add_job(ApiUnknown *unknown, const char *job);
 /* Adds the names in FILTER that are unknown, as job_filter_is_unknown() has it. How many of its patterns that are; -ENOMEM. */
 ssize_t api_unknown_find_jobs(ApiUnknown *unknown, const JobFilter *filter, Scheduler *scheduler, Store *store);
 int api_unknown_add_run(ApiUnknown *unknown, const Scheduler *scheduler, uint64_t run);
-/* Adds the members "unknown", "unknownRuns" and "forgottenRuns" to the open object, those of them that have something to tell. */
+/*
+ * Adds the members "unknown", "unknownRuns" and "forgottenRuns" to the open object, those of them that have
+ * something to tell.
+ */
 void api_unknown_write(const ApiUnknown *unknown, JsonWriter *w);
 /* Answers CALL, which named nothing but UNKNOWN: with NoSuchRun where that has runs, else with NoSuchJob. */
 int api_unknown_error(const ApiUnknown *unknown, VarlinkCall *call);
@@ -158,7 +161,10 @@ void api_watches_notify(Api *api, const Event *event);
 void api_watches_stop(Api *api);
 int api_runs_watch(VarlinkCall *call, const JsonValue *parameters, void *userdata);
 
-/* jobs.c: writes the member "usage": how taktctl runs the job or, where AGAIN is not 0, that run of it again, which had EARLIER. -ENOMEM. */
+/*
+ * jobs.c: writes the member "usage": how taktctl runs the job or, where AGAIN is not 0, that run of it again,
+ * which had EARLIER. -ENOMEM.
+ */
 int api_write_usage(const Job *job, uint64_t again, const JsonValue *earlier, JsonWriter *w);
 
 /* common.c */

@@ -16,7 +16,9 @@ static inline uint64_t hash_word(uint64_t hash, uint64_t word)
         return hash ^ hash >> 32;
 }
 
-/* Of TEXT[0…N), eight bytes at a time. The last eight may begin in those before: a shorter copy costs more. */
+/*
+ * Of TEXT[0…N), eight bytes at a time. The last eight may begin in those before: a shorter copy costs more.
+ */
 static inline uint64_t hash_text(const char *text, size_t n)
 {
         const char *end = text + n;

@@ -74,7 +74,10 @@ const ConfigItem *config_items_next(const ConfigItems *items, const char *sectio
 int config_items_error(const ConfigItems *items, ConfigReport *report, const char *section, const char *key,
                        size_t offset, const char *format, ...) _printf_(6, 7);
 
-/* As config_items_error(), of what contradicts OTHER_KEY of OTHER_SECTION: it says where that is set in another file. */
+/*
+ * As config_items_error(), of what contradicts OTHER_KEY of OTHER_SECTION: it says where that is set in
+ * another file.
+ */
 int config_items_contradiction(const ConfigItems *items, ConfigReport *report, const char *section, const char *key,
                                const char *other_section, const char *other_key, const char *format, ...) _printf_(7, 8);
 

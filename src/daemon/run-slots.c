@@ -37,7 +37,9 @@ void slot_write(Slot *slot, uint64_t id, const SlotCause *cause, const char *job
                 params = "{}";
                 params_len = strlen("{}");
         }
-        /* Nothing is read from the slot: what was just written may not be in the cache yet, and a read waits. */
+        /*
+         * Nothing is read from the slot: what was just written may not be in the cache yet, and a read waits.
+         */
         slot->seal = make_seal(id, cause, has_params, job, job_len, params, params_len);
         slot->scheduled_realtime = cause->scheduled_realtime;
         slot->cause = cause->cause;

@@ -73,8 +73,8 @@ typedef struct SlotCause {
 
 /*
  * Writes what run ID of JOB is to do and why, and seals that: what a garbled slot asks for must not be
- * executed. Each name fits; PARAMS (NULL: {}) may not, which has_params says. What changes while the run lives
- * can't be sealed, as the daemon may end between two writes.
+ * executed. Each name fits; PARAMS (NULL: {}) may not, which has_params says. What changes while the run
+ * lives can't be sealed, as the daemon may end between two writes.
  */
 void slot_write(Slot *slot, uint64_t id, const SlotCause *cause, const char *job, const char *params);
 
@@ -135,7 +135,9 @@ static inline void slot_table_set_id(SlotTable *table, Slot *slot, uint64_t id)
         __atomic_store_n(&slot->id, id, __ATOMIC_RELEASE);
 }
 
-/* Copies SLOT, of run ID; in line, as a table that grows does so for each. False: there is no place for it. */
+/*
+ * Copies SLOT, of run ID; in line, as a table that grows does so for each. False: there is no place for it.
+ */
 static inline bool slot_table_put(SlotTable *table, const Slot *slot, uint64_t id)
 {
         Slot *place = slot_table_find(table, id, 0);

@@ -33,5 +33,8 @@ DEFINE_CLEANUP(StateKeeper *, state_keeper_free);
 
 /* What can't be kept and why, "FILE: REASON; …"; NULL: all is, or KEEPER is NULL. */
 const char *state_keeper_problem(const StateKeeper *keeper);
-/* The same, after a look where the last one is too long ago; a problem that is known is looked at each STATE_RETRY_USEC anyway. */
+/*
+ * The same, after a look where the last one is too long ago; a problem that is known is looked at each
+ * STATE_RETRY_USEC anyway.
+ */
 const char *state_keeper_ask(StateKeeper *keeper);

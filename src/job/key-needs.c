@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Keys of the sections that every job may have, and what each needs in order to do something; see key-need.h. */
+/*
+ * Keys of the sections that every job may have, and what each needs in order to do something; see key-need.h.
+ */
 #include "job/key-need.h"
 
 #include "base/string-util.h"

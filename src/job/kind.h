@@ -43,7 +43,10 @@ struct JobKind {
          * NULL: nothing to check.
          */
         int (*load)(JobSpec *spec, void *config, const ConfigItems *items, ConfigReport *report);
-        /* Keys of its section that do nothing without another one, ended by a NULL key: job/key-need.h. NULL: there are none. */
+        /*
+         * Keys of its section that do nothing without another one, ended by a NULL key: job/key-need.h. NULL:
+         * there are none.
+         */
         const KeyNeed *needs;
         /* Frees what load() made; the section's own values are freed by its rows. */
         void (*unload)(void *config);

@@ -89,8 +89,9 @@ int parameter_bind(const ParameterSet *set, const JsonValue *named, const char *
                    const ParameterContext *context, Buffer *out, ParameterError *ret_error);
 
 /*
- * Appends the usage made from the declarations: "Usage: PROGRAM MESSAGE [SECONDS]" and a line a parameter. EARLIER are the
- * values of a run that is to be repeated, which stand in for those that are not given; NULL: none is.
+ * Appends the usage made from the declarations: "Usage: PROGRAM MESSAGE [SECONDS]" and a line a parameter.
+ * EARLIER are the values of a run that is to be repeated, which stand in for those that are not given; NULL:
+ * none is.
  */
 int parameter_usage(const ParameterSet *set, const char *program, const JsonValue *earlier, Buffer *out);
 /* Writes the declarations as an array of {name, type, required, default, minimum, maximum, choices, help}. */

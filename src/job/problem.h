@@ -5,5 +5,8 @@
 #include "config/report.h"
 #include "json/writer.h"
 
-/* Adds where PROBLEM is and what it says, as members of an object: those of io.takt.Manager.Problem but for its job. */
+/*
+ * Adds where PROBLEM is and what it says, as members of an object: those of io.takt.Manager.Problem but for
+ * its job.
+ */
 void problem_write(const ConfigProblem *problem, JsonWriter *w);

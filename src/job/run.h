@@ -252,7 +252,10 @@ DEFINE_CLEANUP(Run *, run_free);
 /* What RUN has to tell, to be added to; NULL: no memory for it. */
 RunStory *run_story(Run *run);
 
-/* Whether an earlier daemon had accepted RUN, or the run whose place it takes: no cap on what waits refuses it again. */
+/*
+ * Whether an earlier daemon had accepted RUN, or the run whose place it takes: no cap on what waits refuses
+ * it again.
+ */
 static inline bool run_was_accepted(const Run *run)
 {
         return run->extra->story && (run->extra->story->waited || run->extra->story->replaces > 0);

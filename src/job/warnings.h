@@ -3,8 +3,8 @@
 /*
  * The warnings of a definition. It keeps them as long as it lives, for those who ask about its job. They are found
  * anew at each load, as they hang on what else there is; the definition that stays in force then takes over those of
- * the one that was read and is equal to it. So they are shared, and what is found later is seen by both. They lie in the
- * order of their files and places, whichever was found first.
+ * the one that was read and is equal to it. So they are shared, and what is found later is seen by both. They
+ * lie in the order of their files and places, whichever was found first.
  */
 
 #include "config/report.h"

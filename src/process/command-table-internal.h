@@ -8,12 +8,15 @@
 #include "process/spawn-child.h"
 
 #define PID_BUCKETS 1024U
-/* The kernel's list of children may miss some while it changes: so many looks in a row have to find nothing. */
+/*
+ * The kernel's list of children may miss some while it changes: so many looks in a row have to find nothing.
+ */
 #define UNSEEN_LOOKS 2U
 
 /*
- * Strays that one command left, with all that come from them. Each has its own time to heed its signal; those that began
- * after the first was asked have STRAY_FAMILY_USEC in common besides, so that nobody gains time by making other processes.
+ * Strays that one command left, with all that come from them. Each has its own time to heed its signal; those
+ * that began after the first was asked have STRAY_FAMILY_USEC in common besides, so that nobody gains time by
+ * making other processes.
  */
 typedef struct StrayFamily {
         size_t n;        /* that there are */
@@ -138,7 +141,10 @@ void orphans_forget(CommandTable *table);
 bool orphan_hangs_in_exec(Orphan *orphan);
 /* Of a command that is being launched as well: that may have ended already, and have left it. */
 bool orphan_is_in_session(const Orphan *orphan, const Command *command);
-/* It is of the command's session, or has its mark. While it is being exec'd nobody knows its mark, and it belongs to each. */
+/*
+ * It is of the command's session, or has its mark. While it is being exec'd nobody knows its mark, and it
+ * belongs to each.
+ */
 bool orphan_belongs(Orphan *orphan, const Command *command);
 bool orphan_is_being_executed(Orphan *orphan);
 /* Of one that belongs to nobody that is known: it began after the command, which starts processes, and has no

@@ -19,7 +19,10 @@
 
 /* Commands that are reaped before their ends are told. */
 #define REAP_MAX 64U
-/* From so many spared commands on, those that have left nothing are not kept for as long as a usual look takes to come. */
+/*
+ * From so many spared commands on, those that have left nothing are not kept for as long as a usual look
+ * takes to come.
+ */
 #define SPARED_MANY (SPAWN_SPARED_MAX / 2)
 
 int command_table_new(CommandReport report, void *userdata, CommandTable **ret)
@@ -325,7 +328,10 @@ static void command_exited(CommandTable *table, Command *command)
 
         command->exited = true;
         command->reaped = false;
-        /* What it leaves has the same time, however long others have been told to end that had left it before. */
+        /*
+         * What it leaves has the same time, however long others have been told to end that had left it
+         * before.
+         */
         command->family.begun = 0;
         if (!waits_for(command, left)) {
                 command_over(table, command, left);

@@ -26,7 +26,10 @@ typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
 #define STRAY_KILL_AFTER_USEC (2 * USEC_PER_SEC)
 /* All that began after the first one of their command was asked are killed so long after that. */
 #define STRAY_FAMILY_USEC (2 * STRAY_KILL_AFTER_USEC)
-/* Nothing is waited for any more, and it is said so, where so long after that SIGKILL there still is a process of it. */
+/*
+ * Nothing is waited for any more, and it is said so, where so long after that SIGKILL there still is a
+ * process of it.
+ */
 #define STRAY_GIVE_UP_USEC (10 * USEC_PER_SEC)
 /* What comes from strays is known to do so up to this time after the last of them. */
 #define STRAY_REMEMBER_USEC (2 * USEC_PER_SEC)
@@ -38,8 +41,8 @@ typedef void (*CommandReport)(const SpawnReport *report, void *userdata);
 #define COMMAND_SHUTDOWN_MAX_USEC (15 * USEC_PER_SEC)
 
 /*
- * REPORT is called from the functions below. Called by the first thread. 0 or -errno. One thread at a time may be in any of them;
- * only command_launch() needs nobody's leave.
+ * REPORT is called from the functions below. Called by the first thread. 0 or -errno. One thread at a time
+ * may be in any of them; only command_launch() needs nobody's leave.
  */
 int command_table_new(CommandReport report, void *userdata, CommandTable **ret);
 CommandTable *command_table_free(CommandTable *table);
@@ -48,8 +51,8 @@ DEFINE_CLEANUP(CommandTable *, command_table_free);
 /*
  * A command starts in three steps: it is entered into the table, launched, which takes as long as its
  * exec does, and then taken up by the table again. Between the first and the last it can be signalled
- * and reaped already, and lives on. -EEXIST where the slot is in use, -EDQUOT where what it leaves is to be let be and as many
- * are spared as may be (SPAWN_SPARED_MAX), -ENOMEM.
+ * and reaped already, and lives on. -EEXIST where the slot is in use, -EDQUOT where what it leaves is to be
+ * let be and as many are spared as may be (SPAWN_SPARED_MAX), -ENOMEM.
  */
 int command_table_enter(CommandTable *table, const SpawnStart *start, const SpawnPayload *payload, Command **ret);
 /* FDS are its standard streams, borrowed. */

@@ -31,8 +31,8 @@
 /* Processes that a command has left are counted up to here. */
 #define SPAWN_LEFT_MAX 256U
 /*
- * Commands that are over and whose processes are let be (SPAWN_KILL_PROCESS). A look for strays compares each process with
- * each of these. Where there are so many, no more commands of that sort are started.
+ * Commands that are over and whose processes are let be (SPAWN_KILL_PROCESS). A look for strays compares each
+ * process with each of these. Where there are so many, no more commands of that sort are started.
  */
 #define SPAWN_SPARED_MAX 512U
 

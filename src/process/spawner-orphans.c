@@ -2,9 +2,10 @@
 /*
  * What a dead helper left: its children, which are ours now.
  *
- * Usually all children that are no helpers came from one. Not so where this process had children before it started any,
- * such as those of a shell that exec'd it, or where it is the first process of a container, which gets all orphans of that.
- * Then only those are the helper's that have the session of a command that it had, or the mark of one.
+ * Usually all children that are no helpers came from one. Not so where this process had children before it
+ * started any, such as those of a shell that exec'd it, or where it is the first process of a container,
+ * which gets all orphans of that. Then only those are the helper's that have the session of a command that it
+ * had, or the mark of one.
  */
 #include <poll.h>
 #include <signal.h>
@@ -19,8 +20,8 @@
 #define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
 #define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
 /*
- * So many are stopped, with what came meanwhile in so many more looks, and then killed; and so many children are asked
- * for in all of these. The loop waits for it, so the rest has its turn later.
+ * So many are stopped, with what came meanwhile in so many more looks, and then killed; and so many children
+ * are asked for in all of these. The loop waits for it, so the rest has its turn later.
  */
 #define ORPHANS_A_TURN 32U
 #define ORPHANS_LOOKS_MAX 8U
@@ -43,8 +44,8 @@ int spawner_note_children(Spawner *spawner)
 }
 
 /*
- * The variables that commands are marked by. What this process has of them itself, others may have from it. -EAGAIN while
- * PID is being exec'd.
+ * The variables that commands are marked by. What this process has of them itself, others may have from it.
+ * -EAGAIN while PID is being exec'd.
  */
 static int has_mark(pid_t pid)
 {
@@ -81,7 +82,9 @@ static bool was_session(const Spawner *spawner, pid_t session)
         return false;
 }
 
-/* Whether the child PID, which is as STAT says, was the helper's; -EAGAIN where that can be told in a moment. */
+/*
+ * Whether the child PID, which is as STAT says, was the helper's; -EAGAIN where that can be told in a moment.
+ */
 static int is_orphan(const Spawner *spawner, pid_t pid, const ProcessStat *stat)
 {
         if (!spawner->has_others)
@@ -99,7 +102,10 @@ typedef struct OrphanTurn {
         size_t n_undecided;
 } OrphanTurn;
 
-/* Reaps PID where it has ended: then it does not tell any more whose it was, and nobody else will. Or stops it. */
+/*
+ * Reaps PID where it has ended: then it does not tell any more whose it was, and nobody else will. Or stops
+ * it.
+ */
 static void take_child(Spawner *spawner, OrphanTurn *turn, pid_t pid)
 {
         ProcessStat stat;
@@ -121,7 +127,10 @@ static void take_child(Spawner *spawner, OrphanTurn *turn, pid_t pid)
                 turn->n_undecided++;
 }
 
-/* How many were not in the set; -errno. A look goes on where the one before it has come to, and from the end to the beginning. */
+/*
+ * How many were not in the set; -errno. A look goes on where the one before it has come to, and from the end
+ * to the beginning.
+ */
 static int stop_orphans(Spawner *spawner, OrphanTurn *turn)
 {
         _cleanup_free_ pid_t *pids = NULL;
@@ -148,8 +157,8 @@ static bool waits_for_exec(const Spawner *spawner)
 }
 
 /*
- * Kills and reaps those that were the helper's. How many there were, with those that may have been; -errno. RET_LEFT: so
- * many of them go on although all were asked for, and 0 where there may be more.
+ * Kills and reaps those that were the helper's. How many there were, with those that may have been; -errno.
+ * RET_LEFT: so many of them go on although all were asked for, and 0 where there may be more.
  */
 static int end_orphans(Spawner *spawner, size_t *ret_left)
 {

@@ -232,7 +232,10 @@ static void on_helper_dead(_unused_ IoSource *source, _unused_ int fd, _unused_ 
         while (spawner->fd >= 0 && read_reports(spawner) > 0)
                 ;
         disconnect(spawner);
-        /* It was no child of this process, so what it left does not come here, and no other one is started in its place. */
+        /*
+         * It was no child of this process, so what it left does not come here, and no other one is started in
+         * its place.
+         */
         if (spawner->resumed)
                 return;
         spawner_end_orphans(spawner);
@@ -296,8 +299,9 @@ static void forget_commands(Spawner *spawner)
 }
 
 /*
- * Before the helper has been asked for anything, so that there is never a command without a mark. MARK_FDS: the
- * directory and its place, which the helper has open as well, or why they could not be opened. One that is found does.
+ * Before the helper has been asked for anything, so that there is never a command without a mark. MARK_FDS:
+ * the directory and its place, which the helper has open as well, or why they could not be opened. One that
+ * is found does.
  */
 static void mark_helper(Spawner *spawner, const int mark_fds[static HELPER_MARKS])
 {

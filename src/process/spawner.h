@@ -71,7 +71,9 @@ typedef struct SpawnLimit {
         struct rlimit limit;
 } SpawnLimit;
 
-/* The variables of marks. By them commands are known where this process has got children that are not takt's. */
+/*
+ * The variables of marks. By them commands are known where this process has got children that are not takt's.
+ */
 #define SPAWN_MARK_RUN "TAKT_RUN"
 #define SPAWN_MARK_PROCESS "TAKT_PROCESS"
 
@@ -173,7 +175,9 @@ void spawner_outlive(Spawner *spawner, void (*connected)(Spawner *spawner, int f
  */
 void spawner_leave(Spawner *spawner);
 
-/* Whether what a dead helper left is being ended, so that SPAWNER itself reaps all children which have ended. */
+/*
+ * Whether what a dead helper left is being ended, so that SPAWNER itself reaps all children which have ended.
+ */
 bool spawner_is_ending_orphans(const Spawner *spawner);
 
 /* How long spawner_resume() waits for the helper in all. */

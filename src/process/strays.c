@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * A stray is a process that a command has left and that is to end: an orphan, or what descends from one. It is left alone
- * while a command runs that it belongs to or may belong to, and for good where the job says so (KillMode=process).
+ * A stray is a process that a command has left and that is to end: an orphan, or what descends from one. It
+ * is left alone while a command runs that it belongs to or may belong to, and for good where the job says so
+ * (KillMode=process).
  *
- * Each stray is asked once, by SIGTERM, and is killed STRAY_KILL_AFTER_USEC later. The record of it says whether it was
- * asked, so nobody is killed for what another process has heard. All that are found in a look are recorded before the
- * first of them is asked: when a parent ends, its children lose the tie to their family.
+ * Each stray is asked once, by SIGTERM, and is killed STRAY_KILL_AFTER_USEC later. The record of it says
+ * whether it was asked, so nobody is killed for what another process has heard. All that are found in a look
+ * are recorded before the first of them is asked: when a parent ends, its children lose the tie to their
+ * family.
  *
- * A process that becomes another one again and again would have a time of its own with each. So those that began after
- * their family was asked have STRAY_FAMILY_USEC in common. When that is over, they are stopped, then those that came
- * meanwhile, until nobody new is found, and then killed. Whoever is found later begins a new time. Strays of which nobody
- * can tell whose they are form one family.
+ * A process that becomes another one again and again would have a time of its own with each. So those that
+ * began after their family was asked have STRAY_FAMILY_USEC in common. When that is over, they are stopped,
+ * then those that came meanwhile, until nobody new is found, and then killed. Whoever is found later begins a
+ * new time. Strays of which nobody can tell whose they are form one family.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -151,7 +153,9 @@ static bool protects(const Command *command, Orphan *orphan)
         return (!command->exited || waits) && orphan_belongs(orphan, command);
 }
 
-/* Nobody can tell whose it is: so it may be that of each command that ran when it began, and has not ended. */
+/*
+ * Nobody can tell whose it is: so it may be that of each command that ran when it began, and has not ended.
+ */
 static bool may_be_of_any(CommandTable *table, Orphan *orphan)
 {
         Command *command;
@@ -279,7 +283,9 @@ static usec_t stray_due(const Stray *stray)
         return is_late(stray) ? MIN(due, family_due(stray->family)) : due;
 }
 
-/* Another user's process can't be asked. Its time begins as well, as it ends with that what is waited for it. */
+/*
+ * Another user's process can't be asked. Its time begins as well, as it ends with that what is waited for it.
+ */
 static bool was_sent(int r)
 {
         return r >= 0 || r == -EPERM;

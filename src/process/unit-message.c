@@ -138,10 +138,10 @@ static int append_kill(sd_bus_message *m, const SpawnRequest *command)
 }
 
 /*
- * A unit that goes on until its last process has ended (ExitType=cgroup) must have got so far that systemd knows of it as
- * executed. Where its main process ends before, and not well, systemd takes the start for failed once it gets to it, and ends
- * what is left. How the main process ended is for the run to judge, so to systemd every end of it is a good one, but for
- * those statuses that tell of a failed setup.
+ * A unit that goes on until its last process has ended (ExitType=cgroup) must have got so far that systemd
+ * knows of it as executed. Where its main process ends before, and not well, systemd takes the start for
+ * failed once it gets to it, and ends what is left. How the main process ended is for the run to judge, so to
+ * systemd every end of it is a good one, but for those statuses that tell of a failed setup.
  */
 static int append_good_ends(sd_bus_message *m)
 {

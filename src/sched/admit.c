@@ -192,8 +192,8 @@ static void admit(Scheduler *s, Run *run)
 }
 
 /*
- * Gives RUN its parameters: TEXT, or where that is NULL the defaults of its job. What comes from an EARLIER process has to
- * fit what the job says now. False: RUN has an error.
+ * Gives RUN its parameters: TEXT, or where that is NULL the defaults of its job. What comes from an EARLIER
+ * process has to fit what the job says now. False: RUN has an error.
  */
 static bool take_params(Scheduler *s, Run *run, const char *text, bool earlier)
 {

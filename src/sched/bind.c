@@ -27,7 +27,10 @@ int bind_earlier_params(Scheduler *s, const Job *job, const char *text, Buffer *
 
         if (r < 0)
                 return r;
-        /* The event that started a run is among its parameters, also where the job declares none of that name. */
+        /*
+         * The event that started a run is among its parameters, also where the job declares none of that
+         * name.
+         */
         if (json_get(json_root(doc), "event") && !parameter_set_find(set, "event", NULL))
                 return buffer_append_string(out, text);
         context.earlier = json_root(doc);

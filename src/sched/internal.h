@@ -258,8 +258,8 @@ void execute_went_on(Scheduler *s, Run *run, usec_t attempt_boottime);
 /* Asks the run to end for this reason. It may have ended, and be gone, by the time of return. */
 void stop_run(Scheduler *s, Run *run, RunStop stop);
 /*
- * Asks the runs of its job that were made before NEWEST to end. The end of a run may free any other, as what it held goes on
- * to those: all of these, NEWEST and the job may be gone by the time of return.
+ * Asks the runs of its job that were made before NEWEST to end. The end of a run may free any other, as what
+ * it held goes on to those: all of these, NEWEST and the job may be gone by the time of return.
  */
 void stop_older(Scheduler *s, Run *newest, RunStop stop);
 /* Ends those runs of JOB that wait for their turn, or for their next attempt. JOB may be gone afterwards. */
@@ -290,7 +290,10 @@ bool members_must_wait(const Job *job);
  */
 int bind_params(Scheduler *s, const Job *job, const char *name, const JsonValue *value, const char *const *args, size_t n,
                 Buffer *out, ParameterError *ret_error);
-/* The same of a run whose parameters TEXT were bound by an earlier process, perhaps for another definition of JOB. */
+/*
+ * The same of a run whose parameters TEXT were bound by an earlier process, perhaps for another definition of
+ * JOB.
+ */
 int bind_earlier_params(Scheduler *s, const Job *job, const char *text, Buffer *out, ParameterError *ret_error);
 
 /* --- triggers.c --- */

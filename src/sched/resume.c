@@ -34,7 +34,10 @@ static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, vo
                 runs_leave(s, run);
                 return r;
         }
-        /* Who wanted its end is not remembered, nor whether its time had passed before. One that nobody wanted ends by its timeout. */
+        /*
+         * Who wanted its end is not remembered, nor whether its time had passed before. One that nobody
+         * wanted ends by its timeout.
+         */
         run->unwanted = note->unwanted ? RUN_STOP_CANCEL : RUN_STOP_NONE;
         execute_go_on(s, run);
         if (stopping)

@@ -31,11 +31,12 @@
  * file system, or the virtual machine, takes with it all that could tell; ids of the clock don't repeat even
  * then.
  *
- * Only who makes the environment can write that file, as "taktctl env create" does. A directory that is empty proves
- * nothing, not even to the one who has just made it: it is made anew as well where it was removed, where its disk was not
- * mounted, and at each boot where it is on one that is volatile, and the ids of the lives before are still in logs and with
- * clients. The same goes for the service manager (StateDirectory=, ExecStartPre=, tmpfiles.d) and for an installation,
- * which may be the second one. So the environments of the system and of users, which nobody makes, begin by the clock.
+ * Only who makes the environment can write that file, as "taktctl env create" does. A directory that is empty
+ * proves nothing, not even to the one who has just made it: it is made anew as well where it was removed,
+ * where its disk was not mounted, and at each boot where it is on one that is volatile, and the ids of the
+ * lives before are still in logs and with clients. The same goes for the service manager (StateDirectory=,
+ * ExecStartPre=, tmpfiles.d) and for an installation, which may be the second one. So the environments of the
+ * system and of users, which nobody makes, begin by the clock.
  */
 #include "sched/run-id.h"
 

@@ -111,7 +111,10 @@ bool scheduler_gave_run(const Scheduler *scheduler, uint64_t id);
 /* Events (On=) that are to start a run of JOB, and wait for that. */
 size_t scheduler_n_events_waiting(const Job *job);
 
-/* Missed times that JOB is to catch up on. *RET_REALTIME, which may be NULL: when the next one's turn comes; 0 for after the runs under way. */
+/*
+ * Missed times that JOB is to catch up on. *RET_REALTIME, which may be NULL: when the next one's turn comes;
+ * 0 for after the runs under way.
+ */
 size_t scheduler_n_catch_ups(const Job *job, usec_t *ret_realtime);
 
 /* The job NAME, which may be one that was removed and has runs (Job.removed). NULL: there is none. */

@@ -72,7 +72,10 @@ void scheduler_cancel_by(Scheduler *s, Run *run, const Requester *by)
 
 /* --- those of a job --- */
 
-/* A walk over the runs of a job, in the order in which they were made. What is made on the way is not part of it. */
+/*
+ * A walk over the runs of a job, in the order in which they were made. What is made on the way is not part of
+ * it.
+ */
 typedef struct RunWalk {
         Run *next; /* NULL: none */
         Run *last; /* not before NEXT */

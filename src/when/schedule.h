@@ -212,8 +212,8 @@ size_t schedule_newest(const Schedule *schedule, const ScheduleState *state, con
 bool schedule_delay_is_due(const Schedule *schedule, const ScheduleState *state, const ScheduleNow *now);
 
 /*
- * Whether a trigger that has had its time is due once more when the daemon is started the next time: OnStartup=, with
- * nothing that may have ended the schedule by then.
+ * Whether a trigger that has had its time is due once more when the daemon is started the next time:
+ * OnStartup=, with nothing that may have ended the schedule by then.
  */
 bool schedule_begins_anew(const Schedule *schedule, const ScheduleState *state);
 

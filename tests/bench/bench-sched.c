@@ -233,7 +233,10 @@ static void bench_tasks(size_t n, _unused_ usec_t seconds)
         bench_deinit(&b);
 }
 
-/* Runs of one job that leave at once when it is removed: a half is under way and goes on, the other one waits for a place. */
+/*
+ * Runs of one job that leave at once when it is removed: a half is under way and goes on, the other one waits
+ * for a place.
+ */
 static void bench_stops(size_t n, _unused_ usec_t seconds)
 {
         uint64_t ended;

@@ -676,7 +676,10 @@ static void test_what_waited_begins(_unused_ void **state)
         check_waits("often", 6); /* as many as may be under way */
 }
 
-/* What comes from an earlier life is bound anew: there are defaults of what is new, and what does not fit is an error. */
+/*
+ * What comes from an earlier life is bound anew: there are defaults of what is new, and what does not fit is
+ * an error.
+ */
 static void check_other_parameters(const char *before, const char *after, RunState end, const char *params)
 {
         _cleanup_free_ char *text = xasprintf("[Job]\nType=sleep\n%s\n[Schedule]\nOverlap=queue\n", before);
@@ -714,7 +717,10 @@ static void test_what_waited_and_its_parameters(_unused_ void **state)
         check_other_parameters("Parameter=n:int=5", "Parameter=n:choice(x|y)=x", RUN_FAILED, NULL);
 }
 
-/* The lost run leaves what it had entered, and another one waits by then. Both were accepted, so both have their turn. */
+/*
+ * The lost run leaves what it had entered, and another one waits by then. Both were accepted, so both have
+ * their turn.
+ */
 static void test_what_waited_behind_a_lost_run(_unused_ void **state)
 {
         World *w = world_new();
@@ -763,7 +769,10 @@ static void test_what_waited_and_is_not_wanted(_unused_ void **state)
 
 /* --- ids of several lives --- */
 
-/* A life begins with the next block of ids. What was left and what begins want the same slots in tables of many sizes. */
+/*
+ * A life begins with the next block of ids. What was left and what begins want the same slots in tables of
+ * many sizes.
+ */
 static void test_each_run_is_noted(_unused_ void **state)
 {
         World *w = world_new();

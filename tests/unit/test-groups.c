@@ -343,7 +343,10 @@ static void test_retries_begin_anew(_unused_ void **state)
         fixture_free(f);
 }
 
-/* A run that replaces those of its job begins with the first of a group's members, whose end takes the other ones along. */
+/*
+ * A run that replaces those of its job begins with the first of a group's members, whose end takes the other
+ * ones along.
+ */
 static void test_replace_members(_unused_ void **state)
 {
         Fixture *f = fixture_new(NULL);

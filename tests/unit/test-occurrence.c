@@ -585,8 +585,9 @@ static void test_outlook_of_delays(_unused_ void **state)
 }
 
 /*
- * The two clocks are read one after the other: what an interval's time is on the wall clock differs by some microseconds
- * each time. That is no other occurrence: what was drawn for it is shown, and kept where it is computed anew.
+ * The two clocks are read one after the other: what an interval's time is on the wall clock differs by some
+ * microseconds each time. That is no other occurrence: what was drawn for it is shown, and kept where it is
+ * computed anew.
  */
 static void check_drawn_is_kept(const char *keys)
 {

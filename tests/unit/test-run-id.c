@@ -401,7 +401,10 @@ static void test_recovers(_unused_ void **state)
         machine_deinit(&m);
 }
 
-/* What was saved and comes back tells of ids that were given since. Nothing in it is wrong, it is only not this file. */
+/*
+ * What was saved and comes back tells of ids that were given since. Nothing in it is wrong, it is only not
+ * this file.
+ */
 static void test_restored(_unused_ void **state)
 {
         _cleanup_free_ char *clean = NULL, *running = NULL, *first = NULL;

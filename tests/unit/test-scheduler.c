@@ -970,7 +970,9 @@ static void set_resources(Fixture *f, const char *text)
         resource_set_deinit(&set);
 }
 
-/* The end of one run hands on what it held to the next, which fails by that: whoever walks over them notices. */
+/*
+ * The end of one run hands on what it held to the next, which fails by that: whoever walks over them notices.
+ */
 static void test_remove_with_resource(_unused_ void **state)
 {
         static const char *const overlaps[] = { "queue", "parallel" };

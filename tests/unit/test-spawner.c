@@ -858,7 +858,10 @@ static void leave_many(Fixture *fixture, unsigned n)
         }
 }
 
-/* So many that a look for strays comes while commands that have ended already are being launched. None of them has a mark. */
+/*
+ * So many that a look for strays comes while commands that have ended already are being launched. None of
+ * them has a mark.
+ */
 static void test_kill_main_of_short_ones(void **state)
 {
         Fixture *fixture = *state;
@@ -988,8 +991,9 @@ static pid_t read_pid(int fd)
 }
 
 /*
- * A shell started things in the background and then exec'd this process: its children are let be when the helper dies, and
- * what comes from them later, even though it ends up here as well. What the helper left is ended, marked or not.
+ * A shell started things in the background and then exec'd this process: its children are let be when the
+ * helper dies, and what comes from them later, even though it ends up here as well. What the helper left is
+ * ended, marked or not.
  */
 static void test_helper_killed_among_others(_unused_ void **state)
 {
@@ -1339,7 +1343,9 @@ static bool helper_is_dead(Fixture *fixture)
         return status.helper_pid != fixture->watched;
 }
 
-/* A dead helper left so many that the loop is not held up until all of them are reaped; and one that goes on. */
+/*
+ * A dead helper left so many that the loop is not held up until all of them are reaped; and one that goes on.
+ */
 static void test_many_orphans(void **state)
 {
         Fixture *fixture = *state;

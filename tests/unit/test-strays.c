@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What commands leave, by the table of takt-spawn in this process: who is asked, who is killed, and who is let be. Memory and
- * the kernel's lists of children are taken away where a test wants it.
+ * What commands leave, by the table of takt-spawn in this process: who is asked, who is killed, and who is
+ * let be. Memory and the kernel's lists of children are taken away where a test wants it.
  */
 #include "test.h"
 
@@ -239,7 +239,9 @@ static bool is_gone(pid_t pid)
 
 /* --- who is asked --- */
 
-/* 30 processes behind a shell that ends at once: each is asked, once, and is killed as it does not heed that. */
+/*
+ * 30 processes behind a shell that ends at once: each is asked, once, and is killed as it does not heed that.
+ */
 static void check_family(Fixture *f)
 {
         (void)launch(f, "TAKT_RUN=1",
@@ -276,8 +278,8 @@ static void test_family_without_lists(void **state)
 }
 
 /*
- * The daemon has died. An orphan is asked, at which the command ends; what comes from it then is older than that, and was not
- * asked yet.
+ * The daemon has died. An orphan is asked, at which the command ends; what comes from it then is older than
+ * that, and was not asked yet.
  */
 static void test_older_is_asked(void **state)
 {
@@ -352,7 +354,9 @@ static void test_forker_without_lists(void **state)
         check_forker(*state, FORKER("", "sleep 0.1"));
 }
 
-/* The time of a family is over that has nobody who came later: one look is enough, and its time begins anew. */
+/*
+ * The time of a family is over that has nobody who came later: one look is enough, and its time begins anew.
+ */
 static void test_nobody_late(void **state)
 {
         Fixture *f = *state;
@@ -686,7 +690,10 @@ static void test_endless_exec(void **state)
         assert_int_equal(f->n_strays, 1);
 }
 
-/* Whose an orphan of a dead helper is can't be told while it is being exec'd, so that those looks find not nothing. */
+/*
+ * Whose an orphan of a dead helper is can't be told while it is being exec'd, so that those looks find not
+ * nothing.
+ */
 static void test_exec_after_helper(_unused_ void **state)
 {
         static Spawner spawner = { .has_others = true };
