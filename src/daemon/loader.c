@@ -375,8 +375,8 @@ void loader_warn(Loader *loader, JobSpec *spec, const Mention *mention, const ch
 {
         loader->n_warnings++;
         config_report_warn(&loader->warnings, mention->file, mention->line, mention->column, "%s=: %s", mention->key, message);
-        if (spec && job_spec_hold_warnings(spec) >= 0)
-                (void)job_warnings_add(spec->warnings, mention->file, mention->line, mention->column, mention->key, message);
+        if (spec)
+                (void)job_spec_warn(spec, mention->file, mention->line, mention->column, mention->key, message);
 }
 
 void loader_warn_of_load(Loader *loader, const char *message)

@@ -160,17 +160,11 @@ static int append_other(const ConfigItems *items, const ConfigItem *item, const 
 static int warn(JobSpec *spec, const ConfigItems *items, const ConfigItem *item, const KeyNeed *need)
 {
         _cleanup_buffer_ Buffer text = BUFFER_NULL;
-        unsigned line, column;
         int r = buffer_appendf(&text, "does nothing, as %s", need->why);
 
-        config_item_place(item, 0, &line, &column);
         if (r >= 0)
                 r = append_other(items, item, need->other, &text);
-        if (r >= 0)
-                r = job_spec_hold_warnings(spec);
-        if (r >= 0)
-                (void)job_warnings_add(spec->warnings, item->file, line, column, need->key, buffer_string(&text));
-        return r;
+        return r < 0 ? r : job_spec_warn_at(spec, item, 0, need->key, buffer_string(&text));
 }
 
 static int check_needs(JobSpec *spec, const ConfigItems *items, const ConfigSection *section, const KeyNeed *needs)

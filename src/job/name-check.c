@@ -41,11 +41,8 @@ static int get_place(const JobSpec *spec, size_t i, Place *ret)
 static int warn(NameCheck *check, const Place *place, char *message)
 {
         _cleanup_free_ char *owned = message;
-        int r = owned ? job_spec_hold_warnings(check->spec) : -ENOMEM;
 
-        if (r >= 0)
-                (void)job_warnings_add(check->spec->warnings, place->file, place->line, place->column, place->key, owned);
-        return r;
+        return owned ? job_spec_warn(check->spec, place->file, place->line, place->column, place->key, owned) : -ENOMEM;
 }
 
 /* --- names --- */

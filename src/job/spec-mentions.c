@@ -114,14 +114,9 @@ static int check_events(const ConfigItem *item, const Template *t, void *userdat
         while (r >= 0 && template_next_event(t, &i, &event)) {
                 _cleanup_free_ char *message = describe_event(spec, &event);
                 const char *at = strstr(item->value, event.text);
-                unsigned line, column;
 
-                if (!message)
-                        continue;
-                r = job_spec_hold_warnings(spec);
-                config_item_place(item, at ? (size_t)(at - item->value) : 0, &line, &column);
-                if (r >= 0)
-                        (void)job_warnings_add(spec->warnings, item->file, line, column, find_key(spec, item), message);
+                if (message)
+                        r = job_spec_warn_at(spec, item, at ? (size_t)(at - item->value) : 0, find_key(spec, item), message);
         }
         return r;
 }

@@ -13,14 +13,8 @@
 static int warn(JobSpec *spec, const ConfigItem *item, size_t offset, const char *key, char *message)
 {
         _cleanup_free_ char *owned = message;
-        int r = owned ? job_spec_hold_warnings(spec) : -ENOMEM;
-        unsigned line, column;
 
-        if (r < 0)
-                return r;
-        config_item_place(item, offset, &line, &column);
-        (void)job_warnings_add(spec->warnings, item->file, line, column, key, owned);
-        return 0;
+        return owned ? job_spec_warn_at(spec, item, offset, key, owned) : -ENOMEM;
 }
 
 /* --- parameters that nobody gives --- */

@@ -330,6 +330,23 @@ int job_spec_hold_warnings(JobSpec *spec)
         return spec->warnings ? 0 : -ENOMEM;
 }
 
+int job_spec_warn(JobSpec *spec, const char *file, unsigned line, unsigned column, const char *key, const char *message)
+{
+        int r = job_spec_hold_warnings(spec);
+
+        if (r >= 0)
+                (void)job_warnings_add(spec->warnings, file, line, column, key, message);
+        return r;
+}
+
+int job_spec_warn_at(JobSpec *spec, const ConfigItem *item, size_t offset, const char *key, const char *message)
+{
+        unsigned line, column;
+
+        config_item_place(item, offset, &line, &column);
+        return job_spec_warn(spec, item->file, line, column, key, message);
+}
+
 void job_spec_share_warnings(JobSpec *spec, const JobSpec *from)
 {
         JobWarnings *warnings = from && from->warnings ? job_warnings_ref(from->warnings) : NULL;

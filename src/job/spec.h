@@ -188,6 +188,10 @@ int job_spec_mention(JobSpec *spec, const Mention *mention, const ConfigItem *it
 void job_spec_forget_mentions(JobSpec *spec);
 /* Makes SPEC->warnings where there is none. -ENOMEM. */
 int job_spec_hold_warnings(JobSpec *spec);
+/* Adds "KEY=: MESSAGE" at this place; see job_warnings_add(). -ENOMEM. */
+int job_spec_warn(JobSpec *spec, const char *file, unsigned line, unsigned column, const char *key, const char *message);
+/* The same at OFFSET bytes of ITEM's value. */
+int job_spec_warn_at(JobSpec *spec, const ConfigItem *item, size_t offset, const char *key, const char *message);
 /*
  * SPEC has the warnings of FROM from now on, also those that come later where FROM holds its warnings already. FROM may
  * be NULL: there are none.
