@@ -22,6 +22,7 @@ typedef struct Guard Guard;
 typedef struct GuardStep {
         Resource *resource; /* NULL: the job's own step */
         ResourceSpec *spec; /* as it was when it was taken */
+        size_t use;         /* its place in Use=; those before it may be gone */
 } GuardStep;
 
 struct Guard {
@@ -46,10 +47,10 @@ RunEntered guard_entered(const Run *run)
 {
         const Guard *g = run->guard;
         /* A step is left once its command is through. */
-        size_t n = g->n_entered + (g->exiting && g->command);
+        size_t n = g->n_entered + (g->exiting && g->command), n_resources = MIN(n, g->n_steps - 1);
 
         return (RunEntered){
-                .n_resources = (uint8_t)MIN(n, g->n_steps - 1),
+                .n_resources = (uint8_t)(n_resources > 0 ? g->steps[n_resources - 1].use + 1 : 0),
                 .job = n == g->n_steps,
                 .over = g->over || (g->exiting && g->final != RUN_LOST),
         };
@@ -71,10 +72,10 @@ static void add_error(Run *run, const char *error)
                 run_set_error(run, run->extra->error_kind, both);
 }
 
-static void take(Guard *g, Resource *resource)
+static void take(Guard *g, Resource *resource, size_t use)
 {
         resource_hold(resource, g->run);
-        g->steps[g->n_taken++] = (GuardStep){ resource, resource_spec_ref(resource->spec) };
+        g->steps[g->n_taken++] = (GuardStep){ resource, resource_spec_ref(resource->spec), use };
 }
 
 void guard_granted(Scheduler *s, Run *run, Resource *resource)
@@ -84,7 +85,7 @@ void guard_granted(Scheduler *s, Run *run, Resource *resource)
         run->guard->waits_for = NULL;
         timer_disarm(s->services->timers, &run->timer);
         if (!resource->removed)
-                take(run->guard, resource);
+                take(run->guard, resource, run->guard->n_taken);
         r = guard_acquire(s, run);
         if (r != 0)
                 admit_guarded(s, run, r);
@@ -192,7 +193,7 @@ int guard_acquire(Scheduler *s, Run *run)
                         return -ENOENT;
                 }
                 if (resource_is_free(resource)) {
-                        take(g, resource);
+                        take(g, resource, g->n_taken);
                 } else if (is_held_by_groups(run, resource)) {
                         _cleanup_free_ char *message = xasprintf("the group holds the resource %s itself, and would wait for its member for ever",
                                                                  name);
@@ -221,7 +222,7 @@ int guard_restore(Scheduler *s, Run *run, RunEntered entered)
                 Resource *resource = resource_find(s, uses->uses[i].name);
 
                 if (resource)
-                        take(g, resource);
+                        take(g, resource, i);
                 else
                         add_error(run, "there is no resource to be left any more");
         }
