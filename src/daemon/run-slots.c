@@ -16,31 +16,39 @@ _Static_assert(sizeof(Slot) == 512, "slots of 512 bytes don't straddle pages");
 _Static_assert(SLOT_TEXT_SIZE > JOB_NAME_MAX + sizeof("{}"), "each name fits");
 _Static_assert(SLOT_HEADER_SIZE % sizeof(Slot) == 0, "the header takes the place of whole slots");
 
+static const char no_params[] = "{}";
+#define NO_PARAMS_LEN (sizeof(no_params) - 1)
+
 /* Of what run ID is to do. base/seal.h is for lines, and slower: this is made at each start of a run. */
-static _always_inline_ uint32_t make_seal(uint64_t id, const SlotCause *cause, uint8_t has_params, const char *job,
-                                          size_t job_len, const char *params, size_t params_len)
+static _always_inline_ uint32_t make_seal(uint64_t id, const SlotCause *cause, uint8_t has_params, uint64_t job_hash,
+                                          uint64_t params_hash)
 {
         /* Odd factors: whatever changes in one of these changes the sum. */
         const uint64_t fixed = cause->scheduled_realtime + 3 * cause->cause + 5 * cause->origin + 9 * cause->replaces +
                                ((uint64_t)cause->trigger << 40 | (uint64_t)cause->event_depth << 48 | (uint64_t)has_params << 56);
-        const uint64_t hash = hash_word(hash_text(job, job_len), hash_text(params, params_len)) + id;
 
-        return (uint32_t)hash_word(hash, fixed);
+        return (uint32_t)hash_word(hash_word(job_hash, params_hash) + id, fixed);
 }
 
 void slot_write(Slot *slot, uint64_t id, const SlotCause *cause, const char *job, const char *params)
 {
-        size_t job_len = strlen(job), params_len = params ? strlen(params) : strlen("{}");
-        bool has_params = job_len + params_len + 2 <= SLOT_TEXT_SIZE;
+        const size_t job_len = strlen(job), params_len = params ? strlen(params) : NO_PARAMS_LEN;
+        const bool has_params = job_len + params_len + 2 <= SLOT_TEXT_SIZE;
+        uint64_t params_hash;
 
-        if (!params || !has_params) {
-                params = "{}";
-                params_len = strlen("{}");
+        /* Most runs have none: what is of a known length needs no call. */
+        memcpy(slot->text, job, job_len + 1);
+        if (params && has_params) {
+                memcpy(slot->text + job_len + 1, params, params_len + 1);
+                params_hash = hash_text(params, params_len);
+        } else {
+                memcpy(slot->text + job_len + 1, no_params, sizeof(no_params));
+                params_hash = hash_text(no_params, NO_PARAMS_LEN);
         }
         /*
          * Nothing is read from the slot: what was just written may not be in the cache yet, and a read waits.
          */
-        slot->seal = make_seal(id, cause, has_params, job, job_len, params, params_len);
+        slot->seal = make_seal(id, cause, has_params, hash_text(job, job_len), params_hash);
         slot->scheduled_realtime = cause->scheduled_realtime;
         slot->cause = cause->cause;
         slot->origin = cause->origin;
@@ -48,8 +56,6 @@ void slot_write(Slot *slot, uint64_t id, const SlotCause *cause, const char *job
         slot->trigger = cause->trigger;
         slot->event_depth = cause->event_depth;
         slot->has_params = has_params;
-        memcpy(slot->text, job, job_len + 1);
-        memcpy(slot->text + job_len + 1, params, params_len + 1);
 }
 
 /* --- the table --- */
@@ -118,7 +124,8 @@ static bool is_sealed(const Slot *slot)
 
         /* Where the text has no end, there is no room for another one. */
         return params_len < room &&
-               slot->seal == make_seal(slot->id, &cause, slot->has_params, slot->text, job_len, params, params_len);
+               slot->seal == make_seal(slot->id, &cause, slot->has_params, hash_text(slot->text, job_len),
+                                       hash_text(params, params_len));
 }
 
 static bool is_sane(const Slot *slot)

@@ -93,7 +93,8 @@ static bool may_begin_again(const Job *job)
 {
         const ScheduleSettings *rules = &job->spec->schedule;
 
-        return rules->schedule.n_triggers == 0 || rules->on.n > 0 || job->on_demand || schedule_begins_anew(&rules->schedule, &job->schedule);
+        return rules->schedule.n_triggers == 0 || rules->on.n > 0 || job->on_demand ||
+               (rules->counts_from_start && schedule_begins_anew(&rules->schedule, &job->schedule));
 }
 
 JobState job_state(const Job *job)

@@ -375,8 +375,10 @@ int schedule_settings_finish(ScheduleSettings *settings, StringList *triggers, c
         settings->event_overlap = written(items, "Overlap") ? settings->overlap : OVERLAP_QUEUE;
         settings->holds_events = !written(items, "Overlap") && !written(items, "MaxQueued");
         bad = apply_persistent(settings, items, report) < 0 || bad;
-        for (size_t i = 0; i < settings->schedule.n_triggers; i++)
-                settings->counts_from_end = settings->counts_from_end || settings->schedule.triggers[i].type == TRIGGER_AFTER;
+        for (size_t i = 0; i < settings->schedule.n_triggers; i++) {
+                settings->counts_from_end |= settings->schedule.triggers[i].type == TRIGGER_AFTER;
+                settings->counts_from_start |= settings->schedule.triggers[i].type == TRIGGER_STARTUP;
+        }
         for (size_t i = 0; i < settings->on.n; i++) {
                 r = string_list_append(triggers, settings->on.triggers[i].text);
                 if (r < 0)

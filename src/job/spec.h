@@ -77,6 +77,7 @@ struct ScheduleSettings {
         Schedule schedule;
         EventTriggerList on;
         bool counts_from_end;  /* has an After= trigger */
+        bool counts_from_start; /* has an OnStartup= trigger */
         int overlap;           /* JobOverlap */
         int event_overlap;     /* the same of runs that On= starts: those wait unless Overlap= is written */
         bool holds_events;     /* neither Overlap= nor MaxQueued= is written: all that is not too much waits for room */

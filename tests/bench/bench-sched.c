@@ -5,7 +5,7 @@
  * read, so that this costs what it does, and counts how often. The figures are of processor time, which a
  * loaded machine does not change much; for counts of instructions run it under valgrind --tool=callgrind.
  *
- * usage: bench-sched [fires|missed|tasks|stops [JOBS [SECONDS]]]
+ * usage: bench-sched [fires|missed|again|tasks|stops [JOBS [SECONDS]]]
  */
 #include <errno.h>
 #include <stdio.h>
@@ -215,6 +215,19 @@ static void bench_missed(size_t n, usec_t seconds)
         bench_deinit(&b);
 }
 
+/* Empty jobs of which each begins anew a second after its end. */
+static void bench_again(size_t n, usec_t seconds)
+{
+        Bench b;
+
+        bench_init(&b, n);
+        scheduler_begin(b.scheduler);
+        add_jobs(&b, n, "After=1s", "0");
+        advance(&b, 0, USEC_PER_SEC / 2);
+        report(&b, "empty jobs, a second after their ends", 0, seconds * USEC_PER_SEC);
+        bench_deinit(&b);
+}
+
 /* Tasks of a second that begin together, and end together. */
 static void bench_tasks(size_t n, _unused_ usec_t seconds)
 {
@@ -266,6 +279,7 @@ static const struct {
 } benches[] = {
         { "fires", bench_fires },
         { "missed", bench_missed },
+        { "again", bench_again },
         { "tasks", bench_tasks },
         { "stops", bench_stops },
 };
