@@ -261,6 +261,15 @@ static void open_first(MappedFile *file)
         }
 }
 
+int mapped_file_read(const char *path, size_t max, Buffer *buffer)
+{
+        int r = read_plain_file(path, round_up(max), buffer);
+
+        if (r >= 0 && buffer->len > max)
+                buffer->len = max;
+        return r;
+}
+
 int mapped_file_new(const char *path, size_t size, size_t max, MappedFile **ret)
 {
         _cleanup_(mapped_file_freep) MappedFile *file = new0(MappedFile, 1);
@@ -333,8 +342,10 @@ void mapped_file_commit(MappedFile *file)
                 return;
         }
         r = give_name(file);
-        if (r < 0)
+        if (r < 0) {
                 file->error = r;
+                remove_stale(file);
+        }
 }
 
 int mapped_file_error(const MappedFile *file)

@@ -9,9 +9,16 @@
  * For one thread. Nothing is ever synced.
  */
 
+#include "base/buffer.h"
 #include "base/macro.h"
 
 typedef struct MappedFile MappedFile;
+
+/*
+ * Puts into BUFFER what an earlier process kept at PATH in a file that might grow to MAX; pages may have made that
+ * file larger, by zeros. Errors are those of read_plain_file().
+ */
+int mapped_file_read(const char *path, size_t max, Buffer *buffer);
 
 /* What one call of mapped_file_keep() copies. */
 #define MAPPED_FILE_TURN (1024U * 1024U)

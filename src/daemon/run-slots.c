@@ -147,7 +147,7 @@ static const char *look_at_header(const Buffer *file, SlotHeader *ret)
 /* 1: there is something; 0: there is not, which is told; -ENOMEM. */
 static int read_file(const char *path, size_t max, Buffer *file, SlotsLeft *left)
 {
-        int r = read_plain_file(path, file_size(max), file);
+        int r = mapped_file_read(path, file_size(max), file);
         const char *problem;
         SlotHeader header = {};
 

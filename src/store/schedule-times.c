@@ -227,7 +227,7 @@ static const char *look_at_header(const Buffer *file, Header *ret)
 /* 1: there is something; 0: there is not, which is told; -ENOMEM. */
 static int read_file(ScheduleTimes *times, Buffer *file)
 {
-        int r = read_plain_file(times->path, file_size(SCHEDULE_TIMES_MAX), file);
+        int r = mapped_file_read(times->path, file_size(SCHEDULE_TIMES_MAX), file);
         const char *problem;
 
         if (r == -ENOENT || r == -ENOMEM)

@@ -73,6 +73,16 @@ static void assert_in_file(Fixture *f, size_t pages)
         assert_memory_equal(text.data, mapped_file_data(f->file), pages * PAGE);
 }
 
+static int rename_error; /* 0: rename(2) does what it does */
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to)
+{
+        errno = rename_error;
+        return rename_error > 0 ? -1 : __real_rename(from, to);
+}
+
 static void set_full(bool full)
 {
         struct rlimit limit;
@@ -189,6 +199,24 @@ static void test_taken_away(void **state)
         assert_in_file(f, 3);
 }
 
+/* The new file gets no name, and the next process must not take the old one for it. */
+static void test_name_is_refused(void **state)
+{
+        Fixture *f = *state;
+
+        assert_ok(write_file_atomic(f->path, "old", 3, 0600, false));
+        (void)make(f, 1);
+        rename_error = EBUSY;
+        mapped_file_commit(f->file);
+        assert_int_equal(mapped_file_error(f->file), -EBUSY);
+        assert_int_equal(mapped_file_keep(f->file), -EBUSY);
+        assert_int_equal(access(f->path, F_OK), -1);
+        assert_false(mapped_file_is_stale(f->file));
+        rename_error = 0;
+        assert_int_equal(mapped_file_keep(f->file), 0);
+        assert_in_file(f, 1);
+}
+
 static void test_directory_in_its_place(void **state)
 {
         Fixture *f = *state;
@@ -272,7 +300,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(test_name_comes_last), TEST(test_growth), TEST(test_without_directory), TEST(test_full_disk),
-                TEST(test_taken_away), TEST(test_directory_in_its_place), TEST(test_lost_pages), TEST(test_signal_of_others),
+                TEST(test_taken_away), TEST(test_name_is_refused), TEST(test_directory_in_its_place), TEST(test_lost_pages), TEST(test_signal_of_others),
         };
 
         (void)signal(SIGXFSZ, SIG_IGN);
