@@ -38,8 +38,9 @@ void stop_run(Scheduler *s, Run *run, RunStop stop)
                 if (run->noted)
                         runs_note(s, run); /* the next daemon is not to try it again either */
         }
-        if (guard_is_exiting(run))
-                return; /* it has its state already */
+        /* It has its state already. */
+        if (guard_is_exiting(run) || run_state_is_final(run->state))
+                return;
         switch (run->state) {
         case RUN_QUEUED:
         case RUN_RETRYING:
@@ -110,7 +111,7 @@ static void stop_up_to(Scheduler *s, Job *job, Run *last, bool running_as_well, 
         s->walks = &walk;
         while ((run = walk.next)) {
                 walk.next = next_in(&walk, run);
-                if (run->unwanted == RUN_STOP_NONE && !guard_is_exiting(run) && (running_as_well || run->state != RUN_RUNNING))
+                if (run->unwanted == RUN_STOP_NONE && (running_as_well || run->state != RUN_RUNNING))
                         stop_run(s, run, stop);
         }
         s->walks = walk.outer;

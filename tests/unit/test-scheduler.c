@@ -580,6 +580,60 @@ static void test_overlap_replace(_unused_ void **state)
         fixture_free(f);
 }
 
+/* A run of an earlier life has a greater id than those after it, and is the older one all the same. */
+static void test_replaced_by_a_smaller_id(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Job *job = add(f, "j", "[Schedule]\nOverlap=replace\n");
+
+        plan = (FakePlan){ .duration = 10 * SEC };
+        assert_ok(scheduler_run(f->engine.scheduler, job, &(RunRequest){ .id = 100, .trigger = RUN_TRIGGER_MANUAL }, NULL));
+        engine_run(&f->engine, job);
+        engine_advance_to(&f->engine, 20 * SEC);
+        assert_ended(f, 100, RUN_CANCELLED, "replaced");
+        assert_ended(f, 1, RUN_SUCCEEDED, "");
+        fixture_free(f);
+}
+
+typedef struct Asker {
+        EventObserver observer;
+        Engine *engine;
+        Job *job;
+        unsigned n_asked;
+} Asker;
+
+static void ask_again(EventObserver *observer, _unused_ const Event *event)
+{
+        Asker *asker = container_of(observer, Asker, observer);
+
+        if (asker->n_asked == 10)
+                return;
+        asker->n_asked++;
+        engine_run(asker->engine, asker->job);
+}
+
+/* Who is told of a run that is replaced asks for one more, which replaces the one that did so. */
+static void test_asked_for_while_others_are_replaced(_unused_ void **state)
+{
+        Fixture *f = fixture_new(NULL);
+        Asker asker = {
+                .observer = { .notify = ask_again, .types = EVENT_BIT(EVENT_CANCELLED) }, .engine = &f->engine,
+                .job = add(f, "j", "[Schedule]\nOverlap=replace\n"),
+        };
+
+        plan = (FakePlan){ .duration = 10 * SEC };
+        engine_run(&f->engine, asker.job);
+        event_bus_subscribe(&f->engine.events, &asker.observer);
+        engine_run(&f->engine, asker.job);
+        assert_int_equal(asker.n_asked, 10);
+        event_bus_unsubscribe(&asker.observer);
+        engine_advance_to(&f->engine, 20 * SEC);
+        for (uint64_t id = 1; id <= 11; id++)
+                assert_ended(f, id, RUN_CANCELLED, "replaced");
+        assert_ended(f, 12, RUN_SUCCEEDED, "");
+        fixture_free(f);
+}
+
 static void test_overlap_parallel(_unused_ void **state)
 {
         Fixture *f = fixture_new(NULL);
@@ -1236,6 +1290,8 @@ int main(void)
                 RUN(test_disabled),             RUN(test_pause_accounts),
                 RUN(test_overlap_skip),         RUN(test_overlap_queue),
                 RUN(test_overlap_replace),      RUN(test_overlap_parallel),
+                RUN(test_replaced_by_a_smaller_id),
+                RUN(test_asked_for_while_others_are_replaced),
                 RUN(test_max_runs_is_fifo),     RUN(test_many_at_once),
                 RUN(test_timeout),              RUN(test_retries),
                 RUN(test_retry_waits_for_a_place), RUN(test_cancel_in_each_state),
