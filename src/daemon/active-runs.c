@@ -22,7 +22,7 @@ struct ActiveRuns {
         RunKeeper keeper;
         char *path;
         SlotTable table;
-        uint64_t n_unnoted;
+        bool overflows;  /* a run was not noted, which is told once until there is room again */
         bool stuck;      /* the disk has no room for a larger table; until active_runs_check() */
         usec_t last_attempt_boottime;
         Timer alive;     /* armed as long as that is not long ago */
@@ -67,6 +67,7 @@ static int grow_for(ActiveRuns *active, uint64_t id)
                 active->stuck = is_worse(&table, &active->table);
                 if (!active->stuck && copy_slots(&active->table, &table) && slot_table_find(&table, id, 0)) {
                         slot_table_header(&table)->alive_boottime = header(active)->alive_boottime;
+                        slot_table_header(&table)->left = header(active)->left;
                         mapped_file_commit(table.file);
                         slot_table_deinit(&active->table);
                         active->table = table;
@@ -96,6 +97,14 @@ static void free_note(ActiveRuns *active, uint64_t id)
                 slot_table_set_id(&active->table, slot, 0);
 }
 
+static void tell_overflow(ActiveRuns *active)
+{
+        if (!active->overflows)
+                log_warning("Not all runs under way can be noted in %s; after a crash some won't be known to be lost",
+                            active->path);
+        active->overflows = true;
+}
+
 /* Most runs are noted for the first time when they begin: for those no note has to be looked for. */
 static Slot *find_or_take_slot(ActiveRuns *active, const Run *run)
 {
@@ -105,9 +114,8 @@ static Slot *find_or_take_slot(ActiveRuns *active, const Run *run)
                 slot = slot_table_find(&active->table, run->id, 0);
         if (!slot && grow_for(active, run->id) >= 0)
                 slot = slot_table_find(&active->table, run->id, 0);
-        if (!slot && active->n_unnoted++ == 0)
-                log_warning("Not all runs under way can be noted in %s; after a crash some won't be known to be lost",
-                            active->path);
+        if (!slot)
+                tell_overflow(active);
         return slot;
 }
 
@@ -267,12 +275,17 @@ static int begin_table(ActiveRuns *active)
 
                 if (r < 0)
                         return r;
-                header(active)->alive_boottime = clock_boottime(active->services->clock);
-                if (note_left(active, &active->table) || n >= ACTIVE_RUNS_MAX) {
-                        mapped_file_commit(active->table.file);
-                        return 0;
+                header(active)->alive_boottime = active->left.alive_boottime;
+                header(active)->left = active->left.on_purpose;
+                if (!note_left(active, &active->table)) {
+                        if (n < ACTIVE_RUNS_MAX) {
+                                slot_table_deinit(&active->table);
+                                continue;
+                        }
+                        tell_overflow(active);
                 }
-                slot_table_deinit(&active->table);
+                mapped_file_commit(active->table.file);
+                return 0;
         }
 }
 
@@ -288,17 +301,25 @@ static RunRequest slot_request(const Slot *slot, const Job *job)
         };
 }
 
-/* Whether JOB has an attempt left. The run that takes the place of SLOT's begins with what JOB says now. */
-static bool has_attempts(const Slot *slot, const Job *job)
+/*
+ * Whether another run of JOB may take the place of SLOT's: there is an attempt left, and none was asked for since
+ * that replaces it. That run begins with what JOB says now.
+ */
+static bool may_be_repeated(const Slot *slot, const Job *job)
 {
         unsigned retries = job->spec->job.retries;
+        const Run *run;
 
+        if (job->spec->schedule.overlap == OVERLAP_REPLACE)
+                list_foreach(run, &job->runs, Run, link)
+                        if (run->id > slot->id)
+                                return false;
         return retries > 0 && slot->attempts <= retries;
 }
 
 /*
  * Begins the run of SLOT ITSELF, which has its note, or another one in its place. The attempts that there
- * were count either way. -ENOENT: its job is no more, or has no attempt left; -ENOMEM.
+ * were count either way. -ENOENT: its job is no more, or it is not to be repeated; -ENOMEM.
  */
 static int run_slot(ActiveRuns *active, const Slot *slot, bool itself)
 {
@@ -313,7 +334,8 @@ static int run_slot(ActiveRuns *active, const Slot *slot, bool itself)
         request.id = itself ? slot->id : 0;
         request.replaces = itself ? slot->replaces : slot->id;
         request.attempts = slot->attempts;
-        r = (itself ? !job->removed : has_attempts(slot, job)) ? scheduler_run(active->scheduler, job, &request, NULL) : -ENOENT;
+        r = (itself ? !job->removed : may_be_repeated(slot, job)) ? scheduler_run(active->scheduler, job, &request, NULL) :
+                                                                   -ENOENT;
         if (r < 0)
                 scheduler_release_job(active->scheduler, job);
         return r;
@@ -372,14 +394,19 @@ static void on_repeat(Deferred *deferred)
                 slots_left_deinit(&active->left);
 }
 
-static void repeat_soon(ActiveRuns *active, Slot *slot, Repeat repeat)
+static void set_repeat(ActiveRuns *active, Slot *slot, Repeat repeat)
 {
         Slot *note = find_note(active, slot->id);
 
         slot->repeat = (uint8_t)repeat;
-        active->n_repeats++;
         if (note)
                 note->repeat = (uint8_t)(repeat == REPEAT_NOW ? REPEAT_NOW : REPEAT_NO);
+}
+
+static void repeat_soon(ActiveRuns *active, Slot *slot, Repeat repeat)
+{
+        set_repeat(active, slot, repeat);
+        active->n_repeats++;
         if (repeat != REPEAT_AFTER_END)
                 loop_defer(active->services->loop, &active->repeat);
 }
@@ -507,14 +534,17 @@ uint64_t active_runs_greatest_id(const ActiveRuns *active)
 
 void active_runs_recover(ActiveRuns *active)
 {
+        /* Until now, it was the end of the last daemon that the file told of. */
+        header(active)->alive_boottime = clock_boottime(active->services->clock);
+        header(active)->left = false;
         if (active->left.n > 0 && mapped_file_is_stale(active->table.file))
                 log_warning("%s can't be changed: runs that were lost are told of by each start, and none is repeated (Retries=)", active->path);
         for (size_t i = 0; i < active->left.n; i++) {
                 Slot *slot = &active->left.slots[i];
 
                 if (scheduler_find_run(active->scheduler, slot->id))
-                        continue;
-                if (!was_told(slot) && only_waited(slot) && can_repeat(active, slot))
+                        set_repeat(active, slot, REPEAT_NO); /* it goes on, whatever its note says */
+                else if (!was_told(slot) && only_waited(slot) && can_repeat(active, slot))
                         repeat_soon(active, slot, REPEAT_BEGIN);
                 else if (!was_told(slot))
                         recover_one(active, slot, true);

@@ -10,7 +10,7 @@
 #include "json/json.h"
 #include "sched/run-id.h"
 
-static const char magic[16] = "takt active 4\n";
+static const char magic[16] = "takt active 5\n";
 
 _Static_assert(sizeof(Slot) == 512, "slots of 512 bytes don't straddle pages");
 _Static_assert(SLOT_TEXT_SIZE > JOB_NAME_MAX + sizeof("{}"), "each name fits");
@@ -131,7 +131,7 @@ static bool is_sealed(const Slot *slot)
 static bool is_sane(const Slot *slot)
 {
         return slot->id > 0 && slot->id < RUN_ID_END && slot->trigger < _RUN_TRIGGER_MAX &&
-               slot->repeat < _REPEAT_MAX && is_sealed(slot) && job_name_is_valid(slot_job(slot)) &&
+               (slot->repeat == REPEAT_NO || slot->repeat == REPEAT_NOW) && is_sealed(slot) && job_name_is_valid(slot_job(slot)) &&
                params_are_sane(slot_params(slot));
 }
 

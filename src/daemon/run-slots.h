@@ -25,13 +25,12 @@ typedef struct SlotHeader {
         uint8_t left;            /* it ended on purpose */
 } SlotHeader;
 
-/* Whether another run is to take the place of one that was lost. */
+/* Whether another run is to take the place of one that was lost. The file has only REPEAT_NO and REPEAT_NOW. */
 typedef enum Repeat {
         REPEAT_NO,
         REPEAT_AFTER_END, /* it is leaving what it had entered */
         REPEAT_NOW,       /* its end was told */
-        REPEAT_BEGIN,     /* it only waited, and begins itself; its note stays as it is, and never says this */
-        _REPEAT_MAX,
+        REPEAT_BEGIN,     /* it only waited, and begins itself; its note stays as it is */
 } Repeat;
 
 typedef struct Slot {

@@ -52,6 +52,8 @@ typedef struct World {
         unsigned failures; /* so many attempts fail from now on */
         usec_t duration;   /* of an execution */
         bool stubborn;     /* runs take a while to be cancelled */
+        const char *asked; /* a run of this job is asked for as soon as one is told of as lost; NULL: none */
+        uint64_t answer;   /* its id */
         bool shut_down;
         bool dead;         /* what happens now is no more of this world */
 } World;
@@ -99,6 +101,13 @@ static void on_event(EventObserver *observer, const Event *event)
         assert_false(told->waited && run->state == RUN_LOST);
         told->waited = told->waited && run->state == RUN_QUEUED;
         w->n_lost += run->state == RUN_LOST;
+        if (run->state == RUN_LOST && w->asked && streq(run->job->name, w->asked)) {
+                const RunRequest request = { .trigger = RUN_TRIGGER_MANUAL };
+                Job *job = scheduler_find_job(w->scheduler, w->asked);
+
+                w->asked = NULL;
+                assert_ok(scheduler_run(w->scheduler, job, &request, &w->answer));
+        }
 }
 
 /* --- a kind whose runs note that they are executed --- */
@@ -271,6 +280,18 @@ static void add_job(World *w, const char *name)
                         add_spec(w, name, jobs[i].text);
 }
 
+/* A daemon that is killed before it deals with what was left. */
+static void live_in_vain(World *w)
+{
+        ActiveRuns *active;
+        Scheduler *scheduler;
+
+        assert_ok(scheduler_new(&w->services, &w->events, w->ids, &(SchedulerLimits){ .max_runs = 6 }, &scheduler));
+        assert_ok(active_runs_open(w->directory, scheduler, &w->services, &active));
+        active_runs_close(active);
+        scheduler_free(scheduler);
+}
+
 static void live(World *w)
 {
         w->dead = false;
@@ -330,11 +351,21 @@ static void die(World *w)
         end_life(w);
 }
 
+/* Of the lives to come. */
+static void load_resources(World *w, const char *text, size_t n)
+{
+        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
+        _cleanup_free_ char *path = path_join(w->directory, "takt.conf");
+
+        resource_set_deinit(&w->resources);
+        assert_ok(write_file_atomic(path, text, n, 0600, false));
+        if (resource_set_load(path, &report, &w->resources) < 0)
+                fail_msg("%s", report.problems[0].message);
+}
+
 static World *world_new(void)
 {
         static const char resources[] = "[Resource:one]\nCapacity=1\nWaitSec=15s\n[Resource:two]\nCapacity=1\nEnter=in\nExit=out\n";
-        _cleanup_(config_report_deinit) ConfigReport report = CONFIG_REPORT_NULL;
-        _cleanup_free_ char *path = NULL;
         World *w = new0(World, 1);
 
         assert_non_null(w);
@@ -348,10 +379,7 @@ static World *world_new(void)
         virtual_clock_init(&w->clock, START_BOOTTIME, START_REALTIME);
         (void)snprintf(w->directory, sizeof(w->directory), "/tmp/takt-active-runs-XXXXXX");
         assert_non_null(mkdtemp(w->directory));
-        path = path_join(w->directory, "takt.conf");
-        assert_ok(write_file_atomic(path, resources, sizeof(resources) - 1, 0600, false));
-        if (resource_set_load(path, &report, &w->resources) < 0)
-                fail_msg("%s", report.problems[0].message);
+        load_resources(w, resources, sizeof(resources) - 1);
         assert_ok(run_ids_new(&w->ids));
         assert_ok(loop_new(clock_system(), &w->loop));
         w->timers = timer_queue_new(&w->clock.clock);
@@ -553,7 +581,7 @@ static void test_attempts_count_over_all_lives(_unused_ void **state)
         world_free(w);
 }
 
-/* It ends the daemon a second after its start, again and again. */
+/* It ends the daemon a second after its start, again and again. Other deaths between these change nothing. */
 static void test_poison(_unused_ void **state)
 {
         World *w = world_new();
@@ -564,6 +592,8 @@ static void test_poison(_unused_ void **state)
         for (unsigned i = 0; i < 6; i++) {
                 pass(w, SEC);
                 die(w);
+                pass(w, 15 * SEC);
+                live_in_vain(w);
                 live(w);
         }
         assert_int_equal(w->executions[id], POISON_DEATHS);
@@ -599,6 +629,7 @@ static void test_no_poison(_unused_ void **state)
                                 active_runs_leave(w->active);
                         }
                         die(w);
+                        live_in_vain(w);
                         live(w);
                 }
                 for (uint64_t i = 1; i < RUNS_MAX; i++)
@@ -884,6 +915,64 @@ static void test_what_comes_while_a_lost_run_leaves(_unused_ void **state)
         }
 }
 
+/* A newer run replaces a lost one, be it asked for while that leaves what it had entered or right after. */
+static void test_what_replaces_a_lost_run(_unused_ void **state)
+{
+        for (unsigned i = 0; i < 2; i++) {
+                World *w = world_new();
+                uint64_t lost;
+
+                changing_text = "[Job]\nType=sleep\nRetries=1\nUse=two\nEnter=in\nExit=out\n[Schedule]\nOverlap=replace\n";
+                live(w);
+                lost = run(w, "changing");
+                pass(w, 5 * SEC);
+                die(w);
+                if (i == 1)
+                        w->asked = "changing";
+                live(w);
+                if (i == 0)
+                        w->answer = run(w, "changing");
+                pass(w, 120 * SEC);
+                assert_int_equal(told_of(lost)->state, RUN_LOST);
+                assert_int_equal(w->executions[lost], 1);
+                assert_int_equal(told_of(w->answer)->state, RUN_SUCCEEDED);
+                assert_int_equal(told_of(w->answer)->root, w->answer);
+                assert_int_equal(w->executions[w->answer], 1);
+                stop(w);
+                assert_nothing_is_left(w);
+                stop(w);
+                world_free(w);
+                changing_text = NULL;
+        }
+}
+
+/* Of what it had entered a resource is gone, and then the daemon dies again: the other one is left all the same. */
+static void test_what_entered_a_resource_that_is_gone(_unused_ void **state)
+{
+        static const char fewer[] = "[Resource:two]\nCapacity=1\nEnter=in\nExit=out\n";
+        World *w = world_new();
+        uint64_t id;
+
+        changing_text = "[Job]\nType=sleep\nUse=one\nUse=two\n[Schedule]\nOverlap=parallel\n";
+        live(w);
+        id = run(w, "changing");
+        pass(w, 5 * SEC);
+        assert_int_equal(w->entered[id], 1);
+        die(w);
+        load_resources(w, fewer, sizeof(fewer) - 1);
+        live(w);
+        die(w);
+        live(w);
+        pass(w, 60 * SEC);
+        assert_int_equal(w->left[id], 1);
+        assert_int_equal(told_of(id)->state, RUN_LOST);
+        stop(w);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+        changing_text = NULL;
+}
+
 /* --- a file that is not as it was written --- */
 
 static const char often_text[] = "often\0{}"; /* in the slot of a run of it */
@@ -903,6 +992,15 @@ static const struct {
         { offsetof(Slot, text), sizeof(often_text) },
 };
 
+static char *find_slot(const Buffer *file, uint64_t id)
+{
+        char *slot = file->data + SLOT_HEADER_SIZE;
+
+        for (; memcmp(slot, &id, sizeof(id)) != 0; slot += sizeof(Slot))
+                assert_true(slot + sizeof(Slot) < file->data + file->len);
+        return slot;
+}
+
 /* Turns bit I of run ID's slot, of those bytes. */
 static void flip(const World *w, uint64_t id, size_t i)
 {
@@ -912,8 +1010,7 @@ static void flip(const World *w, uint64_t id, size_t i)
         size_t part = 0;
 
         assert_int_equal(read_plain_file(path, 1U << 20, &file), 0);
-        for (slot = file.data + SLOT_HEADER_SIZE; memcmp(slot, &id, sizeof(id)) != 0; slot += sizeof(Slot))
-                assert_true(slot + sizeof(Slot) < file.data + file.len);
+        slot = find_slot(&file, id);
         assert_memory_equal(slot + offsetof(Slot, text), often_text, sizeof(often_text));
         for (; i >= 8 * sealed[part].n; part++)
                 i -= 8 * sealed[part].n;
@@ -958,6 +1055,47 @@ static void test_no_bit_is_believed(_unused_ void **state)
                 live_after_flip(i, &n_lost, &n_executions);
                 assert_int_equal(n_lost, all_lost - 1);
                 assert_int_equal(n_executions, all_executions - 1);
+        }
+}
+
+/* Says of run ID that another one is to take its place, in a way that no daemon writes. */
+static void set_repeat(const World *w, uint64_t id, Repeat repeat)
+{
+        _cleanup_free_ char *path = path_join(w->directory, "active-runs");
+        _cleanup_buffer_ Buffer file = BUFFER_NULL;
+
+        assert_int_equal(read_plain_file(path, 1U << 20, &file), 0);
+        find_slot(&file, id)[offsetof(Slot, repeat)] = (char)repeat;
+        assert_int_equal(write_file_atomic(path, file.data, file.len, 0600, false), 0);
+}
+
+/* The second run of a poison. Whatever its note says, it is not executed again. */
+static void test_no_repeat_is_believed(_unused_ void **state)
+{
+        static const Repeat repeats[] = { REPEAT_NO, REPEAT_AFTER_END, REPEAT_BEGIN, (Repeat)200 };
+
+        for (size_t i = 0; i < ARRAY_SIZE(repeats); i++) {
+                World *w = world_new();
+                uint64_t id, second;
+
+                live(w);
+                id = run(w, "often");
+                pass(w, SEC);
+                die(w);
+                live(w);
+                second = id + 1;
+                while (!scheduler_find_run(w->scheduler, second))
+                        second++;
+                pass(w, SEC);
+                die(w);
+                set_repeat(w, second, repeats[i]);
+                live(w);
+                pass(w, 60 * SEC);
+                assert_int_equal(w->executions[id], 2);
+                stop(w);
+                assert_nothing_is_left(w);
+                stop(w);
+                world_free(w);
         }
 }
 
@@ -1072,7 +1210,10 @@ int main(void)
                 RUN(test_what_waited_behind_a_lost_run),
                 RUN(test_what_waited_and_is_not_wanted),
                 RUN(test_what_comes_while_a_lost_run_leaves),
+                RUN(test_what_replaces_a_lost_run),
+                RUN(test_what_entered_a_resource_that_is_gone),
                 RUN(test_no_bit_is_believed),
+                RUN(test_no_repeat_is_believed),
                 RUN(test_lives_at_random),
         };
 
