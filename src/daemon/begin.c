@@ -96,15 +96,14 @@ static int look_at_state(Daemon *d)
                 return r;
         run_ids_seen(d->engine.ids, active_runs_greatest_id(d->active_runs));
         run_ids_seen(d->engine.ids, survivors_greatest_id(d->survivors));
+        survivors_end_others(d->survivors, d->engine.scheduler, d->active_runs);
         return 0;
 }
 
 static int begin(Daemon *d)
 {
-        int r = look_at_state(d);
+        int r = daemon_listen_control(d);
 
-        if (r >= 0)
-                r = daemon_listen_control(d);
         if (r >= 0)
                 r = daemon_listen_status(d);
         if (r < 0)
@@ -188,7 +187,10 @@ static void on_begin_timer(Timer *timer, _unused_ usec_t now)
 
 int daemon_begin(Daemon *d)
 {
+        int r;
+
         d->announce.callback = on_announce;
         d->begin_timer.callback = on_begin_timer;
-        return begin_when_alone(d);
+        r = look_at_state(d);
+        return r < 0 ? r : begin_when_alone(d);
 }

@@ -40,7 +40,7 @@ static void leave(Daemon *d)
         service_manager_stopping(d->manager, USEC_INFINITY, "restarting");
         d->state_keeper = state_keeper_free(d->state_keeper);
         /* Where nothing has begun, there are only the notes of the daemon before this one. */
-        if (d->active_runs)
+        if (d->begun)
                 active_runs_leave(d->active_runs);
         d->active_runs = active_runs_close(d->active_runs);
         spawner_leave(d->engine.spawner);

@@ -61,28 +61,67 @@ static void on_idle(Spawner *spawner, void *userdata)
         spawner_free(spawner);
 }
 
-/* 1: it goes on, 0: nobody waits for it. */
-static int resume_one(HeldCommand *held, Scheduler *scheduler, const ActiveRuns *active)
+/* Of the run whose command is HELD. -ENOENT: nobody waits for it; -EINVAL, -ENOMEM. */
+static int look_at(const HeldCommand *held, const ActiveRuns *active, RunNote *note, char **ret_job)
 {
-        _cleanup_free_ char *name = NULL;
-        RunNote note;
-        int r;
+        int r = run_note_parse(held_command_note(held), note);
 
-        r = run_note_parse(held_command_note(held), &note);
         if (r < 0)
                 return r;
-        if (!active_runs_was_under_way(active, &note))
-                return 0;
-        name = strndup(note.job, note.job_len);
-        if (!name)
-                return -ENOMEM;
-        r = scheduler_resume_run(scheduler, name, &note, held_command_is_stopping(held), held);
-        /* What becomes of the run without a job is told by who ends it as lost. */
-        if (r == -EOPNOTSUPP)
-                log_warning("%s: run %llu can't go on, as the job is of another kind now", name, (unsigned long long)note.id);
-        else if (r < 0 && r != -ENOENT)
-                log_errno(LOG_WARNING, r, "%s: run %llu can't go on: %m", name, (unsigned long long)note.id);
-        return r < 0 ? 0 : 1;
+        if (!active_runs_was_under_way(active, note))
+                return -ENOENT;
+        *ret_job = strndup(note->job, note->job_len);
+        return *ret_job ? 0 : -ENOMEM;
+}
+
+static void log_not_resumed(const char *job, const RunNote *note, const char *why)
+{
+        log_warning("%s: run %llu can't go on: %s", job, (unsigned long long)note->id, why);
+}
+
+/* What becomes of a run without a job is told by who ends it as lost. */
+static bool can_go_on(const HeldCommand *held, Scheduler *scheduler, const ActiveRuns *active)
+{
+        _cleanup_free_ char *job = NULL;
+        const char *why;
+        RunNote note;
+        int r = look_at(held, active, &note, &job);
+
+        if (r < 0)
+                return false;
+        r = scheduler_can_resume(scheduler, job, &why);
+        if (r < 0 && r != -ENOENT)
+                log_not_resumed(job, &note, why ?: strerror(-r));
+        return r >= 0;
+}
+
+void survivors_end_others(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active)
+{
+        for (size_t i = 0; i < SURVIVORS_MAX; i++) {
+                Spawner *spawner = survivors->spawners[i];
+                HeldCommand *held, *next;
+
+                for (held = spawner ? spawner_next_held(spawner, NULL) : NULL; held; held = next) {
+                        next = spawner_next_held(spawner, held);
+                        if (!can_go_on(held, scheduler, active))
+                                spawner_end_held(held);
+                }
+        }
+}
+
+/* Whether it goes on. */
+static bool resume_one(HeldCommand *held, Scheduler *scheduler, const ActiveRuns *active)
+{
+        _cleanup_free_ char *job = NULL;
+        RunNote note;
+        int r = look_at(held, active, &note, &job);
+
+        if (r < 0)
+                return false;
+        r = scheduler_resume_run(scheduler, job, &note, held_command_is_stopping(held), held);
+        if (r < 0)
+                log_not_resumed(job, &note, strerror(-r));
+        return r >= 0;
 }
 
 void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active)
@@ -102,7 +141,7 @@ void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRu
                 }
                 for (held = spawner_next_held(spawner, NULL); held; held = next) {
                         next = spawner_next_held(spawner, held);
-                        n += resume_one(held, scheduler, active) > 0;
+                        n += resume_one(held, scheduler, active);
                 }
                 spawner_settle(spawner, on_idle, survivors);
         }

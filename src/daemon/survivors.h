@@ -27,7 +27,12 @@ int survivors_new(ServiceManager *manager, Loop *loop, Survivors **ret);
 Survivors *survivors_free(Survivors *survivors);
 DEFINE_CLEANUP(Survivors *, survivors_free);
 
-/* Goes on with the runs that ACTIVE has as left under way; all other commands are ended. */
+/*
+ * Ends the commands with which nobody can go on: ACTIVE does not have the run as left under way, or the job is no
+ * more, or another one. survivors_find_ending() tells of them until they are gone.
+ */
+void survivors_end_others(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active);
+/* Goes on with the runs of all others. */
 void survivors_resume(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active);
 /* Whether process PID is one of these helpers. */
 bool survivors_have(const Survivors *survivors, pid_t pid);

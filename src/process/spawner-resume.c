@@ -188,18 +188,20 @@ static int take_all_held(Spawner *spawner, Reply *reply, usec_t deadline)
         }
 }
 
-/* Ends what nobody goes on with. */
+/*
+ * Ends what nobody goes on with. As long as that takes, takt-spawn keeps the ends of its pipes: what it prints before it
+ * ends does not kill it. takt-spawn lets go of them when it goes itself, as it starts nothing more.
+ */
 static void reject(HeldCommand *held)
 {
         Spawner *spawner = held->spawner;
         const SpawnReport *report = &held->report;
         SpawnedCommand unknown = { .kept = true, .name = { report->slot, report->serial } };
 
-        if (!(report->flags & SPAWN_HELD_EXITED) || (report->flags & SPAWN_GROUP_LEFT)) {
-                if (spawner_claim(spawner, report->slot, report->serial, report->pid, NULL) >= 0)
-                        spawner_stop(spawner, report->slot);
-        }
-        spawner_done(spawner, &unknown);
+        if ((report->flags & SPAWN_HELD_EXITED) && !(report->flags & SPAWN_GROUP_LEFT))
+                spawner_done(spawner, &unknown);
+        else if (spawner_claim(spawner, report->slot, report->serial, report->pid, NULL) >= 0)
+                spawner_stop(spawner, report->slot);
         held_free(held);
 }
 
@@ -286,6 +288,14 @@ const char *held_command_note(const HeldCommand *held)
 bool held_command_is_stopping(const HeldCommand *held)
 {
         return held->report.flags & SPAWN_HELD_STOPPING;
+}
+
+void spawner_end_held(HeldCommand *held)
+{
+        Spawner *spawner = held->spawner;
+
+        reject(held);
+        spawner_flush_done(spawner);
 }
 
 int spawner_adopt(HeldCommand *held, size_t max_output, const SpawnCallbacks *callbacks, void *userdata, SpawnedCommand **ret)

@@ -19,12 +19,34 @@ static int take_note(Run *run, const RunNote *note)
         return note->params ? run_set_params(run, note->params) : 0;
 }
 
+/* NULL: its runs can go on. */
+static const char *why_not(const JobSpec *spec)
+{
+        if (!spec->kind->resume)
+                return "the job is of another kind now";
+        return job_spec_is_guarded(spec) ? "the job has Use=, Enter= or Exit= now" : NULL;
+}
+
+int scheduler_can_resume(Scheduler *s, const char *name, const char **ret_why)
+{
+        Job *job;
+        int r;
+
+        *ret_why = NULL;
+        r = scheduler_find_or_make_job(s, name, &job);
+        if (r < 0)
+                return r;
+        *ret_why = why_not(job->spec);
+        scheduler_release_job(s, job);
+        return *ret_why ? -EOPNOTSUPP : 0;
+}
+
 static int resume(Scheduler *s, Job *job, const RunNote *note, bool stopping, void *survivor)
 {
         Run *run;
         int r;
 
-        if (!job->spec->kind->resume || job_spec_is_guarded(job->spec))
+        if (why_not(job->spec))
                 return -EOPNOTSUPP;
         r = runs_new(s, job, note->id, &run);
         if (r < 0)

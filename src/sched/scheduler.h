@@ -199,6 +199,11 @@ typedef struct LeftRun {
 int scheduler_end_left(Scheduler *scheduler, Job *job, const RunRequest *request, const LeftRun *left);
 
 /*
+ * Whether scheduler_resume_run() would go on with a run of JOB, which can be asked before scheduler_begin(). -ENOENT,
+ * -ENOMEM, -EOPNOTSUPP: *RET_WHY, a literal, says why.
+ */
+int scheduler_can_resume(Scheduler *scheduler, const char *job, const char **ret_why);
+/*
  * Goes on with an attempt of a run that an earlier process began, by its kind's resume(): NOTE tells of it, and
  * whether it was being ended says STOPPING. No rule of overlap and no cap keeps it back. -ENOENT, -EOPNOTSUPP, -EEXIST,
  * -ENOMEM, -errno of the kind: there is no such run then.

@@ -221,7 +221,8 @@ eventually "what the daemon waits for" grep -q "still ends the commands of an ea
 touch "$dir/go1" "$dir/go2"
 eventually "the member of the next daemon's group" begins 2
 has_run "r['run'] == $around and r['state'] == 'lost'" || fail "the group is not lost"
-python3 - "$dir/deaf" <<'END' || fail "the member runs beside the one of the daemon before: $(tail -3 "$dir/deaf")"
+one_after_the_other() {
+        python3 - "$dir/deaf" <<'END' || fail "$1 runs beside the one of the daemon before: $(tail -3 "$dir/deaf")"
 import sys
 now = None
 for line in open(sys.argv[1]):
@@ -229,10 +230,43 @@ for line in open(sys.argv[1]):
     now = pid if word == "begin" else now
     assert word == "term" or pid == now, line
 END
+}
+one_after_the_other "the member"
 eventually "what had no need to be ended" has_run "r['run'] == $lines and r['state'] == 'succeeded'"
 rm "$dir/go1" "$dir/go2"
 taktctl -q cancel around
 eventually "the group ends" has_run "r['job'] == 'around' and r['state'] == 'cancelled'"
+
+# So is what goes by other rules by now, be it the kind of its job or what is done around it.
+changes() {
+        rm "$dir/deaf"
+        job changing <<J
+[Job]
+Type=exec
+Retries=1
+[Exec]
+Command=/bin/sh $dir/deaf.sh $dir/deaf
+KillAfterSec=1s
+J
+        taktctl -q reload
+        changing=$(taktctl run changing)
+        eventually "the first of $2" begins 1
+        kill -KILL "$taktd_pid"
+        manager wait
+        sed -i "$1" "$dir/env/jobs/changing.job"
+        store_start
+        eventually "the first is lost" has_run "r['run'] == $changing and r['state'] == 'lost'"
+        is "commands that were asked to end" 1 "$(grep -c term "$dir/deaf")"
+        grep -q "changing: run $changing can't go on: $3" "$log" || fail "it is not said why $2 can't go on"
+}
+changes 's/^Retries=1/&\nEnter=\/bin\/true/' "a job with Enter=" "the job has Use=, Enter= or Exit= now"
+eventually "the next" begins 2
+one_after_the_other "the job with Enter="
+taktctl -q cancel changing
+eventually "the next ends" has_run "r['job'] == 'changing' and r['state'] == 'cancelled'"
+changes 's/^Type=.*/Type=sleep/; /^\[Exec/,$d' "a sleep" "the job is of another kind now"
+eventually "the sleep in its place" has_run "r['job'] == 'changing' and r['run'] > $changing and r['state'] == 'succeeded'"
+is "commands begun" 1 "$(grep -c begin "$dir/deaf")"
 
 # A stop ends all, also what an earlier daemon had.
 lines=$(taktctl run lines)
