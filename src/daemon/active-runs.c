@@ -119,8 +119,8 @@ static Slot *find_or_take_slot(ActiveRuns *active, const Run *run)
         return slot;
 }
 
-/* What does not change as long as the run lives. */
-static void write_run(const ActiveRuns *active, Slot *slot, const Run *run)
+/* What does not change as long as the run lives. Returns the id of the run that it replaces; 0: none. */
+static uint64_t write_run(const ActiveRuns *active, Slot *slot, const Run *run)
 {
         const SlotCause cause = {
                 .scheduled_realtime = run->scheduled_realtime,
@@ -138,6 +138,7 @@ static void write_run(const ActiveRuns *active, Slot *slot, const Run *run)
         slot->repeat = REPEAT_NO;
         slot->n_deaths = replaced ? replaced->n_deaths : 0;
         slot_write(slot, run->id, &cause, run->job->name, run->extra->params);
+        return cause.replaces;
 }
 
 /* Only while an attempt is under way the run may be to blame for the end of the daemon. */
@@ -175,10 +176,11 @@ static void keep(RunKeeper *keeper, Run *run, RunEntered entered, usec_t now_boo
         if (!slot)
                 return;
         if (slot_table_is_free(&active->table, slot)) {
-                write_run(active, slot, run);
+                uint64_t replaces = write_run(active, slot, run);
+
                 slot_table_set_id(&active->table, slot, run->id);
-                if (slot->replaces > 0)
-                        free_note(active, slot->replaces);
+                if (replaces > 0)
+                        free_note(active, replaces);
         }
         slot->started_realtime = run->started_realtime;
         note_attempt(active, slot, run, now_boottime);
@@ -324,6 +326,7 @@ static bool may_be_repeated(const Slot *slot, const Job *job)
 static int run_slot(ActiveRuns *active, const Slot *slot, bool itself)
 {
         RunRequest request;
+        bool may;
         Job *job;
         /* An instance that was made on demand went with the run that was lost. */
         int r = scheduler_find_or_make_job(active->scheduler, slot_job(slot), &job);
@@ -334,8 +337,8 @@ static int run_slot(ActiveRuns *active, const Slot *slot, bool itself)
         request.id = itself ? slot->id : 0;
         request.replaces = itself ? slot->replaces : slot->id;
         request.attempts = slot->attempts;
-        r = (itself ? !job->removed : may_be_repeated(slot, job)) ? scheduler_run(active->scheduler, job, &request, NULL) :
-                                                                   -ENOENT;
+        may = itself ? !job->removed : may_be_repeated(slot, job);
+        r = may ? scheduler_run(active->scheduler, job, &request, NULL) : -ENOENT;
         if (r < 0)
                 scheduler_release_job(active->scheduler, job);
         return r;
