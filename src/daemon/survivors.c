@@ -79,17 +79,23 @@ static void log_not_resumed(const char *job, const RunNote *note, const char *wh
         log_warning("%s: run %llu can't go on: %s", job, (unsigned long long)note->id, why);
 }
 
+typedef struct Decision {
+        Scheduler *scheduler;
+        const ActiveRuns *active;
+} Decision;
+
 /* What becomes of a run without a job is told by who ends it as lost. */
-static bool can_go_on(const HeldCommand *held, Scheduler *scheduler, const ActiveRuns *active)
+static bool can_go_on(const HeldCommand *held, void *userdata)
 {
+        const Decision *decision = userdata;
         _cleanup_free_ char *job = NULL;
         const char *why;
         RunNote note;
-        int r = look_at(held, active, &note, &job);
+        int r = look_at(held, decision->active, &note, &job);
 
         if (r < 0)
                 return false;
-        r = scheduler_can_resume(scheduler, job, &why);
+        r = scheduler_can_resume(decision->scheduler, job, &why);
         if (r < 0 && r != -ENOENT)
                 log_not_resumed(job, &note, why ?: strerror(-r));
         return r >= 0;
@@ -97,16 +103,11 @@ static bool can_go_on(const HeldCommand *held, Scheduler *scheduler, const Activ
 
 void survivors_end_others(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active)
 {
-        for (size_t i = 0; i < SURVIVORS_MAX; i++) {
-                Spawner *spawner = survivors->spawners[i];
-                HeldCommand *held, *next;
+        Decision decision = { scheduler, active };
 
-                for (held = spawner ? spawner_next_held(spawner, NULL) : NULL; held; held = next) {
-                        next = spawner_next_held(spawner, held);
-                        if (!can_go_on(held, scheduler, active))
-                                spawner_end_held(held);
-                }
-        }
+        for (size_t i = 0; i < SURVIVORS_MAX; i++)
+                if (survivors->spawners[i])
+                        spawner_end_held(survivors->spawners[i], can_go_on, &decision);
 }
 
 /* Whether it goes on. */

@@ -74,6 +74,8 @@ struct JobKind {
          * with their process.
          */
         int (*resume)(Run *run, void *survivor);
+        /* Whether resume() goes on with runs of jobs as SPEC is; NULL: with those of all. */
+        bool (*can_resume)(const JobSpec *spec);
         /*
          * Asks a started attempt to end soon: at most one call an attempt; the run still ends by
          * run_succeed() or run_fail(). Never called for what has ended.

@@ -44,9 +44,14 @@ static void exec_start(Run *run)
 
 static int exec_resume(Run *run, void *survivor)
 {
-        const ExecMethod *method = method_of(run);
+        return method_of(run)->resume(run, survivor);
+}
 
-        return method->resume ? method->resume(run, survivor) : -EOPNOTSUPP;
+static bool exec_can_resume(const JobSpec *spec)
+{
+        const ExecConfig *config = spec->config;
+
+        return methods[config->start_method]->resume;
 }
 
 static void exec_cancel(Run *run)
@@ -86,6 +91,7 @@ const JobKind exec_kind = {
         .run_size = sizeof(ExecRun),
         .start = exec_start,
         .resume = exec_resume,
+        .can_resume = exec_can_resume,
         .cancel = exec_cancel,
         .details = exec_details,
         .reset = exec_reset,

@@ -243,12 +243,24 @@ void command_stop(CommandTable *table, Command *command)
         command_kill_after(table, command, command->kill_after);
 }
 
+/* SIGKILL comes after MAX at the latest. */
+static void stop_within(CommandTable *table, Command *command, usec_t max)
+{
+        bool late = command->kill_after > max;
+
+        command->kill_after = MIN(command->kill_after, max);
+        if (!command->stopping)
+                command_stop(table, command);
+        else if (late)
+                command_kill_after(table, command, max);
+}
+
 void command_table_stop(CommandTable *table, const SpawnHeader *header)
 {
         Command *command = find_by_header(table, header);
 
-        if (command && !command->stopping)
-                command_stop(table, command);
+        if (command)
+                stop_within(table, command, header->argument > 0 ? (usec_t)header->argument * USEC_PER_MSEC : USEC_INFINITY);
 }
 
 void command_table_schedule_scan(CommandTable *table, usec_t after)
@@ -603,15 +615,8 @@ void command_table_shut_down(CommandTable *table)
         Command *command;
 
         table->shutting_down = true;
-        list_foreach(command, &table->commands, Command, commands) {
-                bool late = command->kill_after > SHUTDOWN_KILL_AFTER_USEC;
-
-                command->kill_after = MIN(command->kill_after, SHUTDOWN_KILL_AFTER_USEC);
-                if (!command->stopping)
-                        command_stop(table, command);
-                else if (late)
-                        command_kill_after(table, command, SHUTDOWN_KILL_AFTER_USEC);
-        }
+        list_foreach(command, &table->commands, Command, commands)
+                stop_within(table, command, SHUTDOWN_KILL_AFTER_USEC);
         command_table_schedule_scan(table, 0);
 }
 

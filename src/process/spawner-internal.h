@@ -59,6 +59,7 @@ struct SpawnedCommand {
 /* A number that the helper knows a command by. It outlives the command's handle where that is freed early. */
 typedef struct SpawnSlot {
         SpawnedCommand *command; /* NULL: nobody asks any more */
+        HeldCommand *ending;     /* whose pipes are read until it has ended; NULL: none */
         uint32_t serial;
         uint32_t next_free;
         pid_t pid;
@@ -89,6 +90,7 @@ struct Spawner {
         bool resumed;  /* of an earlier taktd: starts nothing */
         bool left;     /* to the next one */
         List held;     /* what nobody has adopted yet */
+        List ending;   /* what nobody will, until it has ended */
         uint32_t n_used; /* slots */
         Deferred idle;
         void (*on_idle)(Spawner *spawner, void *userdata);
@@ -132,6 +134,8 @@ void spawner_ping(Spawner *spawner);
 void spawner_unwait(Spawner *spawner, SpawnedCommand *command);
 /* Has the process group of a slot ended; once. */
 void spawner_stop(Spawner *spawner, uint32_t slot);
+/* The same, with SIGKILL after MAX_MSEC at the latest; 0: after the time given at the start. */
+void spawner_stop_within(Spawner *spawner, uint32_t slot, int max_msec);
 /* The command asks for no more; what is left of its process group is ended. Harmless when repeated. */
 void spawner_release(Spawner *spawner, SpawnedCommand *command);
 
@@ -194,6 +198,7 @@ void spawned_command_orphan(SpawnedCommand *command);
 /* --- spawner-resume.c --- */
 
 void spawner_free_held(Spawner *spawner);
+void held_command_free(HeldCommand *held);
 /* What REPORT says of a command that nobody has adopted yet. */
 void spawner_note_held(Spawner *spawner, const SpawnReport *report);
 

@@ -66,6 +66,8 @@ void spawner_give_back(Spawner *spawner, uint32_t number)
 
         if (slot->command)
                 slot->command->slot = SPAWN_MAX_SLOTS;
+        if (slot->ending)
+                held_command_free(slot->ending);
         *slot = (SpawnSlot){ .serial = slot->serial, .next_free = spawner->free_slot };
         spawner->free_slot = number;
         spawner->n_used--;
@@ -155,10 +157,15 @@ void spawner_ping(Spawner *spawner)
 
 void spawner_stop(Spawner *spawner, uint32_t number)
 {
+        spawner_stop_within(spawner, number, 0);
+}
+
+void spawner_stop_within(Spawner *spawner, uint32_t number, int max_msec)
+{
         SpawnSlot *slot = &spawner->slots[number];
 
         /* Where even this can't be said, the connection is lost or memory is: both end the helper, and so the group. */
-        if (!slot->stopped && spawner_control(spawner, number, SPAWN_STOP, 0) < 0 && spawner->fd >= 0)
+        if (!slot->stopped && spawner_control(spawner, number, SPAWN_STOP, max_msec) < 0 && spawner->fd >= 0)
                 (void)shutdown(spawner->fd, SHUT_RDWR);
         slot->stopped = true;
 }

@@ -4,11 +4,14 @@
  * keeps, and tells it at once: what it had said to the other one before is passed over, as the list has it
  * too. This happens before the loop runs, so it blocks, for SPAWNER_RESUME_USEC at most.
  */
+#include <errno.h>
 #include <poll.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "process/command-table.h"
 #include "process/spawner-internal.h"
 
 struct HeldCommand {
@@ -16,6 +19,7 @@ struct HeldCommand {
         Spawner *spawner;
         SpawnReport report;
         int ends[2];
+        IoSource *drains[2]; /* of the ends, once it is ending */
         int captured;
         char note[];
 };
@@ -27,22 +31,29 @@ typedef struct Reply {
         unsigned n_fds;
 } Reply;
 
-static HeldCommand *held_free(HeldCommand *held)
+void held_command_free(HeldCommand *held)
 {
         list_unlink(&held->held);
-        safe_close(held->ends[0]);
-        safe_close(held->ends[1]);
+        for (unsigned i = 0; i < 2; i++) {
+                io_source_free(held->drains[i]);
+                safe_close(held->ends[i]);
+        }
         safe_close(held->captured);
         free(held);
-        return NULL;
+}
+
+static void free_all(List *list)
+{
+        HeldCommand *held;
+
+        while ((held = list_first(list, HeldCommand, held)))
+                held_command_free(held);
 }
 
 void spawner_free_held(Spawner *spawner)
 {
-        HeldCommand *held;
-
-        while ((held = list_first(&spawner->held, HeldCommand, held)))
-                held_free(held);
+        free_all(&spawner->held);
+        free_all(&spawner->ending);
 }
 
 static void reply_close(Reply *reply)
@@ -188,31 +199,57 @@ static int take_all_held(Spawner *spawner, Reply *reply, usec_t deadline)
         }
 }
 
-/*
- * Ends what nobody goes on with. As long as that takes, takt-spawn keeps the ends of its pipes: what it prints before it
- * ends does not kill it. takt-spawn lets go of them when it goes itself, as it starts nothing more.
- */
+static void on_output(_unused_ IoSource *source, int fd, _unused_ unsigned events, void *userdata)
+{
+        HeldCommand *held = userdata;
+        ssize_t n = read(fd, held->spawner->scratch, sizeof(held->spawner->scratch));
+
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+                for (unsigned i = 0; i < 2; i++)
+                        if (held->ends[i] == fd)
+                                held->drains[i] = io_source_free(held->drains[i]);
+}
+
+/* What it prints before it ends is read, so that it neither waits for a reader nor dies of having none. */
+static void drain(HeldCommand *held, SpawnSlot *slot)
+{
+        Spawner *spawner = held->spawner;
+
+        list_unlink(&held->held);
+        list_append(&spawner->ending, &held->held);
+        slot->ending = held;
+        for (unsigned i = 0; i < 2; i++)
+                if (held->ends[i] >= 0)
+                        (void)io_source_new(spawner->loop, held->ends[i], IO_READ, on_output, held, &held->drains[i]);
+}
+
+/* Ends what nobody goes on with. takt-spawn forgets what it is, so that the next taktd doesn't either. */
 static void reject(HeldCommand *held)
 {
         Spawner *spawner = held->spawner;
-        const SpawnReport *report = &held->report;
-        SpawnedCommand unknown = { .kept = true, .name = { report->slot, report->serial } };
+        const SpawnReport report = held->report;
+        bool is_over = (report.flags & SPAWN_HELD_EXITED) && !(report.flags & SPAWN_GROUP_LEFT);
+        SpawnedCommand unknown = { .kept = true, .name = { report.slot, report.serial } };
 
-        if ((report->flags & SPAWN_HELD_EXITED) && !(report->flags & SPAWN_GROUP_LEFT))
-                spawner_done(spawner, &unknown);
-        else if (spawner_claim(spawner, report->slot, report->serial, report->pid, NULL) >= 0)
-                spawner_stop(spawner, report->slot);
-        held_free(held);
+        if (is_over || spawner_claim(spawner, report.slot, report.serial, report.pid, NULL) < 0) {
+                held_command_free(held);
+        } else {
+                drain(held, &spawner->slots[report.slot]);
+                spawner_stop_within(spawner, report.slot, (int)(SHUTDOWN_KILL_AFTER_USEC / USEC_PER_MSEC));
+        }
+        spawner_done(spawner, &unknown);
 }
 
 /* Those that takt-spawn has no note of are ending already, and have their slots until they are gone. */
 static void reject_unnoted(Spawner *spawner)
 {
-        HeldCommand *held;
+        HeldCommand *held, *next;
 
-        list_foreach(held, &spawner->held, HeldCommand, held)
+        for (held = spawner_next_held(spawner, NULL); held; held = next) {
+                next = spawner_next_held(spawner, held);
                 if (held->note[0] == '\0')
                         reject(held);
+        }
 }
 
 void spawner_note_held(Spawner *spawner, const SpawnReport *report)
@@ -290,11 +327,15 @@ bool held_command_is_stopping(const HeldCommand *held)
         return held->report.flags & SPAWN_HELD_STOPPING;
 }
 
-void spawner_end_held(HeldCommand *held)
+void spawner_end_held(Spawner *spawner, bool (*goes_on)(const HeldCommand *held, void *userdata), void *userdata)
 {
-        Spawner *spawner = held->spawner;
+        HeldCommand *held, *next;
 
-        reject(held);
+        for (held = spawner_next_held(spawner, NULL); held; held = next) {
+                next = spawner_next_held(spawner, held);
+                if (!goes_on(held, userdata))
+                        reject(held);
+        }
         spawner_flush_done(spawner);
 }
 
@@ -319,7 +360,7 @@ int spawner_adopt(HeldCommand *held, size_t max_output, const SpawnCallbacks *ca
         if (r < 0)
                 reject(held);
         else
-                held_free(held);
+                held_command_free(held);
         return r;
 }
 

@@ -388,6 +388,7 @@ static int spawner_make(Loop *loop, const char *helper_path, Spawner **ret)
         list_init(&spawner->commands);
         list_init(&spawner->waiting);
         list_init(&spawner->held);
+        list_init(&spawner->ending);
         spawner->helper_path = strdup(helper_path);
         if (!spawner->helper_path)
                 return -ENOMEM;

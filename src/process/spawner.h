@@ -203,8 +203,11 @@ const char *held_command_note(const HeldCommand *held);
 bool held_command_is_stopping(const HeldCommand *held);
 /* Goes on with it; HELD is freed. Captured output as in SpawnRequest. -errno: it is stopped. */
 int spawner_adopt(HeldCommand *held, size_t max_output, const SpawnCallbacks *callbacks, void *userdata, SpawnedCommand **ret);
-/* Stops it, as nobody goes on with it; HELD is freed, and spawner_n_ending() counts it until it is gone. */
-void spawner_end_held(HeldCommand *held);
+/*
+ * Stops all with which GOES_ON says that nobody does: SIGKILL comes after SHUTDOWN_KILL_AFTER_USEC at the latest. They
+ * are freed, and spawner_n_ending() counts them until they are gone.
+ */
+void spawner_end_held(Spawner *spawner, bool (*goes_on)(const HeldCommand *held, void *userdata), void *userdata);
 /*
  * Stops what was not adopted. ON_IDLE is called from the loop once nothing is left, or the helper has died: the
  * spawner may be freed in it.

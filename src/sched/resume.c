@@ -24,6 +24,8 @@ static const char *why_not(const JobSpec *spec)
 {
         if (!spec->kind->resume)
                 return "the job is of another kind now";
+        if (spec->kind->can_resume && !spec->kind->can_resume(spec))
+                return "the job begins its commands in another way now";
         return job_spec_is_guarded(spec) ? "the job has Use=, Enter= or Exit= now" : NULL;
 }
 
