@@ -45,6 +45,9 @@ struct MappedFile {
 
 static List files = LIST_INIT(files);
 
+/* Of any kernel that may have written a file. */
+#define PAGE_SIZE_MAX 65536U
+
 static size_t page_size(void)
 {
         return (size_t)sysconf(_SC_PAGESIZE);
@@ -263,7 +266,7 @@ static void open_first(MappedFile *file)
 
 int mapped_file_read(const char *path, size_t max, Buffer *buffer)
 {
-        int r = read_plain_file(path, round_up(max), buffer);
+        int r = read_plain_file(path, max + PAGE_SIZE_MAX, buffer);
 
         if (r >= 0 && buffer->len > max)
                 buffer->len = max;
@@ -346,6 +349,14 @@ void mapped_file_commit(MappedFile *file)
                 file->error = r;
                 remove_stale(file);
         }
+}
+
+int mapped_file_replace(MappedFile *file)
+{
+        int r = file->kept < file->size ? mapped_file_error(file) ?: -EIO : give_name(file);
+
+        file->committed = r >= 0;
+        return r;
 }
 
 int mapped_file_error(const MappedFile *file)

@@ -42,6 +42,11 @@ int mapped_file_grow(MappedFile *file, size_t size);
  * until then is removed, as it would tell the next process what is not so any more.
  */
 void mapped_file_commit(MappedFile *file);
+/*
+ * The same of a file whose contents another one has at PATH until now: where FILE can't have the name at once, that one
+ * keeps it, and nothing has changed. 0 or -errno.
+ */
+int mapped_file_replace(MappedFile *file);
 /* Whether it could not be removed, and is what the next process reads. */
 bool mapped_file_is_stale(const MappedFile *file);
 

@@ -22,8 +22,9 @@ struct ActiveRuns {
         RunKeeper keeper;
         char *path;
         SlotTable table;
-        bool overflows;  /* a run was not noted, which is told once until there is room again */
+        bool overflows;  /* a run was not noted, which is told once */
         bool stuck;      /* the disk has no room for a larger table; until active_runs_check() */
+        bool leaving;    /* active_runs_leave() */
         usec_t last_attempt_boottime;
         Timer alive;     /* armed as long as that is not long ago */
         SlotsLeft left;  /* in the table as well until they are dealt with */
@@ -38,6 +39,13 @@ static SlotHeader *header(const ActiveRuns *active)
         return slot_table_header(&active->table);
 }
 
+/* That the daemon is there, and whether it ends on purpose. */
+static void write_presence(const ActiveRuns *active, SlotTable *table)
+{
+        slot_table_header(table)->alive_boottime = clock_boottime(active->services->clock);
+        slot_table_header(table)->left = active->leaving;
+}
+
 static bool copy_slots(const SlotTable *from, SlotTable *to)
 {
         for (size_t i = 0; i < from->n; i++)
@@ -46,10 +54,13 @@ static bool copy_slots(const SlotTable *from, SlotTable *to)
         return true;
 }
 
-/* A table of the size of TABLE that no next daemon reads would be less than one that is kept and full. */
-static bool is_worse(const SlotTable *table, const SlotTable *old)
+/* False: a table that no next daemon reads would be less than one that is kept and full. */
+static bool take_the_place(const SlotTable *table, const SlotTable *old)
 {
-        return mapped_file_error(table->file) < 0 && mapped_file_error(old->file) == 0;
+        if (mapped_file_error(old->file) == 0)
+                return mapped_file_replace(table->file) >= 0;
+        mapped_file_commit(table->file);
+        return true;
 }
 
 /*
@@ -64,14 +75,14 @@ static int grow_for(ActiveRuns *active, uint64_t id)
 
                 if (r < 0)
                         return r;
-                active->stuck = is_worse(&table, &active->table);
-                if (!active->stuck && copy_slots(&active->table, &table) && slot_table_find(&table, id, 0)) {
-                        slot_table_header(&table)->alive_boottime = header(active)->alive_boottime;
-                        slot_table_header(&table)->left = header(active)->left;
-                        mapped_file_commit(table.file);
-                        slot_table_deinit(&active->table);
-                        active->table = table;
-                        return 0;
+                if (copy_slots(&active->table, &table) && slot_table_find(&table, id, 0)) {
+                        write_presence(active, &table);
+                        active->stuck = !take_the_place(&table, &active->table);
+                        if (!active->stuck) {
+                                slot_table_deinit(&active->table);
+                                active->table = table;
+                                return 0;
+                        }
                 }
                 slot_table_deinit(&table);
         }
@@ -254,7 +265,8 @@ static const RunKeeperOperations keeper_operations = { .keep = keep, .drop = dro
 
 void active_runs_leave(ActiveRuns *active)
 {
-        header(active)->left = 1;
+        active->leaving = true;
+        write_presence(active, &active->table);
 }
 
 /* --- what the last daemon left --- */
@@ -277,8 +289,7 @@ static int begin_table(ActiveRuns *active)
 
                 if (r < 0)
                         return r;
-                header(active)->alive_boottime = active->left.alive_boottime;
-                header(active)->left = active->left.on_purpose;
+                write_presence(active, &active->table);
                 if (!note_left(active, &active->table)) {
                         if (n < ACTIVE_RUNS_MAX) {
                                 slot_table_deinit(&active->table);
@@ -303,20 +314,30 @@ static RunRequest slot_request(const Slot *slot, const Job *job)
         };
 }
 
-/*
- * Whether another run of JOB may take the place of SLOT's: there is an attempt left, and none was asked for since
- * that replaces it. That run begins with what JOB says now.
- */
-static bool may_be_repeated(const Slot *slot, const Job *job)
+/* By whose id it is seen which of two runs of a job was asked for later: one takes the place of a lost one. */
+static uint64_t asked_as(const Run *run)
 {
-        unsigned retries = job->spec->job.retries;
+        return run->extra->story && run->extra->story->replaces > 0 ? run->extra->story->replaces : run->id;
+}
+
+/* Members of groups replace nobody. */
+static bool is_replaced(const Slot *slot, const Job *job)
+{
         const Run *run;
 
         if (job->spec->schedule.overlap == OVERLAP_REPLACE)
                 list_foreach(run, &job->runs, Run, link)
-                        if (run->id > slot->id)
-                                return false;
-        return retries > 0 && slot->attempts <= retries;
+                        if (!run->member && asked_as(run) > slot->id)
+                                return true;
+        return false;
+}
+
+/* Whether another run of JOB may take the place of SLOT's. It begins with what JOB says now. */
+static bool may_be_repeated(const Slot *slot, const Job *job)
+{
+        unsigned retries = job->spec->job.retries;
+
+        return retries > 0 && slot->attempts <= retries && !is_replaced(slot, job);
 }
 
 /*
@@ -537,9 +558,6 @@ uint64_t active_runs_greatest_id(const ActiveRuns *active)
 
 void active_runs_recover(ActiveRuns *active)
 {
-        /* Until now, it was the end of the last daemon that the file told of. */
-        header(active)->alive_boottime = clock_boottime(active->services->clock);
-        header(active)->left = false;
         if (active->left.n > 0 && mapped_file_is_stale(active->table.file))
                 log_warning("%s can't be changed: runs that were lost are told of by each start, and none is repeated (Retries=)", active->path);
         for (size_t i = 0; i < active->left.n; i++) {
@@ -572,7 +590,7 @@ static void drop_lost(ActiveRuns *active)
                 if (table->ids[i] > 0 && slot_table_slots(table)[i].id != table->ids[i])
                         table->ids[i] = 0;
         slot_table_write_header(table);
-        header(active)->alive_boottime = clock_boottime(active->services->clock);
+        write_presence(active, table);
 }
 
 int active_runs_check(ActiveRuns *active)
@@ -607,12 +625,17 @@ int active_runs_open(const char *state_directory, Scheduler *scheduler, const Se
         r = slots_left_read(active->path, ACTIVE_RUNS_MAX, &active->left);
         if (r < 0)
                 return r;
-        r = begin_table(active);
-        if (r < 0)
-                return r;
-        scheduler_set_keeper(scheduler, &active->keeper);
         *ret = TAKE_PTR(active);
         return 0;
+}
+
+int active_runs_begin(ActiveRuns *active)
+{
+        int r = begin_table(active);
+
+        if (r >= 0)
+                scheduler_set_keeper(active->scheduler, &active->keeper);
+        return r;
 }
 
 ActiveRuns *active_runs_close(ActiveRuns *active)

@@ -24,11 +24,15 @@ typedef struct ActiveRuns ActiveRuns;
 #define POISON_DEATHS 2U
 
 /*
- * Reads what the last daemon left in STATE_DIRECTORY, and notes the runs of SCHEDULER there from now on (both are
- * borrowed, as SERVICES are, as long as this lives). What can't be read is logged and left out; what can't be kept is the
- * answer of active_runs_check(). -ENOMEM.
+ * Reads what the last daemon left in STATE_DIRECTORY, and changes nothing there: who ends before active_runs_begin()
+ * leaves it to the next one. What can't be read is logged and left out. All is borrowed as long as this lives. -ENOMEM.
  */
 int active_runs_open(const char *state_directory, Scheduler *scheduler, const Services *services, ActiveRuns **ret);
+/*
+ * From now on the runs of the scheduler are noted, beside those that were left. What can't be kept is the answer of
+ * active_runs_check(). -ENOMEM.
+ */
+int active_runs_begin(ActiveRuns *active);
 /* The file stays: it is empty where all runs have ended. */
 ActiveRuns *active_runs_close(ActiveRuns *active);
 DEFINE_CLEANUP(ActiveRuns *, active_runs_close);

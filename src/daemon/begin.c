@@ -87,7 +87,7 @@ static const char *check_health(void *userdata)
         return status.helper_answers ? NULL : "the helper takt-spawn does not answer";
 }
 
-/* Once no other daemon has the directory, and before the first run. */
+/* Once no other daemon has the directory, and before anybody waits: nothing is changed there. */
 static int look_at_state(Daemon *d)
 {
         int r = active_runs_open(d->environment->state, d->engine.scheduler, &d->engine.services, &d->active_runs);
@@ -102,8 +102,10 @@ static int look_at_state(Daemon *d)
 
 static int begin(Daemon *d)
 {
-        int r = daemon_listen_control(d);
+        int r = active_runs_begin(d->active_runs);
 
+        if (r >= 0)
+                r = daemon_listen_control(d);
         if (r >= 0)
                 r = daemon_listen_status(d);
         if (r < 0)

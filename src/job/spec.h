@@ -76,7 +76,7 @@ typedef struct ScheduleSettings ScheduleSettings;
 struct ScheduleSettings {
         Schedule schedule;
         EventTriggerList on;
-        bool counts_from_end;  /* has an After= trigger */
+        bool counts_from_end;   /* has an After= trigger */
         bool counts_from_start; /* has an OnStartup= trigger */
         int overlap;           /* JobOverlap */
         int event_overlap;     /* the same of runs that On= starts: those wait unless Overlap= is written */

@@ -143,7 +143,7 @@ grep -q "active-runs is not readable" "$dir/log" || fail "nothing is said of a f
 kill -TERM $daemon
 wait $daemon || fail "the third stop fails"
 # The right head, and nonsense after it.
-{ printf 'takt active 4\n\0\0' && head -c 20000 /dev/urandom; } >"$env/state/active-runs"
+{ printf 'takt active 5\n\0\0' && head -c 20000 /dev/urandom; } >"$env/state/active-runs"
 start
 takt -q ping >/dev/null || fail "nonsense ends the daemon"
 kill -TERM $daemon

@@ -184,9 +184,10 @@ eventually "the helper ends with the last connection" gone "$old"
 store_start
 eventually "its run is lost" has_run "r['run'] == $lines and r['state'] == 'lost'"
 
-# What can't go on is ended before anything else begins: it is of a group, and deaf.
+# What can't go on is ended before anything else begins: it is of a group, and deaf. At its end it prints more than a
+# pipe holds.
 cat >"$dir/deaf.sh" <<'END'
-trap 'echo term >>"$1"' TERM
+trap 'head -c 200000 /dev/zero; echo term >>"$1"' TERM
 echo "begin $$" >>"$1"
 while :; do sleep 0.02; echo "alive $$" >>"$1"; done
 END
@@ -237,17 +238,21 @@ rm "$dir/go1" "$dir/go2"
 taktctl -q cancel around
 eventually "the group ends" has_run "r['job'] == 'around' and r['state'] == 'cancelled'"
 
-# So is what goes by other rules by now, be it the kind of its job or what is done around it.
-changes() {
-        rm "$dir/deaf"
+# So is what goes by other rules by now, be it the kind of its job or what is done around it, within the time that
+# takt-spawn gives to all that it ends: KillAfterSec= may say more.
+changing() {
         job changing <<J
 [Job]
 Type=exec
-Retries=1
+$1
 [Exec]
 Command=/bin/sh $dir/deaf.sh $dir/deaf
-KillAfterSec=1s
+KillAfterSec=$2
 J
+}
+changes() {
+        rm "$dir/deaf"
+        changing Retries=1 "${4-1s}"
         taktctl -q reload
         changing=$(taktctl run changing)
         eventually "the first of $2" begins 1
@@ -264,9 +269,45 @@ eventually "the next" begins 2
 one_after_the_other "the job with Enter="
 taktctl -q cancel changing
 eventually "the next ends" has_run "r['job'] == 'changing' and r['state'] == 'cancelled'"
+changes 's/^KillAfterSec=.*/KillAfterSec=1s\nStartMethod=pool/' "a command of a pool" "the job begins its commands in another way now" 1h
+eventually "the next" begins 2
+one_after_the_other "the command of the pool"
+taktctl -q cancel changing
+eventually "the next ends" has_run "r['job'] == 'changing' and r['state'] == 'cancelled'"
 changes 's/^Type=.*/Type=sleep/; /^\[Exec/,$d' "a sleep" "the job is of another kind now"
 eventually "the sleep in its place" has_run "r['job'] == 'changing' and r['run'] > $changing and r['state'] == 'succeeded'"
 is "commands begun" 1 "$(grep -c begin "$dir/deaf")"
+
+# The daemon may die while it waits for that. What it has ended is not gone on with, whatever the job says by then, and
+# nothing that was left is forgotten.
+rm "$dir/deaf"
+changing Retries=1 1h
+taktctl -q reload
+changing=$(taktctl run changing)
+eventually "the first" begins 1
+nap=$(taktctl run nap)
+kill -KILL "$taktd_pid"
+manager wait
+changing "Retries=1
+Enter=/bin/true" 1h
+waits=$(grep -c "still ends the commands of an earlier daemon" "$log")
+manager start
+taktd_pid=$answer
+one_more_waits() {
+        [ "$(grep -c "still ends the commands of an earlier daemon" "$log")" -gt "$waits" ]
+}
+eventually "the daemon waits" one_more_waits
+kill -KILL "$taktd_pid"
+manager wait
+changing Retries=1 1s
+store_start
+for run in "$changing" "$nap"; do
+        has_run "r['run'] == $run and r['state'] == 'lost'" || fail "run $run is not lost"
+done
+eventually "the next" begins 2
+one_after_the_other "what was ended"
+taktctl -q cancel changing
+eventually "the next ends" has_run "r['job'] == 'changing' and r['run'] > $changing and r['state'] == 'cancelled'"
 
 # A stop ends all, also what an earlier daemon had.
 lines=$(taktctl run lines)

@@ -101,6 +101,7 @@ static void bench_init(Bench *b, size_t n_jobs)
         b->services = (Services){ .clock = &b->clock, .timers = loop_timers(b->loop), .loop = b->loop, .stamps = b->stamps };
         check(scheduler_new(&b->services, &b->events, b->ids, &limits, &b->scheduler), "scheduler");
         check(active_runs_open(b->directory, b->scheduler, &b->services, &b->active), "active-runs");
+        check(active_runs_begin(b->active), "active-runs");
         event_log_init(&b->log, false, NULL, NULL);
         event_bus_subscribe(&b->events, &b->log.observer);
 }

@@ -5,6 +5,7 @@
  */
 #include "test.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -210,6 +211,18 @@ static GuardCommand *guard_free(GuardCommand *command)
 
 static const GuardOperations guards = { .start = guard_start, .stop = guard_stop, .free = guard_free };
 
+/* --- a file that gets no name --- */
+
+static bool rename_fails;
+
+int __real_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to);
+int __wrap_rename(const char *from, const char *to)
+{
+        errno = ENOSPC;
+        return rename_fails ? -1 : __real_rename(from, to);
+}
+
 /* --- a life of the daemon --- */
 
 static void on_exit_step(Deferred *deferred);
@@ -256,6 +269,7 @@ static const struct {
         { "choosy", "[Job]\nType=sleep\nRetries=1\nCondition=@.params.n > 3\nParameter=n:int=1\n[Schedule]\nOverlap=parallel\n" },
         { "hears", "[Job]\nType=sleep\nRetries=1\n[Schedule]\nOn=plain.failed|succeeded\nOverlap=queue\n" },
         { "group", "[Job]\nType=group\nRetries=1\n[Group]\nMode=gather\nRun=plain\nRun=enters\nRun=often\n[Schedule]\nOverlap=parallel\n" },
+        { "replaced", "[Job]\nType=sleep\nRetries=1\n[Schedule]\nOverlap=replace\n" },
         { "due", "[Job]\nType=sleep\nRetries=1\n[Schedule]\nEvery=17s\n" },
 };
 
@@ -306,6 +320,7 @@ static void live(World *w)
         if (changing_text)
                 add_spec(w, "changing", changing_text);
         assert_ok(active_runs_open(w->directory, w->scheduler, &w->services, &w->active));
+        assert_ok(active_runs_begin(w->active));
         scheduler_begin(w->scheduler);
         active_runs_recover(w->active);
         settle(w);
@@ -343,7 +358,8 @@ static void die(World *w)
         for (uint64_t id = 1; id < RUNS_MAX; id++) {
                 const Run *run = scheduler_find_run(w->scheduler, id);
 
-                told_of(id)->waited = run && run->state == RUN_QUEUED && run->unwanted == RUN_STOP_NONE &&
+                told_of(id)->waited = run && run->state == RUN_QUEUED && run->started_realtime == 0 && (run->noted || !rename_fails) &&
+                                      run->unwanted == RUN_STOP_NONE &&
                                       run->trigger != RUN_TRIGGER_GROUP && !streq(run->job->name, "enters");
         }
         w->dead = true;
@@ -946,6 +962,69 @@ static void test_what_replaces_a_lost_run(_unused_ void **state)
         }
 }
 
+/* A member of a group replaces nobody, nor does the repetition of a run that was asked for earlier. */
+static void test_what_does_not_replace_a_lost_run(_unused_ void **state)
+{
+        World *w = world_new();
+        uint64_t first, second;
+
+        changing_text = "[Job]\nType=group\nRetries=1\nRetryDelaySec=1h\n[Group]\nRun=replaced\n";
+        live(w);
+        w->failures = 100;
+        first = run(w, "changing");
+        pass(w, 60 * SEC);
+        w->failures = 0;
+        assert_int_equal(told_of(first)->state, RUN_RETRYING);
+        second = run(w, "replaced");
+        pass(w, SEC);
+        die(w);
+        live(w);
+        pass(w, 60 * SEC);
+        assert_int_equal(told_of(second)->state, RUN_LOST);
+        assert_true(told_of(second)->repeated);
+        assert_int_equal(w->executions[second], 2);
+        stop(w);
+
+        changing_text = "[Job]\nType=sleep\nRetries=1\n[Schedule]\nOverlap=parallel\n";
+        live(w);
+        first = run(w, "changing");
+        second = run(w, "changing");
+        pass(w, SEC);
+        die(w);
+        changing_text = "[Job]\nType=sleep\nRetries=1\n[Schedule]\nOverlap=replace\n";
+        live(w);
+        pass(w, 60 * SEC);
+        assert_true(told_of(first)->repeated);
+        assert_true(told_of(second)->repeated);
+        assert_int_equal(w->executions[second], 2);
+        stop(w);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+        changing_text = NULL;
+}
+
+/* The table can't be replaced by a larger one: what is noted stays so. */
+static void test_table_that_can_not_be_replaced(_unused_ void **state)
+{
+        World *w = world_new();
+
+        live(w);
+        rename_fails = true;
+        for (unsigned i = 0; i < 100; i++)
+                (void)run(w, "often");
+        die(w);
+        rename_fails = false;
+        live(w);
+        /* As many as are executed at a time, and no more than that; the table has 64 places. */
+        assert_int_equal(w->n_lost, 6);
+        assert_true(scheduler_n_queued(w->scheduler) >= 50);
+        stop(w);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+}
+
 /* Of what it had entered a resource is gone, and then the daemon dies again: the other one is left all the same. */
 static void test_what_entered_a_resource_that_is_gone(_unused_ void **state)
 {
@@ -1211,6 +1290,8 @@ int main(void)
                 RUN(test_what_waited_and_is_not_wanted),
                 RUN(test_what_comes_while_a_lost_run_leaves),
                 RUN(test_what_replaces_a_lost_run),
+                RUN(test_what_does_not_replace_a_lost_run),
+                RUN(test_table_that_can_not_be_replaced),
                 RUN(test_what_entered_a_resource_that_is_gone),
                 RUN(test_no_bit_is_believed),
                 RUN(test_no_repeat_is_believed),
