@@ -131,7 +131,7 @@ static int metrics(_unused_ const HttpServerRequest *request, HttpServerReply *r
         counter(out, "takt_commands_started", "Commands that were started.", spawner.n_started);
         counter(out, "takt_commands_killed", "Commands that ignored their kill signal.", spawner.n_kills);
         counter(out, "takt_helper_restarts", "Restarts of takt-spawn after it had died.", spawner.n_restarts);
-        counter(out, "takt_strays", "Processes that outlived their command and were ended.", spawner.n_strays);
+        counter(out, "takt_strays", "Processes that outlived their command and were ended by takt-spawn.", spawner.n_strays);
         pools_write_metrics(status->context.pools, out);
         return buffer_append_string(out, "# EOF\n");
 }

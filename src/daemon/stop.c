@@ -102,7 +102,7 @@ static void on_child(_unused_ SignalSource *source, _unused_ int signo, void *us
 {
         const Daemon *d = userdata;
 
-        /* Those are counted, and there is another look to come. */
+        /* There is another look to come. */
         if (d->engine.spawner && spawner_is_ending_orphans(d->engine.spawner))
                 return;
         if (helper_reap_others())

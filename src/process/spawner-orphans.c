@@ -106,7 +106,7 @@ typedef struct OrphanTurn {
  * Reaps PID where it has ended: then it does not tell any more whose it was, and nobody else will. Or stops
  * it.
  */
-static void take_child(Spawner *spawner, OrphanTurn *turn, pid_t pid)
+static void take_child(const Spawner *spawner, OrphanTurn *turn, pid_t pid)
 {
         ProcessStat stat;
         int r;
@@ -114,10 +114,8 @@ static void take_child(Spawner *spawner, OrphanTurn *turn, pid_t pid)
         if (helper_is_known(pid) || process_stat_read(pid, &stat) < 0)
                 return;
         if (process_stat_is_over(&stat)) {
-                if (waitpid(pid, NULL, WNOHANG) > 0) {
+                if (waitpid(pid, NULL, WNOHANG) > 0)
                         turn->n_reaped++;
-                        spawner->status.n_strays++;
-                }
                 return;
         }
         r = is_orphan(spawner, pid, &stat);

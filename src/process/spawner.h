@@ -142,7 +142,8 @@ typedef struct SpawnerStatus {
         uint64_t n_started;
         uint64_t n_kills;    /* SIGKILLs that followed an ignored kill signal */
         uint64_t n_restarts; /* of the helper */
-        uint64_t n_strays;   /* processes that outlived their command and were ended */
+        uint64_t n_strays;   /* processes that outlived their command and were ended by the helper. What a dead
+                              * helper left is not counted: its commands ended with it. */
 } SpawnerStatus;
 
 /*
