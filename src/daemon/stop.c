@@ -98,13 +98,8 @@ static void on_signal(_unused_ SignalSource *source, int signo, void *userdata)
 }
 
 /* A helper is reaped by who started it. */
-static void on_child(_unused_ SignalSource *source, _unused_ int signo, void *userdata)
+static void on_child(_unused_ SignalSource *source, _unused_ int signo, _unused_ void *userdata)
 {
-        const Daemon *d = userdata;
-
-        /* There is another look to come. */
-        if (d->engine.spawner && spawner_is_ending_orphans(d->engine.spawner))
-                return;
         if (helper_reap_others())
                 (void)kill(getpid(), SIGCHLD); /* for the rest, in another turn of the loop */
 }

@@ -17,6 +17,7 @@
 #define HELPERS_MAX 256U
 
 static pid_t known[HELPERS_MAX];
+static uint64_t n_reaped_others;
 
 static pid_t *find_known(pid_t pid)
 {
@@ -223,5 +224,11 @@ bool helper_reap_others(void)
         for (size_t i = 0; i < n && n_reaped < HELPER_REAPED_MAX; i++)
                 if (!helper_is_known(pids[i]) && waitpid(pids[i], NULL, WNOHANG) > 0)
                         n_reaped++;
+        n_reaped_others += n_reaped;
         return n_reaped == HELPER_REAPED_MAX;
+}
+
+uint64_t helper_n_reaped(void)
+{
+        return n_reaped_others;
 }

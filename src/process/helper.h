@@ -44,3 +44,5 @@ bool helper_is_known(pid_t pid);
  */
 bool helper_reap_others(void);
 #define HELPER_REAPED_MAX 512U
+/* How many it has reaped until now. */
+uint64_t helper_n_reaped(void);

@@ -102,10 +102,13 @@ struct Spawner {
         struct rlimit descriptors; /* of commands: what this process had before anyone raised it */
         Timer orphans; /* another look for what a dead helper left */
         usec_t orphans_delay;
-        unsigned orphans_unseen; /* looks in a row that found none */
+        unsigned orphans_unseen; /* passes in a row that found none */
         usec_t orphans_begun;    /* the first look */
-        size_t orphans_at;       /* children before this one have been looked at, counted on beyond the end */
-        size_t orphans_passed;   /* so many in a row were none */
+        size_t orphans_at;       /* the place among the children where the next look begins */
+        size_t orphans_passed;   /* so many were looked at in this pass */
+        bool orphans_found;      /* in this pass */
+        bool orphans_reaped;     /* in this pass, or it is the first one */
+        uint64_t n_reaped;       /* as helper_n_reaped() said in the last look */
         size_t n_children;       /* as of the last look */
         bool has_others;         /* children that came from no helper, or may get some */
         uint64_t since_ticks;    /* what is older came from no helper */
@@ -166,8 +169,8 @@ void spawner_arm(Spawner *spawner, Timer *timer, usec_t after);
 
 /* --- spawner-orphans.c --- */
 
-/* So many looks in a row have to find none. */
-#define SPAWNER_ORPHANS_LOOKS 2U
+/* So many passes through all children in a row have to find none. */
+#define SPAWNER_ORPHANS_PASSES 2U
 
 /* Before the first helper is started: what this process has for children is not the helper's. -errno. */
 int spawner_note_children(Spawner *spawner);
@@ -176,7 +179,10 @@ void spawner_note_sessions(Spawner *spawner);
 /* The helper is dead: kills and reaps what it left, now and by the spawner's timer until nothing is found any more. */
 void spawner_end_orphans(Spawner *spawner);
 void spawner_on_orphans(Timer *timer, usec_t now);
-/* The same without a loop, for MAX at most: what a helper left behind shortly before the end. */
+/*
+ * The same without a loop, where the helper died shortly before the end, or what it left is being ended still.
+ * Goes on for MAX, and for what one look takes, at most.
+ */
 void spawner_wait_for_orphans(Spawner *spawner, usec_t max);
 
 /* --- spawned-command.c --- */

@@ -9,14 +9,13 @@
  */
 #include <poll.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "process/children.h"
 #include "process/helper.h"
 #include "process/spawner-internal.h"
 
-/* Between two looks, doubled each time. */
+/* The pause between two looks. It grows while none of them dies. */
 #define ORPHANS_MIN_USEC (10 * USEC_PER_MSEC)
 #define ORPHANS_MAX_USEC (1 * USEC_PER_SEC)
 /*
@@ -26,6 +25,11 @@
 #define ORPHANS_A_TURN 32U
 #define ORPHANS_LOOKS_MAX 8U
 #define ORPHANS_CHILDREN_A_TURN 192U
+
+static usec_t boottime(void)
+{
+        return clock_boottime(clock_system());
+}
 
 int spawner_note_children(Spawner *spawner)
 {
@@ -83,46 +87,45 @@ static bool was_session(const Spawner *spawner, pid_t session)
 }
 
 /*
- * Whether the child PID, which is as STAT says, was the helper's; -EAGAIN where that can be told in a moment.
+ * Whether the child PID was the helper's and goes on; -EAGAIN where that can be told in a moment; -errno.
  */
-static int is_orphan(const Spawner *spawner, pid_t pid, const ProcessStat *stat)
+static int is_orphan(const Spawner *spawner, pid_t pid, ProcessId *ret)
 {
+        ProcessStat stat;
+        int r = process_stat_read(pid, &stat);
+
+        if (r < 0)
+                return r;
+        if (process_stat_is_over(&stat))
+                return false;
+        *ret = (ProcessId){ .pid = pid, .start_ticks = stat.start_ticks };
         if (!spawner->has_others)
                 return true;
-        if (stat->start_ticks < spawner->since_ticks)
+        if (stat.start_ticks < spawner->since_ticks)
                 return false;
-        return was_session(spawner, stat->session) ? true : has_mark(pid);
+        return was_session(spawner, stat.session) ? true : has_mark(pid);
 }
 
 /* What was done in a turn. */
 typedef struct OrphanTurn {
         ProcessSet set; /* who is stopped, and then killed */
         size_t n_asked; /* children */
-        size_t n_reaped;
-        size_t n_undecided;
+        bool undecided; /* one that is being exec'd */
 } OrphanTurn;
 
-/*
- * Reaps PID where it has ended: then it does not tell any more whose it was, and nobody else will. Or stops
- * it.
- */
 static void take_child(const Spawner *spawner, OrphanTurn *turn, pid_t pid)
 {
-        ProcessStat stat;
-        int r;
+        ProcessId id;
+        int r = helper_is_known(pid) ? false : is_orphan(spawner, pid, &id);
 
-        if (helper_is_known(pid) || process_stat_read(pid, &stat) < 0)
-                return;
-        if (process_stat_is_over(&stat)) {
-                if (waitpid(pid, NULL, WNOHANG) > 0)
-                        turn->n_reaped++;
-                return;
-        }
-        r = is_orphan(spawner, pid, &stat);
         if (r > 0)
-                (void)process_set_stop(&turn->set, &(ProcessId){ .pid = pid, .start_ticks = stat.start_ticks });
-        else if (r == -EAGAIN)
-                turn->n_undecided++;
+                (void)process_set_stop(&turn->set, &id);
+        turn->undecided = turn->undecided || r == -EAGAIN;
+}
+
+static bool may_ask(const OrphanTurn *turn)
+{
+        return turn->n_asked < ORPHANS_CHILDREN_A_TURN && turn->set.n < turn->set.max;
 }
 
 /*
@@ -137,9 +140,10 @@ static int stop_orphans(Spawner *spawner, OrphanTurn *turn)
 
         if (r < 0)
                 return r;
-        turn->n_undecided = 0;
-        for (size_t i = 0; i < n && turn->n_asked < ORPHANS_CHILDREN_A_TURN && turn->set.n < turn->set.max; i++) {
-                take_child(spawner, turn, pids[spawner->orphans_at++ % n]);
+        for (size_t i = 0; i < n && may_ask(turn); i++) {
+                if (spawner->orphans_at >= n)
+                        spawner->orphans_at = 0;
+                take_child(spawner, turn, pids[spawner->orphans_at++]);
                 turn->n_asked++;
         }
         spawner->n_children = n;
@@ -151,90 +155,106 @@ static int stop_orphans(Spawner *spawner, OrphanTurn *turn)
 /* Whether one that is being exec'd is waited for still. */
 static bool waits_for_exec(const Spawner *spawner)
 {
-        return usec_sub(clock_boottime(clock_system()), spawner->orphans_begun) < PROCESS_EXEC_USEC;
+        return usec_sub(boottime(), spawner->orphans_begun) < PROCESS_EXEC_USEC;
+}
+
+/* Kills those that were the helper's. Whether there were any, or may have been; -errno. */
+static int kill_orphans(Spawner *spawner)
+{
+        OrphanTurn turn = { .set.max = ORPHANS_A_TURN };
+        bool found;
+        int r = 1;
+
+        for (unsigned i = 0; i < ORPHANS_LOOKS_MAX && r > 0; i++)
+                r = stop_orphans(spawner, &turn);
+        found = turn.set.n > 0;
+        process_set_kill(&turn.set);
+        spawner->orphans_passed += turn.n_asked;
+        if (r < 0)
+                return r;
+        return found || (turn.undecided && waits_for_exec(spawner));
+}
+
+/* Whether any was reaped since this was asked before, be it here or where SIGCHLD is caught. */
+static bool reap_orphans(Spawner *spawner)
+{
+        uint64_t n_before = spawner->n_reaped;
+
+        (void)helper_reap_others();
+        spawner->n_reaped = helper_n_reaped();
+        return spawner->n_reaped != n_before;
 }
 
 /*
- * Kills and reaps those that were the helper's. How many there were, with those that may have been; -errno.
- * RET_LEFT: so many of them go on although all were asked for, and 0 where there may be more.
+ * Looks at some children. True at the end of a pass: all have been looked at, or can't be listed.
+ *
+ * One that was reaped may have left children of its own, and the list may miss some while it changes: only
+ * several passes in a row that find nothing are the end.
  */
-static int end_orphans(Spawner *spawner, size_t *ret_left)
+static bool look_once(Spawner *spawner)
 {
-        OrphanTurn turn = { .set.max = ORPHANS_A_TURN };
-        size_t found;
-        int r = 0;
+        bool reaped = reap_orphans(spawner);
+        int found = kill_orphans(spawner);
 
-        for (unsigned i = 0; i < ORPHANS_LOOKS_MAX; i++) {
-                r = stop_orphans(spawner, &turn);
-                if (r <= 0)
-                        break;
-        }
-        found = turn.set.n + (waits_for_exec(spawner) ? turn.n_undecided : 0);
-        *ret_left = turn.set.n < turn.set.max && turn.n_asked < ORPHANS_CHILDREN_A_TURN ? found : 0;
-        process_set_kill(&turn.set);
-        if (r < 0)
-                return r;
-        spawner->orphans_passed += turn.n_asked;
-        return (int)(found + turn.n_reaped);
+        spawner->orphans_reaped = spawner->orphans_reaped || reaped;
+        spawner->orphans_found = spawner->orphans_found || reaped || found != 0;
+        if (found >= 0 && spawner->orphans_passed < spawner->n_children)
+                return false;
+        spawner->orphans_unseen = spawner->orphans_found ? 0 : spawner->orphans_unseen + 1;
+        spawner->orphans_passed = 0;
+        spawner->orphans_found = false;
+        return true;
 }
 
-/* Looks once, and counts the looks through all children in a row that found none. */
-static int look_once(Spawner *spawner, size_t *ret_left)
+static bool orphans_are_gone(const Spawner *spawner)
 {
-        int found = end_orphans(spawner, ret_left);
-
-        if (found != 0)
-                spawner->orphans_unseen = 0;
-        else if (spawner->orphans_passed >= spawner->n_children)
-                spawner->orphans_unseen++;
-        if (found != 0 || spawner->orphans_passed >= spawner->n_children)
-                spawner->orphans_passed = 0;
-        return found;
+        return spawner->orphans_unseen >= SPAWNER_ORPHANS_PASSES;
 }
 
+/*
+ * The pause grows after each pass that found some and saw nobody die. However many these are, they may never
+ * die.
+ */
 static void look_for_orphans(Spawner *spawner)
 {
-        size_t left = 0;
-        int found = look_once(spawner, &left);
+        bool passed = look_once(spawner);
 
-        /*
-         * One that was reaped may have left children of its own, and the list may miss some while it
-         * changes: only several looks in a row that find nothing are the end.
-         */
-        if (spawner->orphans_unseen >= SPAWNER_ORPHANS_LOOKS)
+        if (orphans_are_gone(spawner))
                 return;
-        if (found > 0 && left == (size_t)found)
-                spawner->orphans_delay = MIN(2 * spawner->orphans_delay, ORPHANS_MAX_USEC);
-        else
+        if (spawner->orphans_reaped)
                 spawner->orphans_delay = ORPHANS_MIN_USEC;
+        else if (passed && spawner->orphans_unseen == 0)
+                spawner->orphans_delay = MIN(2 * spawner->orphans_delay, ORPHANS_MAX_USEC);
+        if (passed)
+                spawner->orphans_reaped = false;
         spawner_arm(spawner, &spawner->orphans, spawner->orphans_delay);
+}
+
+static void begin(Spawner *spawner)
+{
+        spawner->orphans_begun = boottime();
+        spawner->orphans_passed = 0;
+        spawner->orphans_found = false;
+        spawner->n_reaped = helper_n_reaped();
+        /* In the first pass nobody has had the time to die. */
+        spawner->orphans_reaped = true;
 }
 
 void spawner_wait_for_orphans(Spawner *spawner, usec_t max)
 {
-        size_t left;
+        usec_t end = usec_add(boottime(), max);
 
-        spawner->orphans_begun = clock_boottime(clock_system());
-        spawner->orphans_passed = 0;
-        for (usec_t waited = 0; spawner->orphans_unseen < SPAWNER_ORPHANS_LOOKS && waited < max;
-             waited += ORPHANS_MIN_USEC) {
-                if (look_once(spawner, &left) != 0)
+        begin(spawner);
+        while (!orphans_are_gone(spawner) && boottime() < end)
+                if (look_once(spawner) && spawner->orphans_unseen == 0)
                         (void)poll(NULL, 0, ORPHANS_MIN_USEC / USEC_PER_MSEC);
-        }
 }
 
 void spawner_end_orphans(Spawner *spawner)
 {
-        spawner->orphans_delay = ORPHANS_MIN_USEC;
         spawner->orphans_unseen = 0;
-        spawner->orphans_passed = 0;
-        spawner->orphans_begun = clock_boottime(clock_system());
+        begin(spawner);
         look_for_orphans(spawner);
-}
-
-bool spawner_is_ending_orphans(const Spawner *spawner)
-{
-        return timer_is_armed(&spawner->orphans) && spawner->orphans.due_boottime != USEC_INFINITY;
 }
 
 void spawner_on_orphans(Timer *timer, _unused_ usec_t now)

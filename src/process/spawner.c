@@ -378,7 +378,7 @@ static int spawner_make(Loop *loop, const char *helper_path, Spawner **ret)
         spawner->loop = loop;
         spawner->fd = spawner->pid_fd = -1;
         spawner->free_slot = SPAWN_MAX_SLOTS;
-        spawner->orphans_unseen = SPAWNER_ORPHANS_LOOKS;
+        spawner->orphans_unseen = SPAWNER_ORPHANS_PASSES;
         spawner->controls = BUFFER_WITH_MAX(SPAWNER_MAX_CONTROLS);
         spawner->restart.callback = on_restart;
         spawner->orphans.callback = spawner_on_orphans;

@@ -176,11 +176,6 @@ void spawner_outlive(Spawner *spawner, void (*connected)(Spawner *spawner, int f
  */
 void spawner_leave(Spawner *spawner);
 
-/*
- * Whether what a dead helper left is being ended, so that SPAWNER itself reaps all children which have ended.
- */
-bool spawner_is_ending_orphans(const Spawner *spawner);
-
 /* How long spawner_resume() waits for the helper in all. */
 #define SPAWNER_RESUME_USEC (5 * USEC_PER_SEC)
 

@@ -79,5 +79,6 @@ strays() {
         taktctl --json info | python3 -c 'import json, sys; print(json.load(sys.stdin)["commands"]["strays"])'
 }
 is "strays" 0 "$(strays)"
+eventually "all of them are reaped" no_zombies || :
 stop_taktd
 check_end
