@@ -47,9 +47,15 @@ int spawner_note_children(Spawner *spawner)
         return 0;
 }
 
+/* Nothing was learnt of a process for want of memory or of descriptors. These may be there in a moment. */
+static bool is_shortage(int r)
+{
+        return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
 /*
  * The variables that commands are marked by. What this process has of them itself, others may have from it.
- * -EAGAIN while PID is being exec'd.
+ * -EAGAIN while PID is being exec'd; see is_shortage().
  */
 static int has_mark(pid_t pid)
 {
@@ -58,7 +64,7 @@ static int has_mark(pid_t pid)
         int r = process_environment_read(pid, &environment);
 
         if (r < 0)
-                return r == -EAGAIN ? r : false;
+                return r == -EAGAIN || is_shortage(r) ? r : false;
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
                 const char *entry = process_environment_find(&environment, names[i]), *ours = getenv(names[i]);
 
@@ -110,9 +116,11 @@ static int is_orphan(const Spawner *spawner, pid_t pid, ProcessId *ret)
 typedef struct OrphanTurn {
         ProcessSet set; /* who is stopped, and then killed */
         size_t n_asked; /* children */
+        bool found;     /* one that goes on, or one of which nothing could be learnt */
         bool undecided; /* one that is being exec'd */
 } OrphanTurn;
 
+/* An orphan that there is no memory for is found, but not stopped, so that there is another look. */
 static void take_child(const Spawner *spawner, OrphanTurn *turn, pid_t pid)
 {
         ProcessId id;
@@ -120,6 +128,7 @@ static void take_child(const Spawner *spawner, OrphanTurn *turn, pid_t pid)
 
         if (r > 0)
                 (void)process_set_stop(&turn->set, &id);
+        turn->found = turn->found || r > 0 || is_shortage(r);
         turn->undecided = turn->undecided || r == -EAGAIN;
 }
 
@@ -162,17 +171,15 @@ static bool waits_for_exec(const Spawner *spawner)
 static int kill_orphans(Spawner *spawner)
 {
         OrphanTurn turn = { .set.max = ORPHANS_A_TURN };
-        bool found;
         int r = 1;
 
         for (unsigned i = 0; i < ORPHANS_LOOKS_MAX && r > 0; i++)
                 r = stop_orphans(spawner, &turn);
-        found = turn.set.n > 0;
         process_set_kill(&turn.set);
         spawner->orphans_passed += turn.n_asked;
         if (r < 0)
                 return r;
-        return found || (turn.undecided && waits_for_exec(spawner));
+        return turn.found || (turn.undecided && waits_for_exec(spawner));
 }
 
 /* Whether any was reaped since this was asked before, be it here or where SIGCHLD is caught. */

@@ -11,6 +11,7 @@
 #include "process/children.h"
 #include "process/helper.h"
 #include "process/spawner-internal.h"
+#include "test-memory.h"
 
 #define MIN_DELAY (10 * USEC_PER_MSEC)
 #define MAX_DELAY (1 * USEC_PER_SEC)
@@ -268,6 +269,52 @@ static void test_reaped_elsewhere(void **state)
         assert_false(is_over(f));
 }
 
+/* --- shortage --- */
+
+/* Looks at which N allocations succeed, and at some more. Whether any failed. */
+static bool look_with(Fixture *f, unsigned n)
+{
+        allocation_failed = false;
+        for (unsigned i = 0; i <= SPAWNER_ORPHANS_PASSES; i++) {
+                allocations_left = n;
+                if (i == 0)
+                        spawner_end_orphans(&f->spawner);
+                else if (!is_over(f))
+                        look(f);
+        }
+        allocations_left = ALLOCATIONS_UNLIMITED;
+        return allocation_failed;
+}
+
+/* Without memory no look is the last one as long as any of them is left. */
+static void check_memory(Fixture *f, const char *entry)
+{
+        bool failed = true;
+
+        for (unsigned n = 0; failed; n++) {
+                (void)add_child(f, entry);
+                failed = look_with(f, n);
+                if (is_over(f))
+                        assert_all_gone(f);
+                look_until_over(f);
+                assert_all_gone(f);
+                f->n = 0;
+        }
+}
+
+static void test_memory(void **state)
+{
+        check_memory(*state, NULL);
+}
+
+static void test_memory_among_others(void **state)
+{
+        Fixture *f = *state;
+
+        f->spawner.has_others = true;
+        check_memory(f, MARK);
+}
+
 /* --- without a loop --- */
 
 /* It is the time that counts, not how often it was looked. */
@@ -306,6 +353,8 @@ int main(void)
                 WITH_SPAWNER(test_pause_shrinks),
                 WITH_SPAWNER(test_ended_among_others),
                 WITH_SPAWNER(test_reaped_elsewhere),
+                WITH_SPAWNER(test_memory),
+                WITH_SPAWNER(test_memory_among_others),
                 WITH_SPAWNER(test_wait_is_bounded),
                 WITH_SPAWNER(test_wait_for_many),
         };
