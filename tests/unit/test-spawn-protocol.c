@@ -55,18 +55,20 @@ static void test_start_round_trip(_unused_ void **state)
         assert_null(payload.environment[2]);
 }
 
-/* What the two words of a request become; not both of them at once. */
+/* What a request says of its processes and their end becomes flags, of which not all go together. */
 static void test_end_flags(_unused_ void **state)
 {
         static const struct {
                 SpawnExitType exit_type;
                 SpawnKillMode kill_mode;
+                bool starts_nothing;
                 uint32_t flags;
         } cases[] = {
-                { SPAWN_EXIT_WITH_MAIN, SPAWN_KILL_ALL, 0 },
-                { SPAWN_EXIT_WITH_ALL, SPAWN_KILL_ALL, SPAWN_EXIT_CGROUP },
-                { SPAWN_EXIT_WITH_MAIN, SPAWN_KILL_MAIN_THEN_ALL, SPAWN_KILL_MIXED },
-                { SPAWN_EXIT_WITH_ALL, SPAWN_KILL_MAIN, SPAWN_EXIT_CGROUP | SPAWN_KILL_PROCESS },
+                { SPAWN_EXIT_WITH_MAIN, SPAWN_KILL_ALL, false, 0 },
+                { SPAWN_EXIT_WITH_ALL, SPAWN_KILL_ALL, false, SPAWN_EXIT_CGROUP },
+                { SPAWN_EXIT_WITH_MAIN, SPAWN_KILL_MAIN_THEN_ALL, false, SPAWN_KILL_MIXED },
+                { SPAWN_EXIT_WITH_ALL, SPAWN_KILL_MAIN, false, SPAWN_EXIT_CGROUP | SPAWN_KILL_PROCESS },
+                { SPAWN_EXIT_WITH_MAIN, SPAWN_KILL_ALL, true, SPAWN_STARTS_NOTHING },
         };
         SpawnRequest other = request;
 
@@ -76,6 +78,7 @@ static void test_end_flags(_unused_ void **state)
 
                 other.exit_type = cases[i].exit_type;
                 other.kill_mode = cases[i].kill_mode;
+                other.starts_nothing = cases[i].starts_nothing;
                 assert_ok(spawn_envelope_init(&envelope, &other, NULL, (int[]){ -1, -1 }, NULL));
                 assert_int_equal(spawn_request_decode(envelope.message.data, envelope.message.len, &start), SPAWN_START);
                 assert_int_equal(start.flags, SPAWN_SET_UMASK | cases[i].flags);

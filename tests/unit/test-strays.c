@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * What commands leave, by the table of takt-spawn in this process: who is asked, who is killed, and who is
- * let be. Memory and the kernel's lists of children are taken away where a test wants it.
+ * let be. Memory and the kernel's lists of children are taken away where a test wants it, processes seem to
+ * be exec'd for as long as it wants, and time passes.
  */
 #include "test.h"
 
@@ -29,6 +30,8 @@
 #define FAR(script) "(setsid sh -c '" script "' >/dev/null 2>&1 &)\n"
 /* Notes that it is there, and each SIGTERM, which does not end it. */
 #define DEAF(name) "trap \"echo x >>" name ".term\" TERM; echo $$ >>" name ".up; while :; do sleep 0.05; done"
+/* Does not heed it. */
+#define DULL "trap \"\" TERM; echo >>up; exec sleep 1000"
 #define WAIT_FOR(n, name) "until [ -e " name " ] && [ $(wc -l <" name ") -ge " #n " ]; do sleep 0.02; done\n"
 
 /* --- a kernel without lists of children --- */
@@ -37,7 +40,11 @@ static bool no_lists;
 static pid_t without_environment; /* its environment can't be read from itself, as from one whose first thread has ended */
 static pid_t executed;            /* it is being exec'd … */
 static unsigned n_executed_reads; /* … for so many reads of its environment more */
+static pid_t dying;           /* it dies … */
+static unsigned n_stat_reads; /* … when it has been looked at so often */
+static bool all_executed;         /* all processes are being exec'd */
 static unsigned n_walks; /* of /proc */
+static void (*on_own_list)(void); /* called before the list of the children of this process is read */
 
 int __real_openat(int fd, const char *path, int flags, ...);
 int __wrap_openat(int fd, const char *path, int flags, ...);
@@ -50,6 +57,29 @@ static bool is_proc_file(pid_t pid, const char *path, const char *name)
 
         (void)snprintf(expected, sizeof(expected), "/proc/%d/%s", (int)pid, name);
         return pid > 0 && streq(path, expected);
+}
+
+static bool is_one_of_all(const char *path, const char *name)
+{
+        pid_t pid = startswith(path, "/proc/") ? (pid_t)atoi(path + strlen("/proc/")) : 0;
+
+        return all_executed && is_proc_file(pid, path, name);
+}
+
+/* What /proc/PID/stat says, after which the process dies. */
+static int open_stat_of_dying(const char *path)
+{
+        int stat_fd = __real_openat(AT_FDCWD, path, O_RDONLY), fd = memfd_create("test-stat", MFD_CLOEXEC);
+        char text[4096];
+        ssize_t n = read(stat_fd, text, sizeof(text));
+
+        close(stat_fd);
+        assert_true(n > 0 && fd >= 0);
+        assert_int_equal(write(fd, text, (size_t)n), n);
+        assert_return_code(lseek(fd, 0, SEEK_SET), errno);
+        assert_return_code(kill(dying, SIGKILL), errno);
+        assert_return_code(waitid(P_PID, (id_t)dying, &(siginfo_t){}, WEXITED | WNOWAIT), errno);
+        return fd;
 }
 
 /* What /proc/PID/stat says, with the places of its code and all that follows not known yet. */
@@ -84,13 +114,17 @@ int __wrap_openat(int fd, const char *path, int flags, ...)
                 errno = ENOENT;
                 return -1;
         }
-        if (is_proc_file(without_environment, path, "environ"))
+        if (on_own_list && name && streq(name, "/children") && atoi(path) == (int)getpid())
+                on_own_list();
+        if (is_proc_file(without_environment, path, "environ") || is_one_of_all(path, "environ"))
                 return memfd_create("test-environment", MFD_CLOEXEC);
         if (is_proc_file(executed, path, "environ") && n_executed_reads > 0) {
                 n_executed_reads--;
                 return memfd_create("test-environment", MFD_CLOEXEC);
         }
-        if (is_proc_file(executed, path, "stat") && n_executed_reads > 0)
+        if (is_proc_file(dying, path, "stat") && n_stat_reads > 0 && --n_stat_reads == 0)
+                return open_stat_of_dying(path);
+        if (is_one_of_all(path, "stat") || (n_executed_reads > 0 && is_proc_file(executed, path, "stat")))
                 return open_stat_of_executed(path);
         return __real_openat(fd, path, flags, mode);
 }
@@ -99,6 +133,28 @@ DIR *__wrap_opendir(const char *path)
 {
         n_walks += streq(path, "/proc");
         return __real_opendir(path);
+}
+
+/* --- time that passes --- */
+
+Clock *__real_clock_system(void);
+Clock *__wrap_clock_system(void);
+
+static usec_t passed;     /* so much more than has */
+static usec_t stopped_at; /* 0: the clock goes on */
+
+static usec_t test_boottime(_unused_ Clock *clock)
+{
+        return stopped_at > 0 ? stopped_at : usec_add(clock_boottime(__real_clock_system()), passed);
+}
+
+Clock *__wrap_clock_system(void)
+{
+        static Clock clock;
+
+        clock = *__real_clock_system();
+        clock.boottime = test_boottime;
+        return &clock;
 }
 
 /* --- commands --- */
@@ -149,8 +205,9 @@ static int teardown(void **state)
         _cleanup_free_ char *command = NULL;
         Fixture *f = *state;
 
-        no_lists = false;
+        no_lists = all_executed = false;
         executed = 0;
+        passed = 0;
         command_table_free(f->table);
         command = xasprintf("rm -rf '%s'", f->dir);
         assert_int_equal(system(command), 0);
@@ -163,7 +220,8 @@ static int teardown(void **state)
 }
 
 /* Enters it; its slot is a new one. */
-static Command *enter(Fixture *f, const char *mark, const char *script, SpawnStart *start, SpawnPayload *payload, char **vectors)
+static Command *enter(Fixture *f, uint32_t flags, const char *mark, const char *script, SpawnStart *start,
+                      SpawnPayload *payload, char **vectors)
 {
         Command *command;
 
@@ -176,23 +234,44 @@ static Command *enter(Fixture *f, const char *mark, const char *script, SpawnSta
         vectors[6] = NULL;
         *payload = (SpawnPayload){ .directory = f->dir, .mark = mark, .note = "", .argv = vectors, .environment = vectors + 4 };
         *start = (SpawnStart){ .header = { .type = SPAWN_START, .slot = f->n_slots++, .serial = 1 },
-                               .kill_signal = SIGTERM, .kill_after_usec = 30 * USEC_PER_SEC };
+                               .flags = flags, .kill_signal = SIGTERM, .kill_after_usec = 30 * USEC_PER_SEC };
         assert_ok(command_table_enter(f->table, start, payload, &command));
+        return command;
+}
+
+static Command *launch_into(Fixture *f, uint32_t flags, const char *mark, const char *script, int out)
+{
+        const int fds[3] = { f->null_fd, out, f->null_fd };
+        SpawnPayload payload;
+        char *vectors[7];
+        SpawnStart start;
+        Command *command = enter(f, flags, mark, script, &start, &payload, vectors);
+
+        command_launch(command, &start, &payload, fds);
+        (void)command_table_launched(f->table, command);
         return command;
 }
 
 /* OUT: its standard output. */
 static uint32_t launch(Fixture *f, const char *mark, const char *script, int out)
 {
-        const int fds[3] = { f->null_fd, out, f->null_fd };
-        SpawnPayload payload;
-        char *vectors[7];
-        SpawnStart start;
-        Command *command = enter(f, mark, script, &start, &payload, vectors);
+        return launch_into(f, 0, mark, script, out)->header.slot;
+}
 
-        command_launch(command, &start, &payload, fds);
-        (void)command_table_launched(f->table, command);
-        return start.header.slot;
+static Command *launch_with(Fixture *f, uint32_t flags, const char *mark, const char *script)
+{
+        return launch_into(f, flags, mark, script, f->null_fd);
+}
+
+/* A command that goes on until its orphan has ended. */
+static Command *launch_that_waits(Fixture *f, const char *mark, const char *script)
+{
+        return launch_with(f, SPAWN_EXIT_CGROUP, mark, script);
+}
+
+static void stop(Fixture *f, uint32_t slot)
+{
+        command_table_stop(f->table, &(SpawnHeader){ .slot = slot, .serial = 1 });
 }
 
 static void turn(Fixture *f)
@@ -225,6 +304,12 @@ static unsigned lines_of(const Fixture *f, const char *name, pid_t *ret_first)
         if (ret_first)
                 *ret_first = (pid_t)atoi(buffer_string(&text));
         return n;
+}
+
+static void look_now(Fixture *f)
+{
+        f->table->scan_due = 0;
+        turn(f);
 }
 
 static bool has_children(void)
@@ -355,7 +440,8 @@ static void test_forker_without_lists(void **state)
 }
 
 /*
- * The time of a family is over that has nobody who came later: one look is enough, and its time begins anew.
+ * The time of a family is over that has nobody who came later: its time begins anew after as many looks as
+ * tell that nobody came.
  */
 static void test_nobody_late(void **state)
 {
@@ -363,7 +449,7 @@ static void test_nobody_late(void **state)
         const StrayFamily *family;
 
         take_lists_away(f);
-        (void)launch(f, "TAKT_RUN=1", FAR("trap \"\" TERM; echo >>up; exec sleep 1000") WAIT_FOR(1, "up"), f->null_fd);
+        (void)launch(f, "TAKT_RUN=1", FAR(DULL) WAIT_FOR(1, "up"), f->null_fd);
         run_until(f, f->n_strays > 0);
         family = &list_first(&f->table->over, Command, commands)->family;
         assert_true(family->begun > 0);
@@ -371,6 +457,62 @@ static void test_nobody_late(void **state)
         strays_kill_due(f->table, usec_add(clock_boottime(clock_system()), STRAY_FAMILY_USEC));
         assert_int_equal(n_walks, UNSEEN_LOOKS);
         assert_int_equal(family->begun, 0);
+        run_until(f, !has_children());
+}
+
+/* One more has the mark of the second command, in a session of its own. It is there when this returns. */
+static void leave_another(void)
+{
+        char *environment[] = { (char *)"TAKT_RUN=2", NULL };
+        bool has_mark = false;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                (void)setsid();
+                (void)execle("/bin/sleep", "sleep", "1000", NULL, environment);
+                _exit(1);
+        }
+        while (!has_mark) {
+                _cleanup_buffer_ Buffer text = BUFFER_NULL;
+
+                (void)process_environment_read(pid, &text);
+                has_mark = process_environment_has(&text, environment[0]);
+        }
+        stopped_at = usec_add(stopped_at, 10 * USEC_PER_MSEC);
+}
+
+static StrayFamily *family_of(const Fixture *f, const char *mark)
+{
+        Command *command;
+
+        list_foreach(command, &f->table->over, Command, commands)
+                if (streq(command->mark, mark))
+                        return &command->family;
+        fail_msg("no command with %s is over", mark);
+        return NULL;
+}
+
+/* Where one family has somebody new in each look, the time of another one begins anew all the same. */
+static void test_noisy_beside_quiet(void **state)
+{
+        Fixture *f = *state;
+        StrayFamily *quiet, *noisy;
+
+        (void)launch(f, "TAKT_RUN=1", FAR(DULL) WAIT_FOR(1, "up"), f->null_fd);
+        (void)launch(f, "TAKT_RUN=2", WAIT_FOR(1, "up") FAR(DULL) WAIT_FOR(2, "up"), f->null_fd);
+        run_until(f, f->n_strays == 2);
+        quiet = family_of(f, "TAKT_RUN=1");
+        noisy = family_of(f, "TAKT_RUN=2");
+        /* Times of processes are counted in hundredths of a second. */
+        (void)poll(NULL, 0, 30);
+        stopped_at = usec_add(MAX(quiet->begun, noisy->begun), STRAY_FAMILY_USEC);
+        on_own_list = leave_another;
+        strays_kill_due(f->table, stopped_at);
+        on_own_list = NULL;
+        stopped_at = 0;
+        assert_true(f->n_strays > 2 + UNSEEN_LOOKS);
+        assert_int_equal(quiet->begun, 0);
+        assert_true(noisy->begun > 0);
         run_until(f, !has_children());
 }
 
@@ -392,7 +534,7 @@ static void test_of_running(void **state)
         run_until(f, f->n_exited == 1 && lines_of(f, "other", &other) == 1 && is_gone(other));
         assert_false(is_gone(daemon));
         assert_int_equal(f->n_strays, 1);
-        command_table_stop(f->table, &(SpawnHeader){ .slot = slot, .serial = 1 });
+        stop(f, slot);
         run_until(f, !has_children());
         assert_true(is_gone(daemon));
 }
@@ -411,7 +553,7 @@ static void test_of_other_mark(void **state)
         command_table_schedule_scan(f->table, 0);
         run_until(f, is_gone(daemon));
         assert_int_equal(f->n_exited, 0);
-        command_table_stop(f->table, &(SpawnHeader){ .slot = slot, .serial = 1 });
+        stop(f, slot);
         run_until(f, !has_children());
 }
 
@@ -422,14 +564,21 @@ static void test_of_one_that_starts_nothing(void **state)
         pid_t daemon = 0;
         uint32_t slot;
 
-        slot = launch(f, "TAKT_PROCESS=1", "exec sleep 1000", f->null_fd);
-        list_first(&f->table->commands, Command, commands)->flags |= SPAWN_STARTS_NOTHING;
+        slot = launch_with(f, SPAWN_STARTS_NOTHING, "TAKT_PROCESS=1", "exec sleep 1000")->header.slot;
         (void)launch(f, "TAKT_RUN=1",
                      "(env -i PATH=/usr/bin:/bin setsid sh -c 'echo $$ >>daemon; exec sleep 1000' &)\n" WAIT_FOR(1, "daemon"), f->null_fd);
         run_until(f, lines_of(f, "daemon", &daemon) == 1 && is_gone(daemon));
         assert_int_equal(f->n_exited, 1);
-        command_table_stop(f->table, &(SpawnHeader){ .slot = slot, .serial = 1 });
+        stop(f, slot);
         run_until(f, !has_children());
+}
+
+/* From now on the process that says its number in the file "up" is being exec'd, for ever. */
+static void let_it_hang(const Fixture *f)
+{
+        n_executed_reads = UINT_MAX;
+        while (lines_of(f, "up", &executed) == 0)
+                (void)poll(NULL, 0, 2);
 }
 
 /* While an orphan is being exec'd, the command that it may be of is remembered. */
@@ -438,9 +587,7 @@ static void test_remembered_for_exec(void **state)
         Fixture *f = *state;
 
         (void)launch(f, "TAKT_RUN=1", FAR("echo $$ >>up; exec sleep 1000") WAIT_FOR(1, "up"), f->null_fd);
-        n_executed_reads = UINT_MAX;
-        while (lines_of(f, "up", &executed) == 0)
-                (void)poll(NULL, 0, 2);
+        let_it_hang(f);
         run_until(f, f->n_exited == 1);
         f->table->scan_due = 0;
         turn(f);
@@ -468,8 +615,25 @@ static void test_of_ended(void **state)
         slot = launch(f, "TAKT_RUN=2", "exec sleep 1000", f->null_fd);
         run_until(f, is_gone(daemon));
         assert_int_equal(f->n_exited, 1);
-        command_table_stop(f->table, &(SpawnHeader){ .slot = slot, .serial = 1 });
+        stop(f, slot);
         run_until(f, !has_children());
+}
+
+/* --- who hangs in exec --- */
+
+#define HANGS "echo $$ >>up; exec sleep 1000"
+/* In the session of its command, and in a group of its own. */
+#define NEAR(script) "bash -c 'set -m; sh -c \"" script "\" >/dev/null 2>&1 & " WAIT_FOR(1, "up") "'\n"
+#define NEAR_HANGS NEAR("echo \\$\\$ >>up; exec sleep 1000")
+
+/* So much time passes that nobody waits any more for those that are being exec'd. A look may miss one. */
+static void wait_for_exec(Fixture *f)
+{
+        for (unsigned i = 0; i < 6; i++) {
+                passed += PROCESS_EXEC_USEC / 2;
+                look_now(f);
+        }
+        assert_false(f->table->undecided);
 }
 
 /* --- how many are left --- */
@@ -483,21 +647,6 @@ static void replace_list(Fixture *f, const char *text, size_t n)
         assert_int_equal(write(fd, text, n), n);
         safe_close(f->table->children_fd);
         f->table->children_fd = fd;
-}
-
-/* A command that goes on until its orphan has ended. */
-static Command *launch_that_waits(Fixture *f, const char *mark, const char *script)
-{
-        const int fds[3] = { f->null_fd, f->null_fd, f->null_fd };
-        SpawnPayload payload;
-        char *vectors[7];
-        SpawnStart start;
-        Command *command = enter(f, mark, script, &start, &payload, vectors);
-
-        command->flags |= SPAWN_EXIT_CGROUP;
-        command_launch(command, &start, &payload, fds);
-        (void)command_table_launched(f->table, command);
-        return command;
 }
 
 /* The kernel hands out whole entries of a list, so what it gives of a long one does not fill the buffer. */
@@ -543,7 +692,7 @@ static void test_fork_error(void **state)
         SpawnPayload payload;
         char *vectors[7];
         SpawnStart start;
-        Command *command = enter(f, "TAKT_RUN=9", "exit 0", &start, &payload, vectors);
+        Command *command = enter(f, 0, "TAKT_RUN=9", "exit 0", &start, &payload, vectors);
         pid_t pid = fork();
 
         if (pid == 0) {
@@ -681,10 +830,9 @@ static void test_endless_exec(void **state)
         Fixture *f = *state;
         Command *command = launch_that_waits(f, "TAKT_RUN=1", FAR("echo $$ >>up; exec sleep 1000") WAIT_FOR(1, "up"));
 
-        n_executed_reads = UINT_MAX;
-        while (lines_of(f, "up", &executed) == 0)
-                (void)poll(NULL, 0, 2);
+        let_it_hang(f);
         run_until(f, command->exited);
+        wait_for_exec(f);
         run_until(f, f->n_exited == 1);
         run_until(f, !has_children());
         assert_int_equal(f->n_strays, 1);
@@ -726,6 +874,7 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_forker_of_nobody),
                 WITH_TABLE(test_forker_without_lists),
                 WITH_TABLE(test_nobody_late),
+                WITH_TABLE(test_noisy_beside_quiet),
                 WITH_TABLE(test_of_running),
                 WITH_TABLE(test_of_ended),
                 WITH_TABLE(test_of_other_mark),
