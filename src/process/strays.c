@@ -248,12 +248,13 @@ static int look(CommandTable *table, usec_t now)
         bool any;
         int r;
 
+        /* One that ends from here on is known still, and is not taken for a new one where it is found. */
+        forget_ended(table, now);
         orphans_forget(table);
         table->undecided = false;
         r = orphans_look(table);
         if (r < 0)
                 return r;
-        forget_ended(table, now);
         any = add_orphans(table, now);
         /* What is added on the way comes to its turn. */
         for (List *l = table->strays.next; l != &table->strays; l = l->next)

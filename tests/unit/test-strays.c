@@ -481,6 +481,29 @@ static void leave_another(void)
         stopped_at = usec_add(stopped_at, 10 * USEC_PER_MSEC);
 }
 
+/* It is told of once, also where it dies while all are looked at. */
+static void test_told_once(void **state)
+{
+        Fixture *f = *state;
+
+        for (unsigned i = 1; i <= 2; i++) {
+                _cleanup_free_ char *name = xasprintf("up%u", i);
+                _cleanup_free_ char *script = xasprintf(FAR("trap \"\" TERM; echo $$ >>%s; exec sleep 1000")
+                                                        WAIT_FOR(1, "%s"), name, name, name);
+
+                f->n_strays = 0;
+                (void)launch(f, "TAKT_RUN=1", script, f->null_fd);
+                while (lines_of(f, name, &dying) == 0)
+                        (void)poll(NULL, 0, 2);
+                run_until(f, f->n_strays == 1);
+                n_stat_reads = i;
+                look_now(f);
+                assert_int_equal(n_stat_reads, 0);
+                run_until(f, !has_children());
+                assert_int_equal(f->n_strays, 1);
+        }
+}
+
 static StrayFamily *family_of(const Fixture *f, const char *mark)
 {
         Command *command;
@@ -874,6 +897,7 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_forker_of_nobody),
                 WITH_TABLE(test_forker_without_lists),
                 WITH_TABLE(test_nobody_late),
+                WITH_TABLE(test_told_once),
                 WITH_TABLE(test_noisy_beside_quiet),
                 WITH_TABLE(test_of_running),
                 WITH_TABLE(test_of_ended),
