@@ -99,8 +99,8 @@ uint64_t process_ticks_now(void);
 uint64_t process_ticks_at(usec_t boottime);
 
 /*
- * One that is being exec'd for longer than this hangs in it, or does nothing else: its environment counts as
- * secret.
+ * One that is being exec'd for longer than this hangs in it, or does nothing else. Nothing waits any longer
+ * for its environment, which may never be known.
  */
 #define PROCESS_EXEC_USEC (2 * USEC_PER_SEC)
 /*

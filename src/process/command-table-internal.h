@@ -86,6 +86,8 @@ typedef struct Orphan {
         bool environment_read;
         int environment_error;
         Buffer environment;
+        bool owner_looked_for;
+        bool has_owner;
 } Orphan;
 
 struct CommandTable {
@@ -147,12 +149,25 @@ bool orphan_is_in_session(const Orphan *orphan, const Command *command);
  */
 bool orphan_belongs(Orphan *orphan, const Command *command);
 bool orphan_is_being_executed(Orphan *orphan);
-/* Of one that belongs to nobody that is known: it began after the command, which starts processes, and has no
- * mark, which were another's. */
+/*
+ * For an orphan that belongs to no command that is known: whether it may be COMMAND's all the same. It may be
+ * where it began after the command, the command starts processes, and it does not have another one's mark.
+ */
 bool orphan_may_belong(Orphan *orphan, const Command *command);
+/* The first of COMMANDS, a list of the table, that it belongs to; NULL where it belongs to none. */
+Command *orphan_find_in(Orphan *orphan, List *commands);
+/*
+ * Whether it is let be where COMMAND's processes are. That is so of one that belongs to it, and of one that
+ * may belong to it and hangs in exec: its mark can't be read, as its disk does not answer. Where its session
+ * tells whose it is, it is nobody else's.
+ */
+bool orphan_may_be_spared(Orphan *orphan, const Command *command);
 /* How many belong to it, with what these are the parents of; SPAWN_LEFT_MAX at most. */
 unsigned orphans_count(CommandTable *table, const Command *command);
-/* Whether any belongs to it; after orphans_look(). Notes where its session is over. */
+/*
+ * Whether any belongs to it, or is let be with it where it is spared; after orphans_look(). Notes where its
+ * session is over.
+ */
 bool orphans_are_any_of(CommandTable *table, Command *command);
 
 /* --- kept.c --- */

@@ -99,6 +99,8 @@ static bool exec_takes_too_long(const Orphan *orphan)
         return !unused && all_too_long;
 }
 
+/* --- whose they are --- */
+
 /*
  * 0, -errno where it can't be known: of a set-uid program, -EAGAIN while it is being exec'd, -ETIMEDOUT when
  * that lasts.
@@ -154,6 +156,37 @@ bool orphan_may_belong(Orphan *orphan, const Command *command)
                         return false;
         return true;
 }
+
+Command *orphan_find_in(Orphan *orphan, List *commands)
+{
+        Command *command;
+
+        list_foreach(command, commands, Command, commands)
+                if (orphan_belongs(orphan, command))
+                        return command;
+        return NULL;
+}
+
+static bool has_owner(Orphan *orphan)
+{
+        CommandTable *table = orphan->table;
+
+        if (!orphan->owner_looked_for) {
+                orphan->owner_looked_for = true;
+                orphan->has_owner = orphan_find_in(orphan, &table->over) ||
+                        orphan_find_in(orphan, &table->commands) || orphan_find_in(orphan, &table->spared);
+        }
+        return orphan->has_owner;
+}
+
+bool orphan_may_be_spared(Orphan *orphan, const Command *command)
+{
+        if (orphan_belongs(orphan, command))
+                return true;
+        return orphan_hangs_in_exec(orphan) && orphan_may_belong(orphan, command) && !has_owner(orphan);
+}
+
+/* --- what a command has left --- */
 
 /* Adds the children of PID. */
 static size_t add_children(CommandTable *table, pid_t pid, pid_t *all, size_t n)
@@ -220,11 +253,12 @@ unsigned orphans_count(CommandTable *table, const Command *command)
 
 bool orphans_are_any_of(CommandTable *table, Command *command)
 {
+        bool (*is_of)(Orphan *, const Command *) = command->spared ? orphan_may_be_spared : orphan_belongs;
         bool any = false, in_session = false;
 
         for (size_t i = 0; i < table->n_orphans; i++) {
                 in_session = in_session || orphan_is_in_session(&table->orphans[i], command);
-                any = any || orphan_belongs(&table->orphans[i], command);
+                any = any || is_of(&table->orphans[i], command);
         }
         /* The number is the kernel's to give away again. */
         if (!in_session && kill(-command->pid, 0) < 0 && errno == ESRCH)

@@ -112,33 +112,17 @@ static bool stray_add(CommandTable *table, const ProcessId *id, StrayFamily *fam
 
 /* --- whose they are --- */
 
-/* Where a program can't be read for long, as its disk hangs, nobody can tell whose the process is. */
-static bool may_be_spared_with(Orphan *orphan, const Command *command)
-{
-        return orphan_belongs(orphan, command) || (orphan_hangs_in_exec(orphan) && orphan_may_belong(orphan, command));
-}
-
 static bool is_spared(CommandTable *table, Orphan *orphan)
 {
         const Command *command;
 
         list_foreach(command, &table->spared, Command, commands)
-                if (may_be_spared_with(orphan, command))
+                if (orphan_may_be_spared(orphan, command))
                         return true;
         list_foreach(command, &table->commands, Command, commands)
-                if ((command->flags & SPAWN_KILL_PROCESS) && may_be_spared_with(orphan, command))
+                if ((command->flags & SPAWN_KILL_PROCESS) && orphan_may_be_spared(orphan, command))
                         return true;
         return false;
-}
-
-static Command *find_in(List *commands, Orphan *orphan)
-{
-        Command *command;
-
-        list_foreach(command, commands, Command, commands)
-                if (orphan_belongs(orphan, command))
-                        return command;
-        return NULL;
 }
 
 /* Of one that waits for its processes, and is to end, those are left that its own signals reach. */
@@ -160,7 +144,7 @@ static bool may_be_of_any(CommandTable *table, Orphan *orphan)
 {
         Command *command;
 
-        if (find_in(&table->over, orphan) || find_in(&table->commands, orphan))
+        if (orphan_find_in(orphan, &table->over) || orphan_find_in(orphan, &table->commands))
                 return false;
         list_foreach(command, &table->commands, Command, commands) {
                 bool goes_on = !command->exited || (!list_is_empty(&command->waiting) && !command->stopping);
@@ -181,8 +165,12 @@ static bool is_stray(CommandTable *table, Orphan *orphan)
                 command_table_schedule_scan(table, STRAY_SCAN_SOON_USEC);
                 return false;
         }
-        if (is_spared(table, orphan))
+        if (is_spared(table, orphan)) {
+                /* Once its program can be read it tells whose it is. Nothing else brings the next look. */
+                if (orphan_hangs_in_exec(orphan))
+                        command_table_schedule_scan(table, STRAY_SCAN_USEC);
                 return false;
+        }
         if (table->shutting_down)
                 return true;
         list_foreach(command, &table->commands, Command, commands)
@@ -193,7 +181,7 @@ static bool is_stray(CommandTable *table, Orphan *orphan)
 
 static StrayFamily *find_family(CommandTable *table, Orphan *orphan)
 {
-        Command *command = find_in(&table->over, orphan) ?: find_in(&table->commands, orphan);
+        Command *command = orphan_find_in(orphan, &table->over) ?: orphan_find_in(orphan, &table->commands);
 
         return command ? &command->family : &table->unowned;
 }
@@ -356,7 +344,8 @@ static unsigned stop_all_late(CommandTable *table, usec_t now)
                 if (look(table, now) < 0)
                         break;
                 any = stop_late(table, ++n_looks, now);
-        } while ((any ? !are_quiet(table, n_looks) : n_looks < UNSEEN_LOOKS) && clock_boottime(clock_system()) < until);
+        } while ((any ? !are_quiet(table, n_looks) : n_looks < UNSEEN_LOOKS) &&
+                 clock_boottime(clock_system()) < until);
         return n_looks;
 }
 

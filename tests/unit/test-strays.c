@@ -659,6 +659,122 @@ static void wait_for_exec(Fixture *f)
         assert_false(f->table->undecided);
 }
 
+/* A command may have left it whose processes are let be, and is remembered for as long as it is there. */
+static void test_spared_that_hangs(void **state)
+{
+        Fixture *f = *state;
+
+        (void)launch_with(f, SPAWN_KILL_PROCESS, "TAKT_RUN=1", FAR(HANGS) WAIT_FOR(1, "up"));
+        let_it_hang(f);
+        run_until(f, f->n_exited == 1);
+        wait_for_exec(f);
+        for (unsigned i = 0; i < 2 * UNSEEN_LOOKS; i++)
+                look_now(f);
+        assert_int_equal(f->table->n_spared, 1);
+        /* Its disk answers after all. */
+        n_executed_reads = 0;
+        for (unsigned i = 0; i < 2 * UNSEEN_LOOKS; i++)
+                look_now(f);
+        assert_int_equal(f->table->n_spared, 1);
+        assert_int_equal(f->n_strays, 0);
+        assert_return_code(kill(executed, SIGKILL), errno);
+        run_until(f, !has_children() && f->table->n_spared == 0);
+}
+
+/* It is left alone while it may be of another command's, and is ended as soon as it tells whose it is. */
+static void test_hangs_no_more(void **state)
+{
+        Fixture *f = *state;
+        uint32_t slot = launch_with(f, SPAWN_KILL_PROCESS, "TAKT_RUN=1", "exec sleep 1000")->header.slot;
+
+        (void)launch(f, "TAKT_RUN=2", FAR(HANGS) WAIT_FOR(1, "up"), f->null_fd);
+        let_it_hang(f);
+        run_until(f, f->n_exited == 1);
+        wait_for_exec(f);
+        assert_int_equal(f->n_strays, 0);
+        n_executed_reads = 0;
+        run_until(f, is_gone(executed));
+        assert_int_equal(f->n_strays, 1);
+        stop(f, slot);
+        run_until(f, !has_children());
+}
+
+/* Whose it is its session tells, so it is not let be as what a command beside it leaves. */
+static void test_session_beside_spared(void **state)
+{
+        Fixture *f = *state;
+        uint32_t slot = launch_with(f, SPAWN_KILL_PROCESS, "TAKT_RUN=1", "exec sleep 1000")->header.slot;
+
+        (void)launch(f, "TAKT_RUN=2", NEAR_HANGS, f->null_fd);
+        let_it_hang(f);
+        run_until(f, f->n_exited == 1);
+        wait_for_exec(f);
+        run_until(f, is_gone(executed));
+        assert_int_equal(f->n_strays, 1);
+        stop(f, slot);
+        run_until(f, !has_children());
+}
+
+/* A command that waits for it ends when it is stopped. */
+static void test_stop_beside_spared(void **state)
+{
+        Fixture *f = *state;
+        uint32_t slot = launch_with(f, SPAWN_KILL_PROCESS, "TAKT_RUN=1", "exec sleep 1000")->header.slot;
+        Command *command = launch_that_waits(f, "TAKT_RUN=2", NEAR_HANGS);
+
+        let_it_hang(f);
+        run_until(f, command->exited);
+        wait_for_exec(f);
+        assert_int_equal(f->n_exited, 0);
+        command_table_stop(f->table, &command->header);
+        run_until(f, f->n_exited == 1);
+        assert_true(is_gone(executed));
+        stop(f, slot);
+        run_until(f, !has_children());
+}
+
+/* At the end it is not left as one that is let be. */
+static void test_shut_down_beside_spared(void **state)
+{
+        Fixture *f = *state;
+        pid_t daemon = 0;
+
+        (void)launch_with(f, SPAWN_KILL_PROCESS, "TAKT_RUN=1",
+                          FAR("echo $$ >>daemon; exec sleep 1000") WAIT_FOR(1, "daemon") WAIT_FOR(1, "up"));
+        (void)launch(f, "TAKT_RUN=2", NEAR_HANGS "echo >>left; exec sleep 1000", f->null_fd);
+        let_it_hang(f);
+        run_until(f, f->n_exited == 1 && lines_of(f, "left", NULL) == 1);
+        assert_int_equal(lines_of(f, "daemon", &daemon), 1);
+        command_table_shut_down(f->table);
+        run_until(f, f->n_exited == 2);
+        wait_for_exec(f);
+        run_until(f, command_table_is_empty(f->table));
+        command_table_reap(f->table);
+        assert_true(is_gone(executed));
+        assert_false(is_gone(daemon));
+        assert_return_code(kill(daemon, SIGKILL), errno);
+        run_until(f, !has_children());
+}
+
+/* Two commands have left what is let be: the one whose session it is is remembered, and not the other one. */
+static void test_session_of_spared(void **state)
+{
+        Fixture *f = *state;
+
+        (void)launch_with(f, SPAWN_KILL_PROCESS, "TAKT_RUN=1", WAIT_FOR(1, "up"));
+        (void)launch_with(f, SPAWN_KILL_PROCESS, "TAKT_RUN=2", NEAR_HANGS);
+        let_it_hang(f);
+        run_until(f, f->n_exited == 2);
+        wait_for_exec(f);
+        for (unsigned i = 0; i < 2 * UNSEEN_LOOKS; i++)
+                look_now(f);
+        assert_int_equal(f->table->n_spared, 1);
+        assert_string_equal(list_first(&f->table->spared, Command, commands)->mark, "TAKT_RUN=2");
+        assert_int_equal(f->n_strays, 0);
+        assert_return_code(kill(executed, SIGKILL), errno);
+        run_until(f, !has_children() && f->table->n_spared == 0);
+}
+
 /* --- how many are left --- */
 
 /* The table reads N bytes of TEXT where it read the kernel's list of its children. */
@@ -904,6 +1020,12 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_of_other_mark),
                 WITH_TABLE(test_of_one_that_starts_nothing),
                 WITH_TABLE(test_remembered_for_exec),
+                WITH_TABLE(test_spared_that_hangs),
+                WITH_TABLE(test_hangs_no_more),
+                WITH_TABLE(test_session_beside_spared),
+                WITH_TABLE(test_stop_beside_spared),
+                WITH_TABLE(test_shut_down_beside_spared),
+                WITH_TABLE(test_session_of_spared),
                 WITH_TABLE(test_list_that_is_cut),
                 WITH_TABLE(test_list_once_a_turn),
                 WITH_TABLE(test_fork_error),
