@@ -73,6 +73,7 @@ typedef struct ExecutedOrphan {
         ProcessId id;
         usec_t since;
         usec_t seen; /* 0: there is none */
+        bool hangs;  /* nothing waits for it any more; until its exec or the process is over */
 } ExecutedOrphan;
 
 /* So many of them are waited for at a time. */
@@ -113,6 +114,8 @@ struct CommandTable {
         size_t n_orphans;
         bool orphans_known;
         ExecutedOrphan executed[EXECUTED_ORPHANS_MAX];
+        usec_t crowded_since; /* there have been more of them; 0: there is a place for each */
+        bool crowded;         /* in this look */
         bool undecided; /* in the last look any of them was being exec'd */
         ProcessTree tree; /* goes with the orphans */
         int children_fd;  /* the kernel's list of them; -1 where it has none */
@@ -139,6 +142,8 @@ int orphans_open(void);
 /* Fills the table's orphans, unless that was done in this turn. -errno. */
 int orphans_look(CommandTable *table);
 void orphans_forget(CommandTable *table);
+/* In a look that reads all, after orphans_look(): those that are gone need no place among the executed. */
+void orphans_forget_executed(CommandTable *table);
 /* Whether it was being exec'd for so long that nobody waits for it any more. */
 bool orphan_hangs_in_exec(Orphan *orphan);
 /* Of a command that is being launched as well: that may have ended already, and have left it. */

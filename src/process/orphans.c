@@ -74,29 +74,91 @@ int orphans_look(CommandTable *table)
         return 0;
 }
 
+/* --- those that are being exec'd --- */
+
+static ProcessId id_of(const Orphan *orphan)
+{
+        return (ProcessId){ .pid = orphan->pid, .start_ticks = orphan->stat.start_ticks };
+}
+
+static ExecutedOrphan *find_executed(const Orphan *orphan)
+{
+        const ProcessId id = id_of(orphan);
+
+        for (size_t i = 0; i < EXECUTED_ORPHANS_MAX; i++)
+                if (process_id_equal(&orphan->table->executed[i].id, &id))
+                        return &orphan->table->executed[i];
+        return NULL;
+}
+
+/* One that hangs keeps its place. Another one that is found again after a while has begun another exec. */
+static bool is_unused(const ExecutedOrphan *executed, usec_t now)
+{
+        if (executed->hangs)
+                return false;
+        return executed->seen == 0 || usec_sub(now, executed->seen) >= PROCESS_EXEC_USEC;
+}
+
+static ExecutedOrphan *find_unused(CommandTable *table, usec_t now)
+{
+        for (size_t i = 0; i < EXECUTED_ORPHANS_MAX; i++)
+                if (is_unused(&table->executed[i], now))
+                        return &table->executed[i];
+        return NULL;
+}
+
+/* Those that find no place have one time in common, which goes on for who gets a place later. */
+static usec_t crowded_since(CommandTable *table, usec_t now)
+{
+        table->crowded = true;
+        if (table->crowded_since == 0)
+                table->crowded_since = now;
+        return table->crowded_since;
+}
+
 /* ORPHAN is being exec'd: whether that has taken so long already that nothing waits for it any more. */
 static bool exec_takes_too_long(const Orphan *orphan)
 {
-        const ProcessId id = { .pid = orphan->pid, .start_ticks = orphan->stat.start_ticks };
+        CommandTable *table = orphan->table;
         usec_t now = clock_boottime(clock_system());
-        ExecutedOrphan *unused = NULL;
-        bool all_too_long = true;
+        ExecutedOrphan *executed = find_executed(orphan) ?: find_unused(table, now);
 
-        for (size_t i = 0; i < EXECUTED_ORPHANS_MAX; i++) {
-                ExecutedOrphan *executed = &orphan->table->executed[i];
+        if (!executed)
+                return usec_sub(now, crowded_since(table, now)) >= PROCESS_EXEC_USEC;
+        if (is_unused(executed, now))
+                *executed = (ExecutedOrphan){ .id = id_of(orphan), .since = table->crowded_since ?: now };
+        executed->seen = now;
+        executed->hangs = executed->hangs || usec_sub(now, executed->since) >= PROCESS_EXEC_USEC;
+        return executed->hangs;
+}
 
-                if (process_id_equal(&executed->id, &id) && usec_sub(now, executed->seen) < PROCESS_EXEC_USEC) {
-                        executed->seen = now;
-                        return usec_sub(now, executed->since) >= PROCESS_EXEC_USEC;
-                }
-                if (executed->seen == 0 || usec_sub(now, executed->seen) >= PROCESS_EXEC_USEC)
-                        unused = executed;
-                all_too_long = all_too_long && usec_sub(now, executed->since) >= PROCESS_EXEC_USEC;
+static void exec_is_over(const Orphan *orphan)
+{
+        ExecutedOrphan *executed = find_executed(orphan);
+
+        if (executed && executed->hangs)
+                *executed = (ExecutedOrphan){};
+}
+
+static bool is_there(const CommandTable *table, const ProcessId *id)
+{
+        for (size_t i = 0; i < table->n_orphans; i++) {
+                const ProcessId orphan = id_of(&table->orphans[i]);
+
+                if (process_id_equal(&orphan, id))
+                        return true;
         }
-        if (unused)
-                *unused = (ExecutedOrphan){ .id = id, .since = now, .seen = now };
-        /* One for which there is no place waits for those that have one. */
-        return !unused && all_too_long;
+        return false;
+}
+
+void orphans_forget_executed(CommandTable *table)
+{
+        for (size_t i = 0; i < EXECUTED_ORPHANS_MAX; i++)
+                if (table->executed[i].seen > 0 && !is_there(table, &table->executed[i].id))
+                        table->executed[i] = (ExecutedOrphan){};
+        if (!table->crowded)
+                table->crowded_since = 0;
+        table->crowded = false;
 }
 
 /* --- whose they are --- */
@@ -110,7 +172,9 @@ static int read_environment(Orphan *orphan)
         if (!orphan->environment_read) {
                 orphan->environment_read = true;
                 orphan->environment_error = process_environment_read(orphan->pid, &orphan->environment);
-                if (orphan->environment_error == -EAGAIN && exec_takes_too_long(orphan))
+                if (orphan->environment_error != -EAGAIN)
+                        exec_is_over(orphan);
+                else if (exec_takes_too_long(orphan))
                         orphan->environment_error = -ETIMEDOUT;
         }
         return orphan->environment_error;

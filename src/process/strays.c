@@ -243,6 +243,7 @@ static int look(CommandTable *table, usec_t now)
         r = orphans_look(table);
         if (r < 0)
                 return r;
+        orphans_forget_executed(table);
         any = add_orphans(table, now);
         /* What is added on the way comes to its turn. */
         for (List *l = table->strays.next; l != &table->strays; l = l->next)

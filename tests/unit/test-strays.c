@@ -775,6 +775,70 @@ static void test_session_of_spared(void **state)
         run_until(f, !has_children() && f->table->n_spared == 0);
 }
 
+/* That it hangs is not forgotten while nobody looks. */
+static void test_hangs_after_pause(void **state)
+{
+        Fixture *f = *state;
+        uint32_t slot = launch(f, "TAKT_RUN=1", "exec sleep 1000", f->null_fd);
+
+        (void)launch(f, "TAKT_RUN=2", FAR(HANGS) WAIT_FOR(1, "up"), f->null_fd);
+        let_it_hang(f);
+        run_until(f, f->n_exited == 1);
+        wait_for_exec(f);
+        passed += 10 * PROCESS_EXEC_USEC;
+        look_now(f);
+        assert_false(f->table->undecided);
+        assert_true(list_is_empty(&f->table->over));
+        assert_int_equal(f->n_strays, 0);
+        stop(f, slot);
+        run_until(f, !has_children());
+}
+
+static size_t n_children(void)
+{
+        _cleanup_free_ pid_t *pids = NULL;
+        size_t n;
+
+        assert_ok(children_list(&pids, &n));
+        return n;
+}
+
+/* There are more of them than can be noted. When one ends, nobody waits for the others again. */
+static void test_many_hang(void **state)
+{
+        const size_t n = EXECUTED_ORPHANS_MAX + 4;
+        _cleanup_free_ char *script = xasprintf(FAR("for i in $(seq %zu); do sleep 1000 & done"), n);
+        Fixture *f = *state;
+        uint32_t slot = launch(f, "TAKT_RUN=1", "exec sleep 1000", f->null_fd);
+        pid_t pid;
+
+        (void)launch(f, "TAKT_RUN=2", script, f->null_fd);
+        /* Both commands and the shell that started the others, of which two have ended by then. */
+        while (n_children() < n + 3)
+                (void)poll(NULL, 0, 2);
+        all_executed = true;
+        run_until(f, f->n_exited == 1);
+        wait_for_exec(f);
+        pid = f->table->executed[0].id.pid;
+        assert_return_code(kill(pid, SIGKILL), errno);
+        run_until(f, is_gone(pid));
+        for (unsigned i = 0; i < 4; i++) {
+                passed += PROCESS_EXEC_USEC / 2;
+                look_now(f);
+                assert_false(f->table->undecided);
+        }
+        assert_int_equal(f->n_strays, 0);
+        stop(f, slot);
+        run_until(f, !has_children());
+        assert_int_equal(f->n_strays, n - 1);
+        /* The places are there for others. */
+        look_now(f);
+        look_now(f);
+        for (size_t i = 0; i < EXECUTED_ORPHANS_MAX; i++)
+                assert_int_equal(f->table->executed[i].seen, 0);
+        assert_int_equal(f->table->crowded_since, 0);
+}
+
 /* --- how many are left --- */
 
 /* The table reads N bytes of TEXT where it read the kernel's list of its children. */
@@ -1026,6 +1090,8 @@ int main(int argc, char **argv)
                 WITH_TABLE(test_stop_beside_spared),
                 WITH_TABLE(test_shut_down_beside_spared),
                 WITH_TABLE(test_session_of_spared),
+                WITH_TABLE(test_hangs_after_pause),
+                WITH_TABLE(test_many_hang),
                 WITH_TABLE(test_list_that_is_cut),
                 WITH_TABLE(test_list_once_a_turn),
                 WITH_TABLE(test_fork_error),
