@@ -69,9 +69,13 @@ static int make_key(const char *name, const PoolConfig *config, Buffer *key)
                 r = buffer_appendf(key, "%s\n%d %o %d %d %d %llu\n", c->directory ?: "/", c->set_umask, c->umask, c->set_nice,
                                    c->nice, c->kill_signal, (unsigned long long)c->kill_after);
         if (r >= 0)
-                r = buffer_appendf(key, "%u %u %u %u %llu %llu %zu\n", config->min_processes, config->max_processes,
-                                   config->max_pipelined, config->max_queued, (unsigned long long)config->max_requests,
-                                   (unsigned long long)config->idle, config->max_answer);
+                r = buffer_appendf(key, "%d %d %zu %d %d %d\n", c->error_output.mode, c->error_output.fd,
+                                   c->error_output.max_bytes, c->starts_nothing, c->exit_type, c->kill_mode);
+        if (r >= 0)
+                r = buffer_appendf(key, "%u %u %u %u %llu %llu %zu %d\n", config->min_processes,
+                                   config->max_processes, config->max_pipelined, config->max_queued,
+                                   (unsigned long long)config->max_requests, (unsigned long long)config->idle,
+                                   config->max_answer, config->answer_after_exit);
         for (size_t i = 0; r >= 0 && i < c->n_limits; i++)
                 r = buffer_appendf(key, "%d %llu %llu\n", c->limits[i].resource, (unsigned long long)c->limits[i].limit.rlim_cur,
                                    (unsigned long long)c->limits[i].limit.rlim_max);

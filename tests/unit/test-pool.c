@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/string-util.h"
-#include "process/pool.h"
+#include "process/pool-set.h"
 
 #define WATCHDOG_USEC (60 * USEC_PER_SEC)
 #define CALLS_MAX 2000U
@@ -560,6 +560,35 @@ static void test_error_output(void **state)
         assert_string_equal(buffer_string(&fixture->lines), "said");
 }
 
+/* Pools are the same one where everything of their processes is the same. */
+static void test_shared(void **state)
+{
+        Fixture *fixture = *state;
+        const PoolConfig config = shell_pool(fixture, ECHO);
+        PoolConfig others[] = { config, config, config, config, config, config, config };
+        _cleanup_(pool_set_freep) PoolSet *set = NULL;
+        SharedPool *first, *other;
+
+        others[0].command.starts_nothing = true;
+        others[1].command.exit_type = SPAWN_EXIT_WITH_ALL;
+        others[2].command.kill_mode = SPAWN_KILL_MAIN;
+        others[3].command.error_output.mode = SPAWN_NULL;
+        others[4].command.error_output.max_bytes = 17;
+        others[5].answer_after_exit = true;
+        others[6].max_queued--;
+        assert_ok(pool_set_new(fixture->loop, fixture->spawner, &set));
+        assert_int_equal(pool_set_hold(set, "a", &config, &first), 1);
+        assert_int_equal(pool_set_hold(set, "a", &config, &other), 0);
+        assert_ptr_equal(first, other);
+        shared_pool_release(other);
+        for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+                assert_int_equal(pool_set_hold(set, "a", &others[i], &other), 1);
+                assert_ptr_not_equal(first, other);
+                shared_pool_release(other);
+        }
+        shared_pool_release(first);
+}
+
 #define WITH_SPAWNER(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -586,6 +615,7 @@ int main(void)
                 WITH_SPAWNER(test_freed_busy),
                 WITH_SPAWNER(test_helper_killed),
                 WITH_SPAWNER(test_error_output),
+                WITH_SPAWNER(test_shared),
         };
 
         /* As every program with a pool does: its processes may die while they are written to. */
