@@ -205,7 +205,7 @@ static int give_name(MappedFile *file)
 /* What PATH holds is not true any more, and must not stay until there is another file. Without it there may be room, too. */
 static void remove_stale(MappedFile *file)
 {
-        file->stale = unlink(file->path) < 0 && errno != ENOENT && errno != EISDIR;
+        file->stale = unlink(file->path) < 0 && errno != ENOENT && errno != EISDIR && errno != ENOTDIR;
 }
 
 /* As mapped_file_keep(). */
@@ -338,6 +338,8 @@ void mapped_file_commit(MappedFile *file)
 {
         int r;
 
+        if (file->named)
+                return;
         file->committed = true;
         if (file->kept < file->size) {
                 remove_stale(file);
@@ -353,8 +355,10 @@ void mapped_file_commit(MappedFile *file)
 
 int mapped_file_replace(MappedFile *file)
 {
-        int r = file->kept < file->size ? mapped_file_error(file) ?: -EIO : give_name(file);
+        int r = mapped_file_error(file);
 
+        if (r >= 0)
+                r = file->kept < file->size ? -EIO : give_name(file);
         file->committed = r >= 0;
         return r;
 }

@@ -217,6 +217,39 @@ static void test_name_is_refused(void **state)
         assert_in_file(f, 1);
 }
 
+/* Another file has the name until now: one that can't be kept whole does not take it. */
+static void test_replace(void **state)
+{
+        Fixture *f = *state;
+        MappedFile *old;
+
+        (void)make(f, 2);
+        mapped_file_commit(f->file);
+        mapped_file_commit(f->file);
+        assert_in_file(f, 2);
+        old = f->file;
+
+        (void)make(f, 4);
+        rename_error = ENOSPC;
+        assert_int_equal(mapped_file_replace(f->file), -ENOSPC);
+        rename_error = 0;
+        mapped_file_free(f->file);
+
+        /* A page that the disk does not give. */
+        assert_ok(mapped_file_new(f->path, 4 * PAGE, 4096 * PAGE, &f->file));
+        assert_int_equal(truncate(f->new_path, (off_t)PAGE), 0);
+        ((char *)mapped_file_data(f->file))[2 * PAGE] = 'c';
+        assert_int_equal(mapped_file_replace(f->file), -EIO);
+        mapped_file_free(f->file);
+        f->file = old;
+        assert_in_file(f, 2);
+
+        (void)make(f, 4);
+        assert_ok(mapped_file_replace(f->file));
+        mapped_file_free(old);
+        assert_in_file(f, 4);
+}
+
 static void test_directory_in_its_place(void **state)
 {
         Fixture *f = *state;
@@ -300,7 +333,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(test_name_comes_last), TEST(test_growth), TEST(test_without_directory), TEST(test_full_disk),
-                TEST(test_taken_away), TEST(test_name_is_refused), TEST(test_directory_in_its_place), TEST(test_lost_pages), TEST(test_signal_of_others),
+                TEST(test_taken_away), TEST(test_name_is_refused), TEST(test_replace), TEST(test_directory_in_its_place), TEST(test_lost_pages), TEST(test_signal_of_others),
         };
 
         (void)signal(SIGXFSZ, SIG_IGN);
