@@ -25,6 +25,7 @@ struct ActiveRuns {
         bool overflows;  /* a run was not noted, which is told once */
         bool stuck;      /* the disk has no room for a larger table; until active_runs_check() */
         bool leaving;    /* active_runs_leave() */
+        bool lost;       /* a table that has grown since had lost some */
         usec_t last_attempt_boottime;
         Timer alive;     /* armed as long as that is not long ago */
         SlotsLeft left;  /* in the table as well until they are dealt with */
@@ -48,8 +49,11 @@ static void write_presence(const ActiveRuns *active, SlotTable *table)
 
 static bool copy_slots(const SlotTable *from, SlotTable *to)
 {
+        const Slot *slots = slot_table_slots(from);
+
+        /* What became zeros is lost, until active_runs_check() has it written anew. */
         for (size_t i = 0; i < from->n; i++)
-                if (from->ids[i] > 0 && !slot_table_put(to, &slot_table_slots(from)[i], from->ids[i]))
+                if (from->ids[i] > 0 && slots[i].id == from->ids[i] && !slot_table_put(to, &slots[i], from->ids[i]))
                         return false;
         return true;
 }
@@ -79,6 +83,7 @@ static int grow_for(ActiveRuns *active, uint64_t id)
                         write_presence(active, &table);
                         active->stuck = !take_the_place(&table, &active->table);
                         if (!active->stuck) {
+                                active->lost |= mapped_file_take_lost(active->table.file) > 0;
                                 slot_table_deinit(&active->table);
                                 active->table = table;
                                 return 0;
@@ -544,7 +549,8 @@ bool active_runs_was_under_way(const ActiveRuns *active, RunNote *note)
 {
         const Slot *slot = slots_left_find(&active->left, note->id);
 
-        if (!slot)
+        /* Of an attempt that had failed, takt-spawn may not have been told that its exit is known. */
+        if (!slot || was_told(slot) || slot->attempt_boottime == 0 || note->attempts < slot->attempts)
                 return false;
         note->cause = slot->cause;
         note->unwanted = slot->over;
@@ -596,8 +602,9 @@ static void drop_lost(ActiveRuns *active)
 int active_runs_check(ActiveRuns *active)
 {
         int r = mapped_file_keep(active->table.file);
-        bool lost = mapped_file_take_lost(active->table.file) > 0;
+        bool lost = mapped_file_take_lost(active->table.file) > 0 || active->lost;
 
+        active->lost = false;
         if (lost)
                 drop_lost(active);
         if (lost || active->stuck) {

@@ -49,8 +49,8 @@ int active_runs_check(ActiveRuns *active);
 /* Until active_runs_recover(): the greatest id that the last daemon left under way; 0: there is none. */
 uint64_t active_runs_greatest_id(const ActiveRuns *active);
 /*
- * Until active_runs_recover(): whether the last daemon left the run of NOTE under way, and what NOTE has not
- * in its text.
+ * Until active_runs_recover(): whether the last daemon left the run of NOTE under way, in the attempt that NOTE is of,
+ * and what NOTE has not in its text.
  */
 bool active_runs_was_under_way(const ActiveRuns *active, RunNote *note);
 /*
