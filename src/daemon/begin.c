@@ -87,7 +87,7 @@ static const char *check_health(void *userdata)
         return status.helper_answers ? NULL : "the helper takt-spawn does not answer";
 }
 
-/* Once no other daemon has the directory, and before anybody waits: nothing is changed there. */
+/* Once no other daemon has the directory, and before anybody waits: nothing of what was left is changed. */
 static int look_at_state(Daemon *d)
 {
         int r = active_runs_open(d->environment->state, d->engine.scheduler, &d->engine.services, &d->active_runs);

@@ -246,12 +246,12 @@ void command_stop(CommandTable *table, Command *command)
 /* SIGKILL comes after MAX at the latest. */
 static void stop_within(CommandTable *table, Command *command, usec_t max)
 {
-        bool late = command->kill_after > max;
+        usec_t due = usec_add(clock_boottime(clock_system()), max);
 
         command->kill_after = MIN(command->kill_after, max);
         if (!command->stopping)
                 command_stop(table, command);
-        else if (late)
+        else if (!command->killed && (list_is_empty(&command->killing) || command->kill_due > due))
                 command_kill_after(table, command, max);
 }
 

@@ -205,6 +205,8 @@ void spawned_command_orphan(SpawnedCommand *command);
 
 void spawner_free_held(Spawner *spawner);
 void held_command_free(HeldCommand *held);
+/* The helper is dead: kills the process groups of those that nobody has adopted yet. */
+void spawner_kill_held(Spawner *spawner);
 /* What REPORT says of a command that nobody has adopted yet. */
 void spawner_note_held(Spawner *spawner, const SpawnReport *report);
 

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -54,6 +55,20 @@ void spawner_free_held(Spawner *spawner)
 {
         free_all(&spawner->held);
         free_all(&spawner->ending);
+}
+
+static bool is_over(const SpawnReport *report)
+{
+        return (report->flags & SPAWN_HELD_EXITED) && !(report->flags & SPAWN_GROUP_LEFT);
+}
+
+void spawner_kill_held(Spawner *spawner)
+{
+        HeldCommand *held;
+
+        list_foreach(held, &spawner->held, HeldCommand, held)
+                if (held->report.pid > 0 && !is_over(&held->report))
+                        (void)kill(-held->report.pid, SIGKILL);
 }
 
 static void reply_close(Reply *reply)
@@ -228,11 +243,14 @@ static void reject(HeldCommand *held)
 {
         Spawner *spawner = held->spawner;
         const SpawnReport report = held->report;
-        bool is_over = (report.flags & SPAWN_HELD_EXITED) && !(report.flags & SPAWN_GROUP_LEFT);
         SpawnedCommand unknown = { .kept = true, .name = { report.slot, report.serial } };
 
-        if (is_over || spawner_claim(spawner, report.slot, report.serial, report.pid, NULL) < 0) {
+        if (is_over(&report)) {
                 held_command_free(held);
+        } else if (spawner_claim(spawner, report.slot, report.serial, report.pid, NULL) < 0) {
+                /* Where there is no memory to end this one, the helper ends them all. */
+                held_command_free(held);
+                (void)shutdown(spawner->fd, SHUT_RDWR);
         } else {
                 drain(held, &spawner->slots[report.slot]);
                 spawner_stop_within(spawner, report.slot, (int)(SHUTDOWN_KILL_AFTER_USEC / USEC_PER_MSEC));

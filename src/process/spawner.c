@@ -169,9 +169,10 @@ static void disconnect(Spawner *spawner)
         buffer_deinit(&spawner->controls);
         buffer_clear(&spawner->done);
         if (spawner->pid_fd >= 0)
-                (void)kill(spawner->helper_pid, SIGKILL);
+                (void)pidfd_send_signal(spawner->pid_fd, SIGKILL, NULL, 0);
 
         spawner_note_sessions(spawner);
+        spawner_kill_held(spawner);
         for (uint32_t i = 0; i < spawner->n_slots; i++) {
                 if (!spawner->slots[i].used)
                         continue;
@@ -464,6 +465,8 @@ void spawner_outlive(Spawner *spawner, void (*connected)(Spawner *spawner, int f
 
 void spawner_leave(Spawner *spawner)
 {
+        /* What is over is not to be gone on with. */
+        spawner_flush_done(spawner);
         forget_commands(spawner);
         spawner->left = true;
         spawner->io = io_source_free(spawner->io);

@@ -309,6 +309,82 @@ one_after_the_other "what was ended"
 taktctl -q cancel changing
 eventually "the next ends" has_run "r['job'] == 'changing' and r['run'] > $changing and r['state'] == 'cancelled'"
 
+# Of a run's attempts only the last one goes on. The exit of the first is kept beside it, in a place of its own.
+cat >"$dir/flip.sh" <<'END'
+echo "$$" >>"$1/flips"
+if [ "$(wc -l <"$1/flips")" = 1 ]; then
+        until [ -e "$1/other" ]; do sleep 0.02; done
+        exit 1
+fi
+until [ -e "$1/go1" ]; do sleep 0.02; done
+END
+job flip <<J
+[Job]
+Type=exec
+Retries=3
+RetryDelaySec=1s
+[Exec]
+Command=/bin/sh $dir/flip.sh $dir
+J
+job other <<J
+[Job]
+Type=exec
+[Exec]
+Command=/bin/sh -c "echo >$dir/other; sleep 0.2"
+J
+taktctl -q reload
+flips() {
+        [ -e "$dir/flips" ] && [ "$(wc -l <"$dir/flips")" = "$1" ]
+}
+flip=$(taktctl run flip)
+eventually "the first attempt" flips 1
+taktctl run other >/dev/null # ends between the two attempts
+eventually "the second attempt" flips 2
+crash
+touch "$dir/go1"
+eventually "the end of the second attempt" has_run "r['run'] == $flip and r['state'] == 'succeeded' and r['attempts'] == 2"
+flips 2 || fail "there were $(wc -l <"$dir/flips") attempts"
+rm "$dir/go1"
+
+# The helper dies while the daemon waits: what was to go on ends with all its processes, before it is begun again.
+cat >"$dir/parent.sh" <<'END'
+sleep 1000 &
+echo $! >>"$1/children"
+wait
+END
+job parent <<J
+[Job]
+Type=exec
+Retries=1
+[Exec]
+Command=/bin/sh $dir/parent.sh $dir
+J
+changing Retries=0 1h
+taktctl -q reload
+rm "$dir/deaf"
+parent=$(taktctl run parent)
+taktctl run changing >/dev/null
+children() {
+        [ -e "$dir/children" ] && [ "$(wc -l <"$dir/children")" = "$1" ]
+}
+eventually "the parent's child" children 1
+eventually "the deaf one" begins 1
+for pid in $(children_of "$taktd_pid"); do
+        [ "$(cat "/proc/$pid/comm")" = takt-spawn ] && old=$pid
+done
+kill -KILL "$taktd_pid"
+manager wait
+rm "$dir/env/jobs/changing.job"
+waits=$(grep -c "still ends the commands of an earlier daemon" "$log")
+manager start
+taktd_pid=$answer
+eventually "the daemon waits" one_more_waits
+kill -KILL "$old"
+eventually "the parent begins again" children 2
+eventually "its first child has ended" gone "$(head -1 "$dir/children")"
+taktctl -q cancel parent
+has_run "r['run'] == $parent and r['state'] == 'lost'" || fail "the parent is not lost"
+
 # A stop ends all, also what an earlier daemon had.
 lines=$(taktctl run lines)
 crash
