@@ -51,10 +51,18 @@ static bool copy_slots(const SlotTable *from, SlotTable *to)
 {
         const Slot *slots = slot_table_slots(from);
 
-        /* What became zeros is lost, until active_runs_check() has it written anew. */
-        for (size_t i = 0; i < from->n; i++)
-                if (from->ids[i] > 0 && slots[i].id == from->ids[i] && !slot_table_put(to, &slots[i], from->ids[i]))
+        for (size_t i = 0; i < from->n; i++) {
+                uint64_t id = from->ids[i];
+                Slot *place = id > 0 ? slot_table_find(to, id, 0) : NULL;
+
+                if (id > 0 && !place)
                         return false;
+                if (!place)
+                        continue;
+                /* Where the slot became zeros, only its place is taken, until active_runs_check() has it written anew. */
+                *place = slots[i];
+                to->ids[place - slot_table_slots(to)] = id;
+        }
         return true;
 }
 

@@ -20,8 +20,6 @@ static void take_over(Survivors *survivors, Loop *loop, int fd)
                 r = spawner_resume(loop, fd, &survivors->spawners[i]);
                 if (r < 0)
                         log_errno(LOG_WARNING, r, "A helper that was left can't be taken over, its commands are ended: %m");
-                else if (!spawner_next_held(survivors->spawners[i], NULL) && spawner_n_ending(survivors->spawners[i]) == 0)
-                        survivors->spawners[i] = spawner_free(survivors->spawners[i]);
                 return;
         }
         log_warning("There are more than %u helpers of earlier daemons; the commands of one are ended", SURVIVORS_MAX);

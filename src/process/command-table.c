@@ -251,7 +251,7 @@ static void stop_within(CommandTable *table, Command *command, usec_t max)
         command->kill_after = MIN(command->kill_after, max);
         if (!command->stopping)
                 command_stop(table, command);
-        else if (!command->killed && (list_is_empty(&command->killing) || command->kill_due > due))
+        else if (command->kill_after > 0 && !command->killed && (list_is_empty(&command->killing) || command->kill_due > due))
                 command_kill_after(table, command, max);
 }
 

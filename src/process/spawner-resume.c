@@ -62,13 +62,18 @@ static bool is_over(const SpawnReport *report)
         return (report->flags & SPAWN_HELD_EXITED) && !(report->flags & SPAWN_GROUP_LEFT);
 }
 
+static void kill_group(const SpawnReport *report)
+{
+        if (report->pid > 1 && !is_over(report))
+                (void)kill(-report->pid, SIGKILL);
+}
+
 void spawner_kill_held(Spawner *spawner)
 {
         HeldCommand *held;
 
         list_foreach(held, &spawner->held, HeldCommand, held)
-                if (held->report.pid > 0 && !is_over(&held->report))
-                        (void)kill(-held->report.pid, SIGKILL);
+                kill_group(&held->report);
 }
 
 static void reply_close(Reply *reply)
@@ -248,7 +253,8 @@ static void reject(HeldCommand *held)
         if (is_over(&report)) {
                 held_command_free(held);
         } else if (spawner_claim(spawner, report.slot, report.serial, report.pid, NULL) < 0) {
-                /* Where there is no memory to end this one, the helper ends them all. */
+                /* Where there is no memory to have this one ended, the helper ends them all. */
+                kill_group(&report);
                 held_command_free(held);
                 (void)shutdown(spawner->fd, SHUT_RDWR);
         } else {

@@ -465,8 +465,6 @@ void spawner_outlive(Spawner *spawner, void (*connected)(Spawner *spawner, int f
 
 void spawner_leave(Spawner *spawner)
 {
-        /* What is over is not to be gone on with. */
-        spawner_flush_done(spawner);
         forget_commands(spawner);
         spawner->left = true;
         spawner->io = io_source_free(spawner->io);
