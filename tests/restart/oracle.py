@@ -414,7 +414,8 @@ class Oracle:
         self.between = True
         self.unheard += 1
         for seen in self.runs.values():
-            seen.waits = not seen.final and not in_stop and self.waits_for_another(seen)
+            # In a life that told of nothing it may have begun.
+            seen.waits = self.unheard == 1 and not seen.final and not in_stop and self.waits_for_another(seen)
         for request in self.requests.values():
             if not request.sealed:
                 request.crashes += 1
