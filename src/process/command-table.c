@@ -247,20 +247,22 @@ void command_stop(CommandTable *table, Command *command)
 static void stop_within(CommandTable *table, Command *command, usec_t max)
 {
         usec_t due = usec_add(clock_boottime(clock_system()), max);
+        bool is_earlier = list_is_empty(&command->killing) || command->kill_due > due;
 
         command->kill_after = MIN(command->kill_after, max);
         if (!command->stopping)
                 command_stop(table, command);
-        else if (command->kill_after > 0 && !command->killed && (list_is_empty(&command->killing) || command->kill_due > due))
+        else if (command->kill_after > 0 && !command->killed && is_earlier)
                 command_kill_after(table, command, max);
 }
 
 void command_table_stop(CommandTable *table, const SpawnHeader *header)
 {
         Command *command = find_by_header(table, header);
+        usec_t max = header->argument > 0 ? (usec_t)header->argument * USEC_PER_MSEC : USEC_INFINITY;
 
         if (command)
-                stop_within(table, command, header->argument > 0 ? (usec_t)header->argument * USEC_PER_MSEC : USEC_INFINITY);
+                stop_within(table, command, max);
 }
 
 void command_table_schedule_scan(CommandTable *table, usec_t after)

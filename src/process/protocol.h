@@ -41,8 +41,8 @@
 typedef enum SpawnRequestType {
         SPAWN_START = 1,
         SPAWN_SIGNAL, /* ARGUMENT to the process group */
-        SPAWN_STOP,   /* kill signal, and SIGKILL after the time given at the start, to whom the flags of that say; not
-                       * later than ARGUMENT ms where that is above 0 */
+        SPAWN_STOP,   /* kill signal, and SIGKILL after the time given at the start, to whom the flags of that
+                       * say; not later than ARGUMENT ms where that is above 0 */
         SPAWN_PING,   /* is answered by SPAWN_PONG with the same argument; slot and serial are 0 */
         SPAWN_DONE,   /* ARGUMENT SpawnNames follow: what was kept of these is not needed any more */
         SPAWN_CAPTURED, /* the memory file beside it has what was read of output so far, see SPAWN_CAPTURE_HEADER */

@@ -180,8 +180,8 @@ void spawner_note_sessions(Spawner *spawner);
 void spawner_end_orphans(Spawner *spawner);
 void spawner_on_orphans(Timer *timer, usec_t now);
 /*
- * The same without a loop, where the helper died shortly before the end, or what it left is being ended still.
- * Goes on for MAX, and for what one look takes, at most.
+ * The same without a loop, where the helper died shortly before the end, or what it left is being ended
+ * still. Goes on for MAX, and for what one look takes, at most.
  */
 void spawner_wait_for_orphans(Spawner *spawner, usec_t max);
 

@@ -219,15 +219,13 @@ static int take_all_held(Spawner *spawner, Reply *reply, usec_t deadline)
         }
 }
 
-static void on_output(_unused_ IoSource *source, int fd, _unused_ unsigned events, void *userdata)
+static void on_output(IoSource *source, int fd, _unused_ unsigned events, void *userdata)
 {
         HeldCommand *held = userdata;
         ssize_t n = read(fd, held->spawner->scratch, sizeof(held->spawner->scratch));
 
         if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
-                for (unsigned i = 0; i < 2; i++)
-                        if (held->ends[i] == fd)
-                                held->drains[i] = io_source_free(held->drains[i]);
+                held->drains[fd == held->ends[1]] = io_source_free(source);
 }
 
 /* What it prints before it ends is read, so that it neither waits for a reader nor dies of having none. */
@@ -238,9 +236,12 @@ static void drain(HeldCommand *held, SpawnSlot *slot)
         list_unlink(&held->held);
         list_append(&spawner->ending, &held->held);
         slot->ending = held;
-        for (unsigned i = 0; i < 2; i++)
+        for (unsigned i = 0; i < 2; i++) {
+                IoSource **drain = &held->drains[i];
+
                 if (held->ends[i] >= 0)
-                        (void)io_source_new(spawner->loop, held->ends[i], IO_READ, on_output, held, &held->drains[i]);
+                        (void)io_source_new(spawner->loop, held->ends[i], IO_READ, on_output, held, drain);
+        }
 }
 
 /* Ends what nobody goes on with. takt-spawn forgets what it is, so that the next taktd doesn't either. */
@@ -264,16 +265,21 @@ static void reject(HeldCommand *held)
         spawner_done(spawner, &unknown);
 }
 
-/* Those that takt-spawn has no note of are ending already, and have their slots until they are gone. */
-static void reject_unnoted(Spawner *spawner)
+static void reject_others(Spawner *spawner, HeldPredicate goes_on, void *userdata)
 {
         HeldCommand *held, *next;
 
         for (held = spawner_next_held(spawner, NULL); held; held = next) {
                 next = spawner_next_held(spawner, held);
-                if (held->note[0] == '\0')
+                if (!goes_on(held, userdata))
                         reject(held);
         }
+}
+
+/* Those that takt-spawn has no note of are ending already, and have their slots until they are gone. */
+static bool has_note(const HeldCommand *held, _unused_ void *userdata)
+{
+        return held->note[0] != '\0';
 }
 
 void spawner_note_held(Spawner *spawner, const SpawnReport *report)
@@ -329,7 +335,7 @@ int spawner_resume(Loop *loop, int fd, Spawner **ret)
         r = take_all_held(spawner, reply, deadline);
         if (r < 0)
                 return r;
-        reject_unnoted(spawner);
+        reject_others(spawner, has_note, NULL);
         *ret = TAKE_PTR(spawner);
         return 0;
 }
@@ -351,15 +357,9 @@ bool held_command_is_stopping(const HeldCommand *held)
         return held->report.flags & SPAWN_HELD_STOPPING;
 }
 
-void spawner_end_held(Spawner *spawner, bool (*goes_on)(const HeldCommand *held, void *userdata), void *userdata)
+void spawner_end_held(Spawner *spawner, HeldPredicate goes_on, void *userdata)
 {
-        HeldCommand *held, *next;
-
-        for (held = spawner_next_held(spawner, NULL); held; held = next) {
-                next = spawner_next_held(spawner, held);
-                if (!goes_on(held, userdata))
-                        reject(held);
-        }
+        reject_others(spawner, goes_on, userdata);
         spawner_flush_done(spawner);
 }
 

@@ -181,6 +181,7 @@ void spawner_leave(Spawner *spawner);
 
 /* A command that another process had started. */
 typedef struct HeldCommand HeldCommand;
+typedef bool (*HeldPredicate)(const HeldCommand *held, void *userdata);
 
 /*
  * Takes over the helper at the other end of FD, a copy of a connection that an earlier process had, and what
@@ -200,10 +201,10 @@ bool held_command_is_stopping(const HeldCommand *held);
 /* Goes on with it; HELD is freed. Captured output as in SpawnRequest. -errno: it is stopped. */
 int spawner_adopt(HeldCommand *held, size_t max_output, const SpawnCallbacks *callbacks, void *userdata, SpawnedCommand **ret);
 /*
- * Stops all with which GOES_ON says that nobody does: SIGKILL comes after SHUTDOWN_KILL_AFTER_USEC at the latest. They
- * are freed, and spawner_n_ending() counts them until they are gone.
+ * Stops all with which GOES_ON says that nobody does: SIGKILL comes after SHUTDOWN_KILL_AFTER_USEC at the
+ * latest. They are freed, and spawner_n_ending() counts them until they are gone.
  */
-void spawner_end_held(Spawner *spawner, bool (*goes_on)(const HeldCommand *held, void *userdata), void *userdata);
+void spawner_end_held(Spawner *spawner, HeldPredicate goes_on, void *userdata);
 /*
  * Stops what was not adopted. ON_IDLE is called from the loop once nothing is left, or the helper has died: the
  * spawner may be freed in it.

@@ -199,7 +199,8 @@ typedef struct LeftRun {
 int scheduler_end_left(Scheduler *scheduler, Job *job, const RunRequest *request, const LeftRun *left);
 
 /*
- * Whether scheduler_resume_run() would go on with a run of JOB, which can be asked before scheduler_begin(). -ENOENT,
+ * Whether scheduler_resume_run() would go on with a run of JOB, which can be asked before scheduler_begin().
+ * -ENOENT,
  * -ENOMEM, -EOPNOTSUPP: *RET_WHY, a literal, says why.
  */
 int scheduler_can_resume(Scheduler *scheduler, const char *job, const char **ret_why);
