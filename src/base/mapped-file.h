@@ -15,8 +15,8 @@
 typedef struct MappedFile MappedFile;
 
 /*
- * Puts into BUFFER what an earlier process kept at PATH in a file that might grow to MAX; pages may have made that
- * file larger, by zeros. Errors are those of read_plain_file().
+ * Puts into BUFFER what an earlier process kept at PATH in a file that might grow to MAX; pages may have made
+ * that file larger, by zeros. Errors are those of read_plain_file().
  */
 int mapped_file_read(const char *path, size_t max, Buffer *buffer);
 
@@ -43,8 +43,8 @@ int mapped_file_grow(MappedFile *file, size_t size);
  */
 void mapped_file_commit(MappedFile *file);
 /*
- * The same of a file whose contents another one has at PATH until now: where FILE can't have the name at once, that one
- * keeps it, and nothing has changed. 0 or -errno.
+ * The same of a file whose contents another one has at PATH until now: where FILE can't have the name at
+ * once, that one keeps it, and nothing has changed. 0 or -errno.
  */
 int mapped_file_replace(MappedFile *file);
 /* Whether it could not be removed, and is what the next process reads. */

@@ -47,22 +47,12 @@ static void write_presence(const ActiveRuns *active, SlotTable *table)
         slot_table_header(table)->left = active->leaving;
 }
 
+/* What became zeros is written anew by active_runs_check(). */
 static bool copy_slots(const SlotTable *from, SlotTable *to)
 {
-        const Slot *slots = slot_table_slots(from);
-
-        for (size_t i = 0; i < from->n; i++) {
-                uint64_t id = from->ids[i];
-                Slot *place = id > 0 ? slot_table_find(to, id, 0) : NULL;
-
-                if (id > 0 && !place)
+        for (size_t i = 0; i < from->n; i++)
+                if (from->ids[i] > 0 && !slot_table_put(to, &slot_table_slots(from)[i], from->ids[i]))
                         return false;
-                if (!place)
-                        continue;
-                /* Where the slot became zeros, only its place is taken, until active_runs_check() has it written anew. */
-                *place = slots[i];
-                to->ids[place - slot_table_slots(to)] = id;
-        }
         return true;
 }
 
@@ -124,8 +114,8 @@ static void free_note(ActiveRuns *active, uint64_t id)
 static void tell_overflow(ActiveRuns *active)
 {
         if (!active->overflows)
-                log_warning("Not all runs under way can be noted in %s; after a crash some won't be known to be lost",
-                            active->path);
+                log_warning("Not all runs under way can be noted in %s; after a crash some won't be known to be "
+                            "lost", active->path);
         active->overflows = true;
 }
 
@@ -327,7 +317,9 @@ static RunRequest slot_request(const Slot *slot, const Job *job)
         };
 }
 
-/* By whose id it is seen which of two runs of a job was asked for later: one takes the place of a lost one. */
+/*
+ * By whose id it is seen which of two runs of a job was asked for later: one takes the place of a lost one.
+ */
 static uint64_t asked_as(const Run *run)
 {
         return run->extra->story && run->extra->story->replaces > 0 ? run->extra->story->replaces : run->id;

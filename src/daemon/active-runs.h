@@ -24,13 +24,14 @@ typedef struct ActiveRuns ActiveRuns;
 #define POISON_DEATHS 2U
 
 /*
- * Reads what the last daemon left in STATE_DIRECTORY, and changes nothing there: who ends before active_runs_begin()
- * leaves it to the next one. What can't be read is logged and left out. All is borrowed as long as this lives. -ENOMEM.
+ * Reads what the last daemon left in STATE_DIRECTORY, and changes nothing there: who ends before
+ * active_runs_begin() leaves it to the next one. What can't be read is logged and left out. All is borrowed
+ * as long as this lives. -ENOMEM.
  */
 int active_runs_open(const char *state_directory, Scheduler *scheduler, const Services *services, ActiveRuns **ret);
 /*
- * From now on the runs of the scheduler are noted, beside those that were left. What can't be kept is the answer of
- * active_runs_check(). -ENOMEM.
+ * From now on the runs of the scheduler are noted, beside those that were left. What can't be kept is the
+ * answer of active_runs_check(). -ENOMEM.
  */
 int active_runs_begin(ActiveRuns *active);
 /* The file stays: it is empty where all runs have ended. */
@@ -49,8 +50,8 @@ int active_runs_check(ActiveRuns *active);
 /* Until active_runs_recover(): the greatest id that the last daemon left under way; 0: there is none. */
 uint64_t active_runs_greatest_id(const ActiveRuns *active);
 /*
- * Until active_runs_recover(): whether the last daemon left the run of NOTE under way, in the attempt that NOTE is of,
- * and what NOTE has not in its text.
+ * Until active_runs_recover(): whether the last daemon left the run of NOTE under way, in the attempt that
+ * NOTE is of, and what NOTE has not in its text.
  */
 bool active_runs_was_under_way(const ActiveRuns *active, RunNote *note);
 /*

@@ -20,12 +20,14 @@ static const char no_params[] = "{}";
 #define NO_PARAMS_LEN (sizeof(no_params) - 1)
 
 /* Of what run ID is to do. base/seal.h is for lines, and slower: this is made at each start of a run. */
-static _always_inline_ uint32_t make_seal(uint64_t id, const SlotCause *cause, uint8_t has_params, uint64_t job_hash,
-                                          uint64_t params_hash)
+static _always_inline_ uint32_t make_seal(uint64_t id, const SlotCause *cause, uint8_t has_params,
+                                          uint64_t job_hash, uint64_t params_hash)
 {
         /* Odd factors: whatever changes in one of these changes the sum. */
-        const uint64_t fixed = cause->scheduled_realtime + 3 * cause->cause + 5 * cause->origin + 9 * cause->replaces +
-                               ((uint64_t)cause->trigger << 40 | (uint64_t)cause->event_depth << 48 | (uint64_t)has_params << 56);
+        const uint64_t bytes = (uint64_t)cause->trigger << 40 | (uint64_t)cause->event_depth << 48 |
+                               (uint64_t)has_params << 56;
+        const uint64_t fixed = cause->scheduled_realtime + 3 * cause->cause + 5 * cause->origin +
+                               9 * cause->replaces + bytes;
 
         return (uint32_t)hash_word(hash_word(job_hash, params_hash) + id, fixed);
 }
@@ -119,7 +121,8 @@ static bool is_sealed(const Slot *slot)
         const char *params = slot->text + job_len + 1;
         const size_t params_len = strnlen(params, room);
         const SlotCause cause = {
-                slot->scheduled_realtime, slot->cause, slot->origin, slot->replaces, slot->trigger, slot->event_depth,
+                slot->scheduled_realtime, slot->cause, slot->origin, slot->replaces, slot->trigger,
+                slot->event_depth,
         };
 
         /* Where the text has no end, there is no room for another one. */
@@ -131,8 +134,8 @@ static bool is_sealed(const Slot *slot)
 static bool is_sane(const Slot *slot)
 {
         return slot->id > 0 && slot->id < RUN_ID_END && slot->trigger < _RUN_TRIGGER_MAX &&
-               (slot->repeat == REPEAT_NO || slot->repeat == REPEAT_NOW) && is_sealed(slot) && job_name_is_valid(slot_job(slot)) &&
-               params_are_sane(slot_params(slot));
+               (slot->repeat == REPEAT_NO || slot->repeat == REPEAT_NOW) && is_sealed(slot) &&
+               job_name_is_valid(slot_job(slot)) && params_are_sane(slot_params(slot));
 }
 
 /* NULL: it can be used. */

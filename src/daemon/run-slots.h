@@ -25,7 +25,9 @@ typedef struct SlotHeader {
         uint8_t left;            /* it ended on purpose */
 } SlotHeader;
 
-/* Whether another run is to take the place of one that was lost. The file has only REPEAT_NO and REPEAT_NOW. */
+/*
+ * Whether another run is to take the place of one that was lost. The file has only REPEAT_NO and REPEAT_NOW.
+ */
 typedef enum Repeat {
         REPEAT_NO,
         REPEAT_AFTER_END, /* it is leaving what it had entered */
@@ -135,7 +137,8 @@ static inline void slot_table_set_id(SlotTable *table, Slot *slot, uint64_t id)
 }
 
 /*
- * Copies SLOT, of run ID; in line, as a table that grows does so for each. False: there is no place for it.
+ * Copies SLOT into a table that has no name yet, to the place of run ID. Of a slot that became zeros only the
+ * place is taken. In line, as a table that grows does so for each. False: there is no place for it.
  */
 static inline bool slot_table_put(SlotTable *table, const Slot *slot, uint64_t id)
 {
@@ -144,7 +147,7 @@ static inline bool slot_table_put(SlotTable *table, const Slot *slot, uint64_t i
         if (!place)
                 return false;
         *place = *slot;
-        slot_table_set_id(table, place, id);
+        table->ids[place - slot_table_slots(table)] = id;
         return true;
 }
 

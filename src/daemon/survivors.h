@@ -28,8 +28,8 @@ Survivors *survivors_free(Survivors *survivors);
 DEFINE_CLEANUP(Survivors *, survivors_free);
 
 /*
- * Ends the commands with which nobody can go on: ACTIVE does not have the run as left under way, or the job is no
- * more, or another one. survivors_find_ending() tells of them until they are gone.
+ * Ends the commands with which nobody can go on: ACTIVE does not have the run as left under way, or the job
+ * is no more, or another one. survivors_find_ending() tells of them until they are gone.
  */
 void survivors_end_others(Survivors *survivors, Scheduler *scheduler, const ActiveRuns *active);
 /* Goes on with the runs of all others. */
