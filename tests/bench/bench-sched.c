@@ -190,43 +190,35 @@ static void report(Bench *b, const char *what, usec_t step, usec_t end)
                ended ? (double)reads / (double)ended : 0.0);
 }
 
-/* Empty jobs at 1 Hz, each on time. */
+/* N empty jobs with KEYS in their schedule, for TIME in steps of STEP. */
+static void bench_empty(size_t n, const char *keys, const char *what, usec_t step, usec_t time)
+{
+        Bench b;
+
+        bench_init(&b, n);
+        scheduler_begin(b.scheduler);
+        add_jobs(&b, n, keys, "0");
+        advance(&b, 0, USEC_PER_SEC / 2);
+        report(&b, what, step, time);
+        bench_deinit(&b);
+}
+
 static void bench_fires(size_t n, usec_t seconds)
 {
-        Bench b;
-
-        bench_init(&b, n);
-        scheduler_begin(b.scheduler);
-        add_jobs(&b, n, "Every=1s", "0");
-        advance(&b, 0, USEC_PER_SEC / 2);
-        report(&b, "empty jobs at 1 Hz", 0, seconds * USEC_PER_SEC);
-        bench_deinit(&b);
+        bench_empty(n, "Every=1s", "empty jobs at 1 Hz", 0, seconds * USEC_PER_SEC);
 }
 
-/* The same where the process gets to them every 3.5 s only: each fire is late, and others before it were missed. */
+/* The process gets to them every 3.5 s only: each fire is late, and others before it were missed. */
 static void bench_missed(size_t n, usec_t seconds)
 {
-        Bench b;
+        const usec_t step = 3500 * USEC_PER_MSEC;
 
-        bench_init(&b, n);
-        scheduler_begin(b.scheduler);
-        add_jobs(&b, n, "Every=1s", "0");
-        advance(&b, 0, USEC_PER_SEC / 2);
-        report(&b, "empty jobs at 1 Hz, most missed", 3500 * USEC_PER_MSEC, seconds * 3500 * USEC_PER_MSEC);
-        bench_deinit(&b);
+        bench_empty(n, "Every=1s", "empty jobs at 1 Hz, most missed", step, seconds * step);
 }
 
-/* Empty jobs of which each begins anew a second after its end. */
 static void bench_again(size_t n, usec_t seconds)
 {
-        Bench b;
-
-        bench_init(&b, n);
-        scheduler_begin(b.scheduler);
-        add_jobs(&b, n, "After=1s", "0");
-        advance(&b, 0, USEC_PER_SEC / 2);
-        report(&b, "empty jobs, a second after their ends", 0, seconds * USEC_PER_SEC);
-        bench_deinit(&b);
+        bench_empty(n, "After=1s", "empty jobs, a second after their ends", 0, seconds * USEC_PER_SEC);
 }
 
 /* Tasks of a second that begin together, and end together. */

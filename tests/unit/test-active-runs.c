@@ -358,8 +358,8 @@ static void die(World *w)
         for (uint64_t id = 1; id < RUNS_MAX; id++) {
                 const Run *run = scheduler_find_run(w->scheduler, id);
 
-                told_of(id)->waited = run && run->state == RUN_QUEUED && run->started_realtime == 0 && (run->noted || !rename_fails) &&
-                                      run->unwanted == RUN_STOP_NONE &&
+                told_of(id)->waited = run && run->state == RUN_QUEUED && run->started_realtime == 0 &&
+                                      (run->noted || !rename_fails) && run->unwanted == RUN_STOP_NONE &&
                                       run->trigger != RUN_TRIGGER_GROUP && !streq(run->job->name, "enters");
         }
         w->dead = true;
@@ -448,6 +448,16 @@ static void assert_nothing_is_left(World *w)
         size = lseek(fd, 0, SEEK_END);
         close(fd);
         assert_true(size <= 64 * 1024);
+}
+
+/* After a clean stop, nothing is left, and the world ends. */
+static void finish(World *w)
+{
+        stop(w);
+        assert_nothing_is_left(w);
+        stop(w);
+        world_free(w);
+        changing_text = NULL;
 }
 
 /* --- every end, of a first and of a later attempt --- */
@@ -569,10 +579,7 @@ static void test_stop_at_any_second(_unused_ void **state)
                         (void)run(w, jobs[i].name);
                 w->failures = after % 7;
                 pass(w, after * SEC);
-                stop(w);
-                assert_nothing_is_left(w);
-                stop(w);
-                world_free(w);
+                finish(w);
         }
 }
 
@@ -679,10 +686,7 @@ static void test_death_at_the_start(_unused_ void **state)
         assert_int_equal(told_of(id)->state, RUN_LOST);
         assert_true(told_of(id)->repeated);
         assert_int_equal(w->executions[id], 2);
-        stop(w);
-        assert_nothing_is_left(w);
-        stop(w);
-        world_free(w);
+        finish(w);
 }
 
 /* --- what only waited --- */
@@ -709,10 +713,7 @@ static void check_waits(const char *name, unsigned n_ahead)
         assert_int_equal(told_of(id)->state, RUN_SUCCEEDED);
         assert_int_equal(told_of(id)->root, id);
         assert_int_equal(w->executions[id], 1);
-        stop(w);
-        assert_nothing_is_left(w);
-        stop(w);
-        world_free(w);
+        finish(w);
 }
 
 static void test_what_waited_begins(_unused_ void **state)
@@ -749,11 +750,7 @@ static void check_other_parameters(const char *before, const char *after, RunSta
         if (!params)
                 assert_string_equal(told_of(id)->error, "bad-parameter");
         assert_int_equal(w->executions[id], end == RUN_SUCCEEDED);
-        stop(w);
-        assert_nothing_is_left(w);
-        stop(w);
-        world_free(w);
-        changing_text = NULL;
+        finish(w);
 }
 
 static void test_what_waited_and_its_parameters(_unused_ void **state)
@@ -786,11 +783,7 @@ static void test_what_waited_behind_a_lost_run(_unused_ void **state)
         assert_int_equal(w->executions[lost], 2);
         assert_int_equal(told_of(waits)->state, RUN_SUCCEEDED);
         assert_int_equal(w->executions[waits], 1);
-        stop(w);
-        assert_nothing_is_left(w);
-        stop(w);
-        world_free(w);
-        changing_text = NULL;
+        finish(w);
 }
 
 /* Somebody has called it off: then it does not begin. */
@@ -838,10 +831,7 @@ static void test_each_run_is_noted(_unused_ void **state)
         }
         w->duration = USEC_PER_MSEC;
         pass(w, 3600 * SEC);
-        stop(w);
-        assert_nothing_is_left(w);
-        stop(w);
-        world_free(w);
+        finish(w);
 }
 
 /* After a crash of the machine ids go on so far above that they would have the same slot in each table. */
@@ -924,10 +914,7 @@ static void test_what_comes_while_a_lost_run_leaves(_unused_ void **state)
                 pass(w, 60 * SEC);
                 assert_int_equal(told_of(id)->state, RUN_LOST);
                 assert_int_equal(w->executions[id], ways[i].n_executions);
-                stop(w);
-                assert_nothing_is_left(w);
-                stop(w);
-                world_free(w);
+                finish(w);
         }
 }
 
@@ -954,11 +941,7 @@ static void test_what_replaces_a_lost_run(_unused_ void **state)
                 assert_int_equal(told_of(w->answer)->state, RUN_SUCCEEDED);
                 assert_int_equal(told_of(w->answer)->root, w->answer);
                 assert_int_equal(w->executions[w->answer], 1);
-                stop(w);
-                assert_nothing_is_left(w);
-                stop(w);
-                world_free(w);
-                changing_text = NULL;
+                finish(w);
         }
 }
 
@@ -997,11 +980,7 @@ static void test_what_does_not_replace_a_lost_run(_unused_ void **state)
         assert_true(told_of(first)->repeated);
         assert_true(told_of(second)->repeated);
         assert_int_equal(w->executions[second], 2);
-        stop(w);
-        assert_nothing_is_left(w);
-        stop(w);
-        world_free(w);
-        changing_text = NULL;
+        finish(w);
 }
 
 /* The table can't be replaced by a larger one: what is noted stays so. */
@@ -1019,13 +998,13 @@ static void test_table_that_can_not_be_replaced(_unused_ void **state)
         /* As many as are executed at a time, and no more than that; the table has 64 places. */
         assert_int_equal(w->n_lost, 6);
         assert_true(scheduler_n_queued(w->scheduler) >= 50);
-        stop(w);
-        assert_nothing_is_left(w);
-        stop(w);
-        world_free(w);
+        finish(w);
 }
 
-/* Of what it had entered a resource is gone, and then the daemon dies again: the other one is left all the same. */
+/*
+ * Of what it had entered a resource is gone, and then the daemon dies again: the other one is left all the
+ * same.
+ */
 static void test_what_entered_a_resource_that_is_gone(_unused_ void **state)
 {
         static const char fewer[] = "[Resource:two]\nCapacity=1\nEnter=in\nExit=out\n";
@@ -1045,11 +1024,7 @@ static void test_what_entered_a_resource_that_is_gone(_unused_ void **state)
         pass(w, 60 * SEC);
         assert_int_equal(w->left[id], 1);
         assert_int_equal(told_of(id)->state, RUN_LOST);
-        stop(w);
-        assert_nothing_is_left(w);
-        stop(w);
-        world_free(w);
-        changing_text = NULL;
+        finish(w);
 }
 
 /* --- a file that is not as it was written --- */
@@ -1171,10 +1146,7 @@ static void test_no_repeat_is_believed(_unused_ void **state)
                 live(w);
                 pass(w, 60 * SEC);
                 assert_int_equal(w->executions[id], 2);
-                stop(w);
-                assert_nothing_is_left(w);
-                stop(w);
-                world_free(w);
+                finish(w);
         }
 }
 

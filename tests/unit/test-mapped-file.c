@@ -333,7 +333,8 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(test_name_comes_last), TEST(test_growth), TEST(test_without_directory), TEST(test_full_disk),
-                TEST(test_taken_away), TEST(test_name_is_refused), TEST(test_replace), TEST(test_directory_in_its_place), TEST(test_lost_pages), TEST(test_signal_of_others),
+                TEST(test_taken_away), TEST(test_name_is_refused), TEST(test_replace),
+                TEST(test_directory_in_its_place), TEST(test_lost_pages), TEST(test_signal_of_others),
         };
 
         (void)signal(SIGXFSZ, SIG_IGN);

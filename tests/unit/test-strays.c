@@ -317,6 +317,13 @@ static bool has_children(void)
         return waitid(P_ALL, 0, &(siginfo_t){}, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+/* Stops the last command, and waits until nothing is left. */
+static void stop_last(Fixture *f, uint32_t slot)
+{
+        stop(f, slot);
+        run_until(f, !has_children());
+}
+
 static bool is_gone(pid_t pid)
 {
         return kill(pid, 0) < 0 && errno == ESRCH;
@@ -557,8 +564,7 @@ static void test_of_running(void **state)
         run_until(f, f->n_exited == 1 && lines_of(f, "other", &other) == 1 && is_gone(other));
         assert_false(is_gone(daemon));
         assert_int_equal(f->n_strays, 1);
-        stop(f, slot);
-        run_until(f, !has_children());
+        stop_last(f, slot);
         assert_true(is_gone(daemon));
 }
 
@@ -576,8 +582,7 @@ static void test_of_other_mark(void **state)
         command_table_schedule_scan(f->table, 0);
         run_until(f, is_gone(daemon));
         assert_int_equal(f->n_exited, 0);
-        stop(f, slot);
-        run_until(f, !has_children());
+        stop_last(f, slot);
 }
 
 /* Nobody can tell whose daemon it is, but a command that starts nothing did not start it. */
@@ -592,8 +597,7 @@ static void test_of_one_that_starts_nothing(void **state)
                      "(env -i PATH=/usr/bin:/bin setsid sh -c 'echo $$ >>daemon; exec sleep 1000' &)\n" WAIT_FOR(1, "daemon"), f->null_fd);
         run_until(f, lines_of(f, "daemon", &daemon) == 1 && is_gone(daemon));
         assert_int_equal(f->n_exited, 1);
-        stop(f, slot);
-        run_until(f, !has_children());
+        stop_last(f, slot);
 }
 
 /* From now on the process that says its number in the file "up" is being exec'd, for ever. */
@@ -638,8 +642,7 @@ static void test_of_ended(void **state)
         slot = launch(f, "TAKT_RUN=2", "exec sleep 1000", f->null_fd);
         run_until(f, is_gone(daemon));
         assert_int_equal(f->n_exited, 1);
-        stop(f, slot);
-        run_until(f, !has_children());
+        stop_last(f, slot);
 }
 
 /* --- who hangs in exec --- */
@@ -695,8 +698,7 @@ static void test_hangs_no_more(void **state)
         n_executed_reads = 0;
         run_until(f, is_gone(executed));
         assert_int_equal(f->n_strays, 1);
-        stop(f, slot);
-        run_until(f, !has_children());
+        stop_last(f, slot);
 }
 
 /* Whose it is its session tells, so it is not let be as what a command beside it leaves. */
@@ -711,8 +713,7 @@ static void test_session_beside_spared(void **state)
         wait_for_exec(f);
         run_until(f, is_gone(executed));
         assert_int_equal(f->n_strays, 1);
-        stop(f, slot);
-        run_until(f, !has_children());
+        stop_last(f, slot);
 }
 
 /* A command that waits for it ends when it is stopped. */
@@ -729,8 +730,7 @@ static void test_stop_beside_spared(void **state)
         command_table_stop(f->table, &command->header);
         run_until(f, f->n_exited == 1);
         assert_true(is_gone(executed));
-        stop(f, slot);
-        run_until(f, !has_children());
+        stop_last(f, slot);
 }
 
 /* At the end it is not left as one that is let be. */
@@ -790,8 +790,7 @@ static void test_hangs_after_pause(void **state)
         assert_false(f->table->undecided);
         assert_true(list_is_empty(&f->table->over));
         assert_int_equal(f->n_strays, 0);
-        stop(f, slot);
-        run_until(f, !has_children());
+        stop_last(f, slot);
 }
 
 static size_t n_children(void)
@@ -828,8 +827,7 @@ static void test_many_hang(void **state)
                 assert_false(f->table->undecided);
         }
         assert_int_equal(f->n_strays, 0);
-        stop(f, slot);
-        run_until(f, !has_children());
+        stop_last(f, slot);
         assert_int_equal(f->n_strays, n - 1);
         /* The places are there for others. */
         look_now(f);
