@@ -326,11 +326,15 @@ RetryDelaySec=1s
 [Exec]
 Command=/bin/sh $dir/flip.sh $dir
 J
+cat >"$dir/other.sh" <<'END'
+echo >"$1/other"
+while kill -0 "$(head -1 "$1/flips")" 2>/dev/null; do sleep 0.02; done
+END
 job other <<J
 [Job]
 Type=exec
 [Exec]
-Command=/bin/sh -c "echo >$dir/other; sleep 0.2"
+Command=/bin/sh $dir/other.sh $dir
 J
 taktctl -q reload
 flips() {
@@ -338,7 +342,7 @@ flips() {
 }
 flip=$(taktctl run flip)
 eventually "the first attempt" flips 1
-taktctl run other >/dev/null # ends between the two attempts
+taktctl run other >/dev/null # ends once the first attempt has
 eventually "the second attempt" flips 2
 crash
 touch "$dir/go1"
